@@ -50,13 +50,20 @@ if(NOT EXISTS "${MUSTER_DEPS_DIR}/lib/h2o.stamp")
         message(FATAL_ERROR "h2o and BoringSSL are not built yet: run cmake/build-deps.sh (./muster up does)")
 endif()
 
+# An exported SSL_* would shadow the OpenSSL that libpq and libcurl bring. A sanitizer's runtime must
+# stay exported, so there only these libraries are named.
+if(MUSTER_SANITIZE)
+        set(hidden_libraries "libboringssl_ssl.a:libboringssl_crypto.a:libh2o-evloop.a")
+else()
+        set(hidden_libraries ALL)
+endif()
+
 foreach(lib ssl crypto)
         add_library(boringssl_${lib} STATIC IMPORTED)
         set_target_properties(boringssl_${lib} PROPERTIES
                 IMPORTED_LOCATION "${MUSTER_DEPS_DIR}/lib/libboringssl_${lib}.a"
                 INTERFACE_INCLUDE_DIRECTORIES "${MUSTER_DEPS_DIR}/include/boringssl"
-                # An exported SSL_* would shadow the OpenSSL that libpq and libcurl bring.
-                INTERFACE_LINK_OPTIONS "LINKER:--exclude-libs,ALL")
+                INTERFACE_LINK_OPTIONS "LINKER:--exclude-libs,${hidden_libraries}")
 endforeach()
 target_link_libraries(boringssl_crypto INTERFACE Threads::Threads)
 target_link_libraries(boringssl_ssl INTERFACE boringssl_crypto)
