@@ -30,19 +30,17 @@ CREATE TABLE devices (
 CREATE UNIQUE INDEX devices_live_hardware_id ON devices (hardware_id)
     WHERE deleted_at IS NULL AND hardware_id IS NOT NULL;
 
--- Rows of deleted devices stay: their digests are what answers 410 instead of 401.
+-- A replaced token stays valid until a newer generation is first used. Rows of deleted devices stay: their digests
+-- are what answers 410 instead of 401.
 CREATE TABLE device_tokens (
     device_id     bigint NOT NULL REFERENCES devices (id),
     created_at    timestamptz NOT NULL DEFAULT now(),
     first_used_at timestamptz,
     revoked_at    timestamptz,
-    state         text NOT NULL DEFAULT 'current' CHECK (state IN ('current', 'previous')),
+    generation    integer NOT NULL CHECK (generation > 0), -- counts a device's tokens, from 1
     token_sha256  bytea NOT NULL UNIQUE CHECK (octet_length(token_sha256) = 32),
-    PRIMARY KEY (device_id, token_sha256)
+    PRIMARY KEY (device_id, generation)
 );
-
-CREATE UNIQUE INDEX device_tokens_one_current ON device_tokens (device_id)
-    WHERE state = 'current' AND revoked_at IS NULL;
 
 -- Enrolment ------------------------------------------------------------------------------------------------------
 
