@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * offload.h - the control plane's workers: plain synchronous handlers off the event loops.
+ *
+ *   loop: copy request ─▶ bounded queue ─▶ worker: route->work(job, state) fills a reply
+ *                                             └─▶ mailbox of the loop ─▶ sent if still wanted
+ *
+ * A job is one heap block with copies of all that a handler needs, so the client may go at any
+ * moment. Queue full or waited longer than the deadline: 503 with Retry-After, work is not called.
+ * A handler that returns without a reply is answered 500.
+ *
+ * Units      *_ms; queue: jobs.
+ * Threads    create, start, stop, destroy: one thread. mu_job_*: the worker that runs the job.
+ * Ownership  A job's slices live until work returns. The pool owns threads and states.
+ * Errors     negative errno. start_state may fail: the worker tries again before its next job,
+ *            which is answered 503 until it works.
+ */
+#ifndef MUSTER_HTTP_OFFLOAD_H
+#define MUSTER_HTTP_OFFLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "http/request.h"
+#include "metrics/metrics.h"
+#include "muster/compiler.h"
+
+struct mu_offload;
+struct mu_job;
+
+enum mu_offload_limits {
+        MU_OFFLOAD_WORKERS_MAX = 64,
+        MU_OFFLOAD_QUEUE_MAX = 4096,
+};
+
+struct mu_offload_config {
+        const char *name; /* literal: "control", "probe"; thread name and metric label */
+        uint32_t worker_count;
+        uint32_t queue_max;
+        uint32_t deadline_ms;         /* longest wait in the queue */
+        const struct mu_clock *clock; /* NULL: the system's */
+        struct mu_metrics *metrics;   /* NULL: not registered */
+        /* Both on the worker's thread, either NULL. 0 and *ret_state, or a negative errno. */
+        int (*start_state)(void *ctx, void **ret_state);
+        void (*stop_state)(void *ctx, void *state);
+        void *ctx;
+};
+
+MU_MUST_CHECK
+int mu_offload_create(const struct mu_offload_config *config, struct mu_offload **ret_offload);
+/* Threads run from here. */
+MU_MUST_CHECK
+int mu_offload_start(struct mu_offload *offload);
+/* Takes no more (503), finishes what is queued within deadline_ms, answers the rest 503, joins. */
+void mu_offload_stop(struct mu_offload *offload, uint32_t deadline_ms);
+/* After stop, and after the server's loops have ended. NULL is a no-op. */
+void mu_offload_destroy(struct mu_offload *offload);
+uint32_t mu_offload_queued(const struct mu_offload *offload); /* any thread */
+
+/* Copies the request, queues it for route->work and defers the reply, or answers 503. Routes with
+ * MU_ROUTE_CONTROL or _PROBE get here by themselves; a loop handler may call it too. */
+void mu_offload_request(struct mu_offload *offload, struct mu_request *request,
+                        void (*work)(struct mu_job *job, void *state, void *ctx), void *ctx);
+
+/* ---- what a handler sees ---- */
+
+struct mu_slice mu_job_body(const struct mu_job *job); /* padded, as mu_request_body */
+enum mu_method mu_job_method(const struct mu_job *job);
+struct mu_slice mu_job_path(const struct mu_job *job);
+struct mu_slice mu_job_query(const struct mu_job *job);
+const struct mu_route *mu_job_route(const struct mu_job *job);
+bool mu_job_is_tls(const struct mu_job *job);
+int64_t mu_job_received_at_us(const struct mu_job *job);
+struct mu_slice mu_job_header(const struct mu_job *job, const char *name); /* lower case */
+struct mu_slice mu_job_bearer(const struct mu_job *job);
+bool mu_job_content_type_is(const struct mu_job *job, const char *type);
+struct mu_address mu_job_address(const struct mu_job *job);
+const char *mu_job_request_id(const struct mu_job *job);
+struct mu_slice mu_job_param(struct mu_job *job, const char *name);
+struct mu_slice mu_job_query_param(struct mu_job *job, const char *name);
+
+/* ---- and its answer: the last one stands ---- */
+
+void mu_job_reply(struct mu_job *job, int status, const char *type, const void *body, size_t bytes);
+void mu_job_reply_json(struct mu_job *job, int status, const char *json, size_t bytes);
+/* Takes what text holds (and leaves it empty); a failed text becomes a 500. */
+void mu_job_reply_text(struct mu_job *job, int status, const char *type, struct mu_text *text);
+void mu_job_reply_empty(struct mu_job *job, int status);
+void mu_job_problem(struct mu_job *job, int status, const char *slug, const char *field,
+                    const char *format, ...) MU_PRINTF(5, 6);
+void mu_job_problem_retry(struct mu_job *job, int status, const char *slug, uint32_t retry_after_s,
+                          const char *format, ...) MU_PRINTF(5, 6);
+void mu_job_reply_header(struct mu_job *job, const char *name, const char *value);
+bool mu_job_replied(const struct mu_job *job);
+
+#endif
