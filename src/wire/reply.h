@@ -18,7 +18,7 @@
 #include "base/text.h"
 #include "muster/wire.h"
 
-enum mu_reply_limits {
+enum mu_device_reply_limits {
         MU_REPLY_HEARTBEAT_BYTES_MAX = 640,
         MU_REPLY_ITEM_BYTES_MAX = 160,
         MU_REPLY_BATCH_BYTES_MAX = 64 + MU_BATCH_ITEMS_MAX * MU_REPLY_ITEM_BYTES_MAX,

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/crc32c.h"
+#include "base/fs.h"
+
+enum entry_type {
+        ENTRY_DEVICE = 1,
+        ENTRY_TOKEN = 2,
+};
+
+enum entry_flag {
+        ENTRY_USED = 1u << 0, /* token: has been used; device: has been seen */
+};
+
+/* As on disk, little endian. */
+struct entry {
+        uint32_t crc; /* of the rest */
+        uint8_t type;
+        uint8_t state;
+        uint8_t flags;
+        uint8_t reserved;
+        int64_t device_id;
+        uint32_t generation; /* of the token; the device's smallest valid one */
+        int32_t clock_offset_s;
+        uint32_t interval_s;
+        uint32_t reserved2;
+        struct mu_digest digest;
+};
+
+_Static_assert(sizeof(struct entry) == 64, "the snapshot's layout is fixed");
+
+static const char magic[16] = "muster-ident-1\n";
+
+struct mu_snapshot {
+        char *path;
+        int fd;
+        uint64_t end_bytes; /* where the next sync writes */
+        uint64_t appended;
+        struct entry *added;
+        size_t added_count;
+        size_t added_room;
+};
+
+static uint32_t entry_crc(const struct entry *entry)
+{
+        return mu_crc32c(0, &entry->type, sizeof(*entry) - offsetof(struct entry, type));
+}
+
+static int apply(struct mu_device_table *table, const struct entry *entry)
+{
+        struct mu_device *device;
+        int error = mu_device_table_add(table, entry->device_id, &device);
+
+        if (error < 0)
+                return error;
+        if (entry->type == ENTRY_TOKEN) {
+                error = mu_device_table_add_token(table, device, &entry->digest, entry->generation,
+                                                  entry->flags & ENTRY_USED);
+                return error == -EEXIST ? 0 : error;
+        }
+        atomic_store(&device->state, entry->state);
+        atomic_store(&device->generation_min, entry->generation);
+        atomic_store(&device->clock_offset_s, entry->clock_offset_s);
+        atomic_store(&device->interval_s, entry->interval_s);
+        atomic_store(&device->seen, entry->flags & ENTRY_USED);
+        return 0;
+}
+
+static bool entry_valid(const struct entry *entry)
+{
+        return entry->crc == entry_crc(entry) && entry->device_id > 0 &&
+               entry->device_id <= MU_DEVICE_ID_MAX && entry->state <= MU_DEVICE_DELETED &&
+               (entry->type == ENTRY_DEVICE || entry->type == ENTRY_TOKEN);
+}
+
+/* Applies entries until the end or the first that does not hold. */
+static int load(struct mu_snapshot *snapshot, struct mu_device_table *table,
+                struct mu_snapshot_report *report)
+{
+        struct entry entries[256];
+        char head[sizeof(magic)];
+        struct stat file;
+
+        if (fstat(snapshot->fd, &file) < 0)
+                return -errno;
+        if (file.st_size == 0)
+                return 0;
+        if (pread(snapshot->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+            memcmp(head, magic, sizeof(head)) != 0)
+                return -EBADMSG;
+        snapshot->end_bytes = sizeof(head);
+        for (;;) {
+                ssize_t got =
+                        pread(snapshot->fd, entries, sizeof(entries), (off_t)snapshot->end_bytes);
+
+                if (got < 0)
+                        return -errno;
+                size_t count = (size_t)got / sizeof(entries[0]);
+                size_t i = 0;
+
+                for (; i < count && entry_valid(&entries[i]); i++) {
+                        int error = apply(table, &entries[i]);
+
+                        if (error < 0)
+                                return error;
+                        report->entry_count++;
+                        if (entries[i].device_id > report->device_id_max)
+                                report->device_id_max = entries[i].device_id;
+                }
+                snapshot->end_bytes += i * sizeof(entries[0]);
+                if (i < MU_COUNT_OF(entries))
+                        break;
+        }
+        report->damaged_bytes = (uint64_t)file.st_size - snapshot->end_bytes;
+        snapshot->appended = report->entry_count;
+        return 0;
+}
+
+int mu_snapshot_open(const char *path, struct mu_device_table *table,
+                     struct mu_snapshot_report *ret_report, struct mu_snapshot **ret_snapshot)
+{
+        struct mu_snapshot_report report = {0};
+        struct mu_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+        int error = -ENOMEM;
+
+        if (!snapshot)
+                return error;
+        snapshot->path = strdup(path);
+        snapshot->fd = -1;
+        if (!snapshot->path)
+                goto fail;
+        snapshot->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (snapshot->fd < 0) {
+                error = -errno;
+                goto fail;
+        }
+        mu_device_table_lock(table);
+        error = load(snapshot, table, &report);
+        mu_device_table_unlock(table);
+        if (error < 0)
+                goto fail;
+        *ret_report = report;
+        *ret_snapshot = snapshot;
+        return 0;
+fail:
+        mu_snapshot_close(snapshot);
+        return error;
+}
+
+void mu_snapshot_close(struct mu_snapshot *snapshot)
+{
+        if (!snapshot)
+                return;
+        if (snapshot->fd >= 0)
+                close(snapshot->fd);
+        free(snapshot->added);
+        free(snapshot->path);
+        free(snapshot);
+}
+
+static struct entry *next_entry(struct mu_snapshot *snapshot)
+{
+        if (snapshot->added_count == snapshot->added_room) {
+                size_t room = snapshot->added_room ? snapshot->added_room * 2 : 256;
+                struct entry *more = reallocarray(snapshot->added, room, sizeof(*more));
+
+                if (!more)
+                        return NULL;
+                snapshot->added = more;
+                snapshot->added_room = room;
+        }
+        struct entry *entry = &snapshot->added[snapshot->added_count++];
+
+        memset(entry, 0, sizeof(*entry));
+        return entry;
+}
+
+int mu_snapshot_add(struct mu_snapshot *snapshot, const struct mu_device *device)
+{
+        size_t before = snapshot->added_count;
+        struct entry *entry = next_entry(snapshot);
+
+        if (!entry)
+                return -ENOMEM;
+        /* Deleting is not yet decided: after a crash the device is what PostgreSQL says. */
+        uint32_t state = mu_device_state(device);
+
+        *entry = (struct entry){
+                .type = ENTRY_DEVICE,
+                .state = (uint8_t)(state == MU_DEVICE_DELETING ? MU_DEVICE_LIVE : state),
+                .flags = atomic_load(&device->seen) ? ENTRY_USED : 0,
+                .device_id = device->id,
+                .generation = atomic_load(&device->generation_min),
+                .clock_offset_s = atomic_load(&device->clock_offset_s),
+                .interval_s = atomic_load(&device->interval_s),
+        };
+        entry->crc = entry_crc(entry);
+        for (const struct mu_token *token = device->tokens; token; token = token->next) {
+                entry = next_entry(snapshot);
+                if (!entry) {
+                        snapshot->added_count = before;
+                        return -ENOMEM;
+                }
+                *entry = (struct entry){
+                        .type = ENTRY_TOKEN,
+                        .flags = atomic_load(&token->used) ? ENTRY_USED : 0,
+                        .device_id = device->id,
+                        .generation = token->generation,
+                        .digest = token->digest,
+                };
+                entry->crc = entry_crc(entry);
+        }
+        return 0;
+}
+
+/* Writes added entries at the end; the end moves only when they are synced. */
+static int append(struct mu_snapshot *snapshot)
+{
+        size_t bytes = snapshot->added_count * sizeof(snapshot->added[0]);
+
+        if (snapshot->end_bytes == 0) {
+                if (pwrite(snapshot->fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic))
+                        return errno ? -errno : -EIO;
+                snapshot->end_bytes = sizeof(magic);
+        }
+        if (lseek(snapshot->fd, (off_t)snapshot->end_bytes, SEEK_SET) < 0)
+                return -errno;
+        int error = mu_fs_write_all(snapshot->fd, snapshot->added, bytes);
+
+        if (error < 0)
+                return error;
+        if (fdatasync(snapshot->fd) < 0)
+                return -errno;
+        snapshot->end_bytes += bytes;
+        snapshot->appended += snapshot->added_count;
+        snapshot->added_count = 0;
+        return 0;
+}
+
+int mu_snapshot_sync(struct mu_snapshot *snapshot)
+{
+        return snapshot->added_count ? append(snapshot) : 0;
+}
+
+static int write_whole(struct mu_snapshot *whole, struct mu_device_table *table)
+{
+        uint32_t count = mu_device_table_count(table);
+        int error = 0;
+
+        mu_device_table_lock(table);
+        for (uint32_t i = 0; i < count && error == 0; i++)
+                error = mu_snapshot_add(whole, mu_device_table_at(table, i));
+        mu_device_table_unlock(table);
+        return error < 0 ? error : append(whole);
+}
+
+int mu_snapshot_rewrite(struct mu_snapshot *snapshot, struct mu_device_table *table)
+{
+        struct mu_snapshot whole = {.fd = -1};
+        char *directory = strdup(snapshot->path);
+        int error = -ENOMEM;
+
+        if (!directory || asprintf(&whole.path, "%s.new", snapshot->path) < 0) {
+                whole.path = NULL;
+                goto out;
+        }
+        char *slash = strrchr(directory, '/');
+
+        MU_ASSERT(slash);
+        *slash = '\0';
+        whole.fd = open(whole.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (whole.fd < 0) {
+                error = -errno;
+                goto out;
+        }
+        error = write_whole(&whole, table);
+        if (error < 0)
+                goto out;
+        if (rename(whole.path, snapshot->path) < 0) {
+                error = -errno;
+                goto out;
+        }
+        /* The new file is complete and in place: from here on appends go to it. */
+        close(snapshot->fd);
+        snapshot->fd = whole.fd;
+        snapshot->end_bytes = whole.end_bytes;
+        snapshot->appended = 0;
+        snapshot->added_count = 0; /* the whole has them */
+        whole.fd = -1;
+        error = mu_fs_sync_directory(directory);
+out:
+        if (whole.fd >= 0) {
+                close(whole.fd);
+                (void)unlink(whole.path);
+        }
+        free(whole.added);
+        free(whole.path);
+        free(directory);
+        return error;
+}
+
+uint64_t mu_snapshot_appended(const struct mu_snapshot *snapshot)
+{
+        return snapshot->appended;
+}
