@@ -176,7 +176,7 @@ build_h2o()
         say "building h2o"
         run "configuring h2o" cmake -S "$src" -B "$out" -Wno-dev \
                 -DCMAKE_BUILD_TYPE= -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
-                -DCMAKE_C_FLAGS="-w -fno-omit-frame-pointer" \
+                -DCMAKE_C_FLAGS="-w -fno-omit-frame-pointer -DH2O_MAX_REQLEN=32768" \
                 -DWITH_BUNDLED_SSL=OFF -DWITH_MRUBY=OFF -DWITH_PICOTLS=OFF \
                 -DOPENSSL_INCLUDE_DIR="$deps/include/boringssl" \
                 -DOPENSSL_SSL_LIBRARY="$deps/lib/libboringssl_ssl.a" \
