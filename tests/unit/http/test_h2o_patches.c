@@ -520,6 +520,18 @@ static void idle_connection_makes_room_for_a_new_one(void **state)
         fixture_stop(server);
 }
 
+static void stop_gives_every_descriptor_back(void **state)
+{
+        int before = dup(STDERR_FILENO); /* the lowest that is free */
+
+        (void)state;
+        close(before);
+        fixture_stop(fixture_start(true, LONG_MS, LONG_MS, LONG_MS));
+        int after = dup(STDERR_FILENO);
+        close(after);
+        assert_int_equal(after, before);
+}
+
 int main(void)
 {
         static bool plain = false, tls = true;
@@ -546,6 +558,7 @@ int main(void)
                 cmocka_unit_test_prestate(longest_idle_is_closed_first, &tls),
                 cmocka_unit_test_prestate(idle_connection_makes_room_for_a_new_one, &plain),
                 cmocka_unit_test_prestate(idle_connection_makes_room_for_a_new_one, &tls),
+                cmocka_unit_test(stop_gives_every_descriptor_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
