@@ -75,6 +75,7 @@ struct mu_device {
 
         alignas(MU_CACHELINE_BYTES) atomic_flag clone_busy;
         _Atomic bool seen; /* has made an authenticated request, ever */
+        uint8_t kind;      /* enum mu_device_kind; under the table's lock */
         uint8_t clone_evidence;
         struct mu_boot_trace boots[2]; /* [0]: the newest */
         struct mu_token *tokens;       /* newest first; under the table's lock */

@@ -28,7 +28,7 @@ struct entry {
         uint8_t type;
         uint8_t state;
         uint8_t flags;
-        uint8_t reserved;
+        uint8_t kind;
         int64_t device_id;
         uint32_t generation; /* of the token; the device's smallest valid one */
         int32_t clock_offset_s;
@@ -68,6 +68,7 @@ static int apply(struct mu_device_table *table, const struct entry *entry)
                                                   entry->flags & ENTRY_USED);
                 return error == -EEXIST ? 0 : error;
         }
+        device->kind = entry->kind;
         atomic_store(&device->state, entry->state);
         atomic_store(&device->generation_min, entry->generation);
         atomic_store(&device->clock_offset_s, entry->clock_offset_s);
@@ -199,6 +200,7 @@ int mu_snapshot_add(struct mu_snapshot *snapshot, const struct mu_device *device
                 .type = ENTRY_DEVICE,
                 .state = (uint8_t)(state == MU_DEVICE_DELETING ? MU_DEVICE_LIVE : state),
                 .flags = atomic_load(&device->seen) ? ENTRY_USED : 0,
+                .kind = device->kind,
                 .device_id = device->id,
                 .generation = atomic_load(&device->generation_min),
                 .clock_offset_s = atomic_load(&device->clock_offset_s),
@@ -228,6 +230,8 @@ static int append(struct mu_snapshot *snapshot)
 {
         size_t bytes = snapshot->added_count * sizeof(snapshot->added[0]);
 
+        /* A write that failed before left bytes behind the end; they are overwritten or, being
+         * older entries of the same devices, harmless. */
         if (snapshot->end_bytes == 0) {
                 if (pwrite(snapshot->fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic))
                         return errno ? -errno : -EIO;
@@ -307,6 +311,11 @@ out:
         free(whole.path);
         free(directory);
         return error;
+}
+
+void mu_snapshot_forget(struct mu_snapshot *snapshot)
+{
+        snapshot->added_count = 0;
 }
 
 uint64_t mu_snapshot_appended(const struct mu_snapshot *snapshot)

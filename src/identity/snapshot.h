@@ -37,6 +37,8 @@ int mu_snapshot_add(struct mu_snapshot *snapshot, const struct mu_device *device
 /* Writes and syncs what was added. On failure it stays added: call again. */
 MU_MUST_CHECK
 int mu_snapshot_sync(struct mu_snapshot *snapshot);
+/* Forgets what was added and not synced; a rewrite must follow. */
+void mu_snapshot_forget(struct mu_snapshot *snapshot);
 /* Replaces the file by the table's state; after a failure the old file stands. */
 MU_MUST_CHECK
 int mu_snapshot_rewrite(struct mu_snapshot *snapshot, struct mu_device_table *table);
