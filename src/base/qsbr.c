@@ -175,31 +175,32 @@ int mu_qsbr_retire(struct mu_qsbr *qsbr, void *object, void (*free_object)(void 
         return 0;
 }
 
-/* The least epoch that an online reader has published; UINT64_MAX when all are offline. */
-static uint64_t least_epoch_seen(struct mu_qsbr *qsbr)
+/* What a reader has published; UINT64_MAX, which holds nothing back, when it is offline. */
+static uint64_t epoch_published(_Atomic uint64_t *word)
 {
-        uint64_t least = UINT64_MAX;
-
-        for (uint32_t i = 0; i < qsbr->readers_max; i++) {
-                _Atomic uint64_t *word = &qsbr->readers[i].epoch_seen;
+        for (;;) {
                 uint64_t epoch = atomic_load_explicit(word, MU_ORDER(6, acquire));
 
-                if (epoch == OFFLINE &&
-                    atomic_compare_exchange_strong_explicit(
-                            word, &epoch, OFFLINE, MU_ORDER(7, acq_rel), memory_order_acquire))
-                        continue;
-                least = epoch < least ? epoch : least;
+                if (epoch != OFFLINE)
+                        return epoch;
+                if (atomic_compare_exchange_strong_explicit(
+                            word, &epoch, OFFLINE, MU_ORDER(7, acq_rel), memory_order_relaxed))
+                        return UINT64_MAX;
+                /* It came online between the two: look again. */
         }
-        return least;
 }
 
 size_t mu_qsbr_reclaim(struct mu_qsbr *qsbr)
 {
+        uint64_t least = UINT64_MAX;
+
         if (qsbr->count == 0)
                 return 0;
+        for (uint32_t i = 0; i < qsbr->readers_max; i++) {
+                uint64_t epoch = epoch_published(&qsbr->readers[i].epoch_seen);
 
-        uint64_t least = least_epoch_seen(qsbr);
-
+                least = epoch < least ? epoch : least;
+        }
         while (qsbr->count > 0 && qsbr->retired[qsbr->first].epoch <= least) {
                 struct retired retired = qsbr->retired[qsbr->first];
 
