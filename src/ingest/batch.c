@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 
 static size_t aligned(size_t bytes)
 {
@@ -49,13 +50,20 @@ bool mu_batch_bytes_full(const struct mu_batch *batch)
         return batch->arena_bytes - batch->used_bytes < aligned(MU_RECORD_BYTES_MAX);
 }
 
+static bool in_range(int64_t unix_s)
+{
+        return unix_s >= 0 && unix_s < MU_BATCH_TIME_S_END;
+}
+
 bool mu_frame_is_record(const struct mu_frame *frame)
 {
         const struct mu_record *record = frame->payload;
 
         return frame->type == MU_FRAME_RECORD && frame->payload_bytes >= sizeof(*record) &&
                frame->payload_bytes == mu_record_bytes(record) && record->device_id > 0 &&
-               record->bucket_s >= 0 && record->bucket_s < MU_BUCKET_S_END;
+               record->network <= MU_NETWORK_OFFLINE && in_range(record->bucket_s) &&
+               in_range(record->observed_at_us / MU_US_PER_S) &&
+               in_range(record->received_at_us / MU_US_PER_S);
 }
 
 int mu_batch_add(struct mu_batch *batch, const struct mu_frame *frame, enum mu_verdict verdict)
@@ -165,6 +173,17 @@ void mu_batch_refuse(struct mu_batch *batch, uint32_t index, const char *sqlstat
         entry->verdict = MU_VERDICT_REFUSED;
         for (size_t i = 0; i < sizeof(entry->sqlstate) - 1 && sqlstate[i]; i++)
                 entry->sqlstate[i] = sqlstate[i];
+}
+
+void mu_batch_expire_day(struct mu_batch *batch, int64_t day)
+{
+        MU_ASSERT(batch->sealed);
+        for (uint32_t i = 0; i < batch->count; i++) {
+                struct mu_batch_entry *entry = &batch->entries[i];
+
+                if (entry->verdict == MU_VERDICT_STORE && mu_batch_day(entry) == day)
+                        entry->verdict = MU_VERDICT_EXPIRED;
+        }
 }
 
 void mu_batch_clear(struct mu_batch *batch)

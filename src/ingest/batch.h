@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "ingest/reader.h"
 #include "muster/compiler.h"
 #include "muster/record.h"
@@ -30,7 +31,7 @@ enum mu_batch_limits {
         MU_BATCH_BYTES_MIN = 512 * 1024, /* holds the largest frame that a journal can carry */
 };
 
-#define MU_BUCKET_S_END INT64_C(4102444800) /* 2100-01-01: no bucket lies there or later */
+#define MU_BATCH_TIME_S_END INT64_C(4102444800) /* 2100-01-01: no time of a record is so late */
 
 /* What becomes of an entry; all but the first go raw into ingest_rejects. */
 enum mu_verdict {
@@ -66,6 +67,12 @@ struct mu_batch {
         bool sealed;
 };
 
+/* The UTC day, since 1970, that the entry's row lies in. */
+static inline int64_t mu_batch_day(const struct mu_batch_entry *entry)
+{
+        return entry->bucket_s / MU_S_PER_DAY;
+}
+
 /* 0, -EINVAL (limits), -ENOMEM. */
 MU_MUST_CHECK
 int mu_batch_init(struct mu_batch *batch, uint32_t rows_max, size_t bytes_max);
@@ -86,6 +93,8 @@ int mu_batch_add(struct mu_batch *batch, const struct mu_frame *frame, enum mu_v
 void mu_batch_seal(struct mu_batch *batch);
 /* Marks a sealed entry as refused by PostgreSQL. */
 void mu_batch_refuse(struct mu_batch *batch, uint32_t index, const char *sqlstate);
+/* The day has no partition any more, nor will have: its entries become EXPIRED. */
+void mu_batch_expire_day(struct mu_batch *batch, int64_t day);
 void mu_batch_clear(struct mu_batch *batch);
 
 /* ingest_rejects.reason and the metrics' label: "data", "expired", "malformed". Static. */

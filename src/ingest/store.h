@@ -8,7 +8,7 @@
  *   connect ─▶ load_checkpoint ─▶ { store_batch | save_checkpoint | ensure_partitions }… ─▶
  * disconnect
  *
- * Units      sequences; durations in ns.
+ * Units      sequences; days since 1970, UTC; durations in ns.
  * Threads    a store belongs to one writer thread.
  * Ownership  the store is the caller's; requests are borrowed for the call.
  * Errors     enum mu_store_outcome. Whatever is not OK left nothing in the database, except
@@ -74,9 +74,11 @@ struct mu_store_ops {
         enum mu_store_outcome (*store_batch)(struct mu_store *store,
                                              const struct mu_store_request *request,
                                              struct mu_store_result *ret_result);
-        /* Every day that the request's rows lie in gets its partition. OK, AWAY, STOPPED. */
+        /* Every day that the request's rows lie in gets its partition. OK, AWAY, STOPPED; DATA and
+         * *ret_gone_day: that day was archived or dropped, and is not made again. */
         enum mu_store_outcome (*ensure_partitions)(struct mu_store *store,
-                                                   const struct mu_store_request *request);
+                                                   const struct mu_store_request *request,
+                                                   int64_t *ret_gone_day);
         void (*disconnect)(struct mu_store *store);
         /* Of the last call that was not OK; good until the next call. */
         const struct mu_store_error *(*last_error)(struct mu_store *store);

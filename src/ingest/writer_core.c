@@ -520,12 +520,18 @@ static enum mu_store_outcome make_partitions(struct mu_writer_core *core,
                                              const struct mu_store_request *request)
 {
         struct mu_store *store = core->config.store;
+        int64_t gone_day = 0;
 
         /* Made, and still missing: something else is wrong with the schema. */
         if (core->partition_tries++ == PARTITION_TRIES_MAX)
                 return MU_STORE_AWAY;
-        enum mu_store_outcome outcome = store->ops->ensure_partitions(store, request);
+        enum mu_store_outcome outcome = store->ops->ensure_partitions(store, request, &gone_day);
 
+        if (outcome == MU_STORE_DATA) {
+                mu_batch_expire_day(&core->batch, gone_day);
+                core->partition_tries--;
+                return MU_STORE_OK;
+        }
         if (outcome == MU_STORE_OK) {
                 mu_cell_add(&core->stats.partitions, 1);
                 note(core, (struct mu_writer_note){.event = MU_WRITER_PARTITIONS,
