@@ -27,7 +27,7 @@ struct mu_secrets {
 
 static int fail(char *error, int code, const char *path, const char *what)
 {
-        (void)snprintf(error, MU_SECRET_ERROR_BYTES, "The secret %s %s", path, what);
+        (void)snprintf(error, MU_SECRET_ERROR_BYTES, "The secret %.100s %s", path, what);
         return code;
 }
 
