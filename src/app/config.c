@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/parse_units.h"
+
+/* clang-format off */
+struct option {
+        const char *section;
+        const char *key;
+        enum mu_option_type type;
+        const char *initial;
+        uint64_t least; /* of the value; of the length for text */
+        uint64_t most;
+        bool reloadable;
+        const char *help;
+        size_t offset;
+};
+
+static const struct option options[] = {
+#define MU_OPTION(section, key, type, initial, least, most, reload, help)                          \
+        {#section, #key, MU_OPTION_##type, initial, least, most, reload, help,                     \
+         offsetof(struct mu_config, section##_##key)},
+#include "app/config_options.h"
+#undef MU_OPTION
+};
+/* clang-format on */
+
+/* Names that are shorter than the rule makes them. */
+static const struct {
+        const char *environment;
+        const char *flag;
+        const char *section;
+        const char *key;
+} aliases[] = {
+        {"MUSTER_PORT", "port", "tls", "port"},
+};
+
+static void *field_of(struct mu_config *config, const struct option *option)
+{
+        return (char *)config + option->offset;
+}
+
+static const void *field_of_const(const struct mu_config *config, const struct option *option)
+{
+        return (const char *)config + option->offset;
+}
+
+/* ---- suggestions ---- */
+
+enum {
+        NAME_BYTES_MAX = 64,
+};
+
+/* Levenshtein's distance, over one row. */
+static size_t distance(const char *a, const char *b)
+{
+        size_t row[NAME_BYTES_MAX + 1];
+        size_t a_chars = strnlen(a, NAME_BYTES_MAX);
+        size_t b_chars = strnlen(b, NAME_BYTES_MAX);
+
+        for (size_t j = 0; j <= b_chars; j++)
+                row[j] = j;
+        for (size_t i = 1; i <= a_chars; i++) {
+                size_t diagonal = row[0];
+
+                row[0] = i;
+                for (size_t j = 1; j <= b_chars; j++) {
+                        size_t above = row[j];
+                        size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+                        best = above + 1 < best ? above + 1 : best;
+                        best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+                        row[j] = best;
+                        diagonal = above;
+                }
+        }
+        return row[b_chars];
+}
+
+/* "section<separator>key" of an option, in the case that the source writes names in. */
+static void name_of(const struct option *option, const char *prefix, char separator, bool upper,
+                    char name[NAME_BYTES_MAX])
+{
+        (void)snprintf(name, NAME_BYTES_MAX, "%s%s%c%s", prefix, option->section, separator,
+                       option->key);
+        for (char *at = name + strlen(prefix); *at; at++) {
+                if (upper)
+                        *at = (char)toupper((unsigned char)*at);
+                else if (separator == '-' && *at == '_')
+                        *at = '-';
+        }
+}
+
+static void suggest(const char *prefix, char separator, bool upper, const char *given,
+                    char nearest[NAME_BYTES_MAX])
+{
+        size_t best = SIZE_MAX;
+
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
+                char name[NAME_BYTES_MAX];
+
+                name_of(&options[i], prefix, separator, upper, name);
+                size_t differs = distance(given, name);
+
+                if (differs < best) {
+                        best = differs;
+                        memcpy(nearest, name, NAME_BYTES_MAX);
+                }
+        }
+}
+
+/* ---- one value ---- */
+
+static int refuse(char *error, const char *source, const char *reason)
+{
+        (void)snprintf(error, MU_CONFIG_ERROR_BYTES, "%.200s: %.250s", source, reason);
+        return -EINVAL;
+}
+
+static int check_range(const struct option *option, uint64_t value, struct mu_parse_reason *reason)
+{
+        char least[MU_FORMAT_UNITS_BYTES];
+        char most[MU_FORMAT_UNITS_BYTES];
+
+        if (value >= option->least && value <= option->most)
+                return 0;
+        if (option->type == MU_OPTION_BYTES) {
+                mu_format_bytes(option->least, least);
+                mu_format_bytes(option->most, most);
+        } else {
+                mu_format_duration_ns(option->least, least);
+                mu_format_duration_ns(option->most, most);
+        }
+        (void)snprintf(reason->text, sizeof(reason->text), "must be from %s to %s", least, most);
+        return -ERANGE;
+}
+
+static int set_text(const struct option *option, const char *value, char **field,
+                    struct mu_parse_reason *reason)
+{
+        size_t chars = strlen(value);
+
+        if (chars < option->least || chars > option->most) {
+                (void)snprintf(reason->text, sizeof(reason->text),
+                               "must have %llu to %llu characters",
+                               (unsigned long long)option->least, (unsigned long long)option->most);
+                return -ERANGE;
+        }
+        char *copy = strdup(value);
+
+        if (!copy)
+                return -ENOMEM;
+        free(*field);
+        *field = copy;
+        return 0;
+}
+
+/* source: how the user wrote it down, for the error sentence. */
+static int set(struct mu_config *config, const struct option *option, const char *value,
+               const char *source, char *error)
+{
+        struct mu_parse_reason reason = {{0}};
+        void *field = field_of(config, option);
+        uint64_t number = 0;
+        int code = 0;
+
+        switch (option->type) {
+        case MU_OPTION_TEXT:
+                code = set_text(option, value, field, &reason);
+                break;
+        case MU_OPTION_NUMBER:
+                code = mu_parse_number(value, option->least, option->most, &number, &reason);
+                break;
+        case MU_OPTION_BYTES:
+                code = mu_parse_bytes(value, &number, &reason);
+                break;
+        case MU_OPTION_DURATION:
+                code = mu_parse_duration_ns(value, &number, &reason);
+                break;
+        }
+        if (code == 0 && (option->type == MU_OPTION_BYTES || option->type == MU_OPTION_DURATION))
+                code = check_range(option, number, &reason);
+        if (code == -ENOMEM)
+                return refuse(error, source, strerror(ENOMEM));
+        if (code < 0)
+                return refuse(error, source, reason.text);
+        if (option->type != MU_OPTION_TEXT)
+                memcpy(field, &number, sizeof(number));
+        return 0;
+}
+
+static const struct option *find(const char *section, const char *key)
+{
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++)
+                if (strcmp(options[i].section, section) == 0 && strcmp(options[i].key, key) == 0)
+                        return &options[i];
+        return NULL;
+}
+
+/* ---- the file ---- */
+
+struct file_reader {
+        struct mu_config *config;
+        int code; /* of the first wrong line, with its sentence */
+        char error[MU_CONFIG_ERROR_BYTES];
+};
+
+static int on_line(void *context, const char *section, const char *key, const char *value)
+{
+        struct file_reader *reader = context;
+        const struct option *option = find(section, key);
+        char given[NAME_BYTES_MAX];
+        char nearest[NAME_BYTES_MAX];
+
+        if (reader->code < 0)
+                return 0;
+        (void)snprintf(given, sizeof(given), "%.30s.%.30s", section, key);
+        if (option) {
+                reader->code = set(reader->config, option, value, given, reader->error);
+                return reader->code == 0;
+        }
+        suggest("", '.', false, given, nearest);
+        (void)snprintf(reader->error, sizeof(reader->error),
+                       "there is no setting %s; did you mean %s?", given, nearest);
+        reader->code = -EINVAL;
+        return 0;
+}
+
+static int read_file(struct mu_config *config, const char *path, char *error)
+{
+        struct file_reader reader = {.config = config};
+        FILE *file = fopen(path, "re");
+
+        if (!file) {
+                (void)snprintf(error, MU_CONFIG_ERROR_BYTES,
+                               "The configuration file %.300s can't be read: %s.", path,
+                               strerror(errno));
+                return -EINVAL;
+        }
+        int line = ini_parse_file(file, on_line, &reader);
+
+        (void)fclose(file);
+        if (line == 0)
+                return 0;
+        (void)snprintf(error, MU_CONFIG_ERROR_BYTES, "%.150s line %d: %.300s", path, line,
+                       reader.code < 0 ? reader.error
+                                       : "this is neither [section] nor key = value");
+        return -EINVAL;
+}
+
+/* ---- environment and flags ---- */
+
+static bool section_known(const char *name)
+{
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
+                size_t chars = strlen(options[i].section);
+
+                if (strncasecmp(name, options[i].section, chars) == 0 && name[chars] == '_')
+                        return true;
+        }
+        return false;
+}
+
+static const struct option *find_environment(const char *given)
+{
+        for (size_t i = 0; i < MU_COUNT_OF(aliases); i++)
+                if (strcmp(given, aliases[i].environment) == 0)
+                        return find(aliases[i].section, aliases[i].key);
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
+                char name[NAME_BYTES_MAX];
+
+                name_of(&options[i], "MUSTER_", '_', true, name);
+                if (strcmp(given, name) == 0)
+                        return &options[i];
+        }
+        return NULL;
+}
+
+static int read_environment(struct mu_config *config, char **environment, char *error)
+{
+        for (char **entry = environment; *entry; entry++) {
+                char given[NAME_BYTES_MAX];
+                size_t chars = strcspn(*entry, "=");
+
+                if (strncmp(*entry, "MUSTER_", 7) != 0 || chars >= sizeof(given))
+                        continue;
+                (void)snprintf(given, sizeof(given), "%.*s", (int)chars, *entry);
+                const struct option *option = find_environment(given);
+
+                if (option) {
+                        int code = set(config, option, *entry + chars + 1, given, error);
+
+                        if (code < 0)
+                                return code;
+                } else if (section_known(given + 7)) {
+                        char nearest[NAME_BYTES_MAX];
+
+                        suggest("MUSTER_", '_', true, given, nearest);
+                        (void)snprintf(error, MU_CONFIG_ERROR_BYTES,
+                                       "There is no setting %s in the environment; did you mean "
+                                       "%s?",
+                                       given, nearest);
+                        return -EINVAL;
+                }
+        }
+        return 0;
+}
+
+static const struct option *find_flag(const char *given)
+{
+        for (size_t i = 0; i < MU_COUNT_OF(aliases); i++)
+                if (strcmp(given, aliases[i].flag) == 0)
+                        return find(aliases[i].section, aliases[i].key);
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
+                char name[NAME_BYTES_MAX];
+
+                name_of(&options[i], "", '-', false, name);
+                if (strcmp(given, name) == 0)
+                        return &options[i];
+        }
+        return NULL;
+}
+
+static int unknown_flag(const char *given, char *error)
+{
+        char nearest[NAME_BYTES_MAX];
+
+        suggest("--", '-', false, given, nearest);
+        (void)snprintf(error, MU_CONFIG_ERROR_BYTES,
+                       "There is no option %.100s; did you mean %s? (--help lists them all)", given,
+                       nearest);
+        return -EINVAL;
+}
+
+/* One "--name value" or "--name=value"; *index moves past what it took. config NULL: only looks for
+ * what is not a setting. */
+static int read_flag(int argc, char **argv, int *index, struct mu_config *config,
+                     const char **config_path, enum mu_config_action *action, char *error)
+{
+        const char *argument = argv[*index];
+        char name[NAME_BYTES_MAX];
+        const char *equals = strchr(argument, '=');
+
+        if (strcmp(argument, "--check-config") == 0)
+                return *action = MU_CONFIG_CHECK, 0;
+        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0)
+                return *action = MU_CONFIG_HELP, 0;
+        if (strcmp(argument, "--version") == 0)
+                return *action = MU_CONFIG_VERSION, 0;
+        if (strncmp(argument, "--", 2) != 0)
+                return unknown_flag(argument, error);
+        size_t chars = equals ? (size_t)(equals - argument) - 2 : strlen(argument) - 2;
+
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(chars < 60 ? chars : 60), argument + 2);
+        bool is_path = strcmp(name, "config") == 0;
+        const struct option *option = is_path ? NULL : find_flag(name);
+
+        if (!is_path && !option)
+                return unknown_flag(argument, error);
+        if (!equals && *index + 1 == argc) {
+                (void)snprintf(error, MU_CONFIG_ERROR_BYTES, "--%s wants a value.", name);
+                return -EINVAL;
+        }
+        const char *value = equals ? equals + 1 : argv[++*index];
+
+        if (is_path) {
+                *config_path = value;
+                return 0;
+        }
+        return config ? set(config, option, value, argument, error) : 0;
+}
+
+static int read_flags(int argc, char **argv, struct mu_config *config, const char **config_path,
+                      enum mu_config_action *action, char *error)
+{
+        for (int i = 1; i < argc; i++) {
+                int code = read_flag(argc, argv, &i, config, config_path, action, error);
+
+                if (code < 0)
+                        return code;
+        }
+        return 0;
+}
+
+/* ---- the whole ---- */
+
+static int check_together(const struct mu_config *config, char *error)
+{
+        uint64_t day_ns = UINT64_C(86400000000000);
+
+        if (!*config->tls_certificate != !*config->tls_key)
+                return refuse(error, "tls.certificate and tls.key", "give both or neither");
+        if (config->retention_heartbeats < config->ingest_window_back + 2 * day_ns)
+                return refuse(error, "retention.heartbeats",
+                              "must be at least ingest.window_back and 2 days, or late heartbeats "
+                              "would find their day gone");
+        if ((config->ingest_ring & (config->ingest_ring - 1)) != 0)
+                return refuse(error, "ingest.ring", "must be a power of two");
+        if ((config->ingest_dedupe_entries & (config->ingest_dedupe_entries - 1)) != 0)
+                return refuse(error, "ingest.dedupe_entries", "must be a power of two");
+        if (config->journal_segment % (1024 * 1024) != 0)
+                return refuse(error, "journal.segment", "must be a multiple of 1MiB");
+        if (strcmp(config->journal_io, "auto") != 0 && strcmp(config->journal_io, "uring") != 0 &&
+            strcmp(config->journal_io, "plain") != 0)
+                return refuse(error, "journal.io", "must be auto, uring or plain");
+        if (config->database_connections < config->writer_count + config->control_workers + 2)
+                return refuse(error, "database.connections",
+                              "must be at least writer.count + control.workers + 2");
+        return 0;
+}
+
+static int load_sources(int argc, char **argv, char **environment, struct mu_config *config,
+                        enum mu_config_action *action, char *error)
+{
+        const char *path = NULL;
+        int code = 0;
+
+        for (size_t i = 0; i < MU_COUNT_OF(options) && code == 0; i++)
+                code = set(config, &options[i], options[i].initial, options[i].key, error);
+        if (code == 0)
+                code = read_flags(argc, argv, NULL, &path, action, error);
+        for (char **entry = environment; !path && *entry; entry++)
+                if (strncmp(*entry, "MUSTER_CONFIG=", 14) == 0)
+                        path = *entry + 14;
+        if (code == 0 && path)
+                code = read_file(config, path, error);
+        if (code == 0)
+                code = read_environment(config, environment, error);
+        if (code == 0)
+                code = read_flags(argc, argv, config, &path, action, error);
+        return code == 0 ? check_together(config, error) : code;
+}
+
+int mu_config_load(int argc, char **argv, char **environment, struct mu_config *ret_config,
+                   enum mu_config_action *ret_action, char *error)
+{
+        struct mu_config config = {0};
+        enum mu_config_action action = MU_CONFIG_RUN;
+        int code = load_sources(argc, argv, environment, &config, &action, error);
+
+        /* Help is help, whatever else is wrong. */
+        if (code < 0 && (action == MU_CONFIG_RUN || action == MU_CONFIG_CHECK)) {
+                mu_config_done(&config);
+                return code;
+        }
+        *ret_config = config;
+        *ret_action = action;
+        return 0;
+}
+
+void mu_config_done(struct mu_config *config)
+{
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
+                if (options[i].type != MU_OPTION_TEXT)
+                        continue;
+                char **field = field_of(config, &options[i]);
+
+                free(*field);
+                *field = NULL;
+        }
+}
+
+void mu_config_print_help(FILE *to)
+{
+        const char *section = "";
+
+        (void)fprintf(to,
+                      "musterd " MUSTER_VERSION " - fleet ingest and control appliance\n\n"
+                      "  musterd [--config FILE] [--SECTION-KEY VALUE]...\n"
+                      "  musterd --check-config | --help | --version\n\n"
+                      "Each setting can stand in the file, in the environment as "
+                      "MUSTER_SECTION_KEY, or be "
+                      "given\nas a flag --section-key; later ones win. SIGHUP reloads those marked "
+                      "(reloadable).\n");
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
+                if (strcmp(section, options[i].section) != 0) {
+                        section = options[i].section;
+                        (void)fprintf(to, "\n[%s]\n", section);
+                }
+                (void)fprintf(to, "# %s%s\n#%s = %s\n", options[i].help,
+                              options[i].reloadable ? " (reloadable)" : "", options[i].key,
+                              options[i].initial);
+        }
+}
+
+static void print_text(const char *value, FILE *to)
+{
+        const char *scheme = strstr(value, "://");
+        const char *at = scheme ? strrchr(value, '@') : NULL;
+
+        if (strstr(value, "password=")) {
+                (void)fputs("(not shown: holds a password)\n", to);
+                return;
+        }
+        if (at)
+                (void)fprintf(to, "%.*s(user not shown)%s\n", (int)(scheme + 3 - value), value, at);
+        else
+                (void)fprintf(to, "%s\n", value);
+}
+
+void mu_config_print(const struct mu_config *config, FILE *to)
+{
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
+                const struct option *option = &options[i];
+                const void *field = field_of_const(config, option);
+                char units[MU_FORMAT_UNITS_BYTES];
+                uint64_t number;
+
+                (void)fprintf(to, "%s.%s = ", option->section, option->key);
+                if (option->type == MU_OPTION_TEXT) {
+                        print_text(*(char *const *)field, to);
+                        continue;
+                }
+                memcpy(&number, field, sizeof(number));
+                if (option->type == MU_OPTION_NUMBER)
+                        (void)fprintf(to, "%llu\n", (unsigned long long)number);
+                else if (option->type == MU_OPTION_BYTES)
+                        (void)fprintf(to, "%s\n", mu_format_bytes(number, units));
+                else
+                        (void)fprintf(to, "%s\n", mu_format_duration_ns(number, units));
+        }
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_options.h - the list of settings; included several times with MU_OPTION defined.
+ *
+ * MU_OPTION(section, key, type, default, least, most, reloadable, help). Each is documented in
+ * deploy/muster.conf.example; a test fails when one is missing there.
+ */
+/* clang-format off */
+MU_OPTION(data, dir, TEXT, "./var", 1, 4000, false,
+          "Everything the appliance keeps: journal, private PostgreSQL, secrets, certificate.")
+
+MU_OPTION(tls, port, NUMBER, "8443", 0, 65535, false,
+          "Port for HTTPS; 0 takes a free one. MUSTER_PORT and --port mean the same.")
+MU_OPTION(tls, address, TEXT, "::", 1, 64, false,
+          "Address to listen on for HTTPS; :: is every address, IPv4 too.")
+MU_OPTION(tls, certificate, TEXT, "", 0, 4000, true,
+          "Certificate chain in PEM; empty: self-signed, made at first start in data.dir/tls.")
+MU_OPTION(tls, key, TEXT, "", 0, 4000, true,
+          "Its private key in PEM; given together with tls.certificate.")
+
+MU_OPTION(http, port, NUMBER, "8080", 0, 65535, false,
+          "Port for plain HTTP; 0 takes a free one.")
+MU_OPTION(http, address, TEXT, "127.0.0.1", 1, 64, false,
+          "Address to listen on for plain HTTP. Tokens travel readable: open it to a trusted LAN only.")
+MU_OPTION(http, frontends, NUMBER, "0", 0, 64, false,
+          "Event loops that serve HTTP; 0: one per core.")
+MU_OPTION(http, connections_max, NUMBER, "0", 0, 10000000, false,
+          "Most connections at once, the oldest idle one is closed first; 0: what descriptors allow.")
+MU_OPTION(http, connections_per_address, NUMBER, "0", 0, 10000000, false,
+          "Most connections from one address; 0: no limit, since a fleet may sit behind one address.")
+MU_OPTION(http, handshake_timeout, DURATION, "10s", 100000000, 600000000000, false,
+          "A TLS handshake must end within this.")
+MU_OPTION(http, idle_timeout, DURATION, "75s", 100000000, 86400000000000, false,
+          "A connection may wait this long for its next request.")
+MU_OPTION(http, request_timeout, DURATION, "10s", 100000000, 600000000000, false,
+          "A request, head and body, must arrive within this of its first byte.")
+MU_OPTION(http, write_timeout, DURATION, "30s", 100000000, 600000000000, false,
+          "A client that takes nothing more of its reply for this long is cut off.")
+
+MU_OPTION(ingest, heartbeat_interval, DURATION, "5m", 1000000000, 86400000000000, false,
+          "How often a device reports, unless it has an interval of its own.")
+MU_OPTION(ingest, window_back, DURATION, "7d", 60000000000, 31536000000000000, false,
+          "Oldest heartbeat accepted, after correcting the device's clock.")
+MU_OPTION(ingest, window_ahead, DURATION, "5m", 1000000000, 86400000000000, false,
+          "How far ahead of the server's clock a heartbeat may lie.")
+MU_OPTION(ingest, ring, BYTES, "4MiB", 65536, 268435456, false,
+          "Ring between each frontend and the journal; a power of two. Full means 503.")
+MU_OPTION(ingest, dedupe_entries, NUMBER, "1048576", 4096, 268435456, false,
+          "Acknowledged heartbeats remembered to answer repeats; 8 bytes each, a power of two.")
+
+MU_OPTION(journal, dir, TEXT, "", 0, 4000, false,
+          "Where the journal lies; empty: data.dir/journal. A disk of its own is worth it.")
+MU_OPTION(journal, capacity, BYTES, "0", 0, UINT64_MAX, false,
+          "Most it may hold; 0: a quarter of the free disk, at least 16 GiB where that fits.")
+MU_OPTION(journal, segment, BYTES, "64MiB", 1048576, 4294967296, false,
+          "Size of one segment file; a multiple of 1 MiB.")
+MU_OPTION(journal, tail, BYTES, "32MiB", 4194304, 17179869184, false,
+          "Newest part kept in memory for the writers.")
+MU_OPTION(journal, linger, DURATION, "5ms", 0, 1000000000, false,
+          "Longest wait to fill a block, above 100 heartbeats a second.")
+MU_OPTION(journal, keep_covered, DURATION, "24h", 0, 31536000000000000, false,
+          "How long segments stay that PostgreSQL has wholly stored, for a restored backup.")
+MU_OPTION(journal, keep_covered_size, BYTES, "2GiB", 0, UINT64_MAX, false,
+          "How much of them stays at the most.")
+MU_OPTION(journal, io, TEXT, "auto", 4, 5, false,
+          "auto: io_uring, and pwrite with fdatasync where the kernel refuses it; uring or plain force one.")
+
+MU_OPTION(writer, count, NUMBER, "2", 1, 16, false,
+          "Threads that write to PostgreSQL, a connection each.")
+MU_OPTION(writer, batch_rows, NUMBER, "10000", 1, 100000, false,
+          "A batch is sent when it has this many heartbeats.")
+MU_OPTION(writer, batch_size, BYTES, "8MiB", 65536, 268435456, false,
+          "... or this many bytes.")
+MU_OPTION(writer, batch_age, DURATION, "300ms", 1000000, 60000000000, false,
+          "... or is this old under load; an idle writer sends at once.")
+
+MU_OPTION(database, url, TEXT, "", 0, 4000, false,
+          "An existing PostgreSQL 15 or newer; empty: a private one, run by musterd in data.dir.")
+MU_OPTION(database, connections, NUMBER, "24", 8, 1000, false,
+          "Most connections to PostgreSQL in all; checked against its max_connections at start.")
+MU_OPTION(database, statement_timeout, DURATION, "30s", 1000000000, 3600000000000, false,
+          "A statement of the control plane is cancelled after this.")
+MU_OPTION(database, slow_statement, DURATION, "500ms", 0, 3600000000000, false,
+          "Statements slower than this are logged; 0: none.")
+
+MU_OPTION(retention, heartbeats, DURATION, "90d", 86400000000000, 3153600000000000000, false,
+          "How long heartbeats are kept; at least ingest.window_back and 2 days.")
+
+MU_OPTION(control, workers, NUMBER, "4", 1, 64, false,
+          "Threads that answer operators and registrations.")
+MU_OPTION(control, queue, NUMBER, "256", 1, 4096, false,
+          "Requests that may wait for them; more are answered 503.")
+
+MU_OPTION(limits, auth_failures, NUMBER, "60", 0, 1000000, false,
+          "Failed authentications of one address within a minute before 429; 0: no limit. "
+          "Valid device tokens are never limited.")
+
+MU_OPTION(log, level, TEXT, "info", 4, 7, true,
+          "debug, info, warning or error. SIGUSR1 says more, SIGUSR2 less, without a restart.")
+MU_OPTION(log, file, TEXT, "", 0, 4000, false,
+          "Log file; empty: standard error, as systemd wants it.")
+MU_OPTION(log, rotate, BYTES, "64MiB", 0, UINT64_MAX, false,
+          "A new log file from this size on, and each day; 0: only each day.")
+MU_OPTION(log, keep_days, NUMBER, "14", 0, 36500, false,
+          "Days rotated log files stay; 0: for ever.")
+
+MU_OPTION(stop, drain, DURATION, "30s", 0, 3600000000000, false,
+          "Longest time a clean stop waits for PostgreSQL to take the backlog; the journal keeps the rest.")
