@@ -91,8 +91,8 @@ uint8_t *mu_copy_status(uint8_t *at, const struct mu_record *content, int64_t re
         return put_content(at, content, received_at_us, clock_offset_s);
 }
 
-uint8_t *mu_copy_reject(uint8_t *at, const struct mu_batch_entry *entry,
-                        const uint8_t journal_id[16])
+uint8_t *mu_copy_reject_head(uint8_t *at, const struct mu_batch_entry *entry,
+                             const uint8_t journal_id[16])
 {
         const char *reason = mu_verdict_reason(entry->verdict);
         uint32_t sqlstate_bytes = (uint32_t)strlen(entry->sqlstate);
@@ -103,5 +103,5 @@ uint8_t *mu_copy_reject(uint8_t *at, const struct mu_batch_entry *entry,
         at = mu_copy_int8(at, entry->device_id);
         at = mu_copy_bytes_or_null(at, entry->sqlstate, sqlstate_bytes, sqlstate_bytes > 0);
         at = mu_copy_bytes(at, reason, (uint32_t)strlen(reason));
-        return mu_copy_bytes(at, entry->payload, entry->payload_bytes);
+        return mu_copy_length(at, entry->payload_bytes, true);
 }

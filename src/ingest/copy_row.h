@@ -31,7 +31,7 @@ enum mu_copy_row_sizes {
         /* All lengths, all fixed-size values, the longest network name, the jsonb version. */
         MU_COPY_ROW_FIXED_BYTES = 256,
         MU_COPY_ROW_BYTES_MAX = MU_COPY_ROW_FIXED_BYTES + MU_RECORD_BYTES_MAX,
-        MU_COPY_REJECT_FIXED_BYTES = 96, /* and the frame's payload */
+        MU_COPY_REJECT_HEAD_BYTES = 96,
 };
 
 uint8_t *mu_copy_heartbeat(uint8_t *at, const struct mu_record *record);
@@ -40,8 +40,9 @@ uint8_t *mu_copy_heartbeat(uint8_t *at, const struct mu_record *record);
 uint8_t *mu_copy_status(uint8_t *at, const struct mu_record *content, int64_t received_at_us,
                         int32_t clock_offset_s);
 
-/* MU_COPY_REJECT_FIXED_BYTES + payload_bytes. */
-uint8_t *mu_copy_reject(uint8_t *at, const struct mu_batch_entry *entry,
-                        const uint8_t journal_id[16]);
+/* A row of ingest_rejects, up to where payload_bytes of payload must follow:
+ * MU_COPY_REJECT_HEAD_BYTES. */
+uint8_t *mu_copy_reject_head(uint8_t *at, const struct mu_batch_entry *entry,
+                             const uint8_t journal_id[16]);
 
 #endif
