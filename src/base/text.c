@@ -70,6 +70,7 @@ static bool make_room(struct mu_text *text, size_t bytes)
                 return false;
         }
         text->data = data;
+        text->data[text->bytes] = '\0';
         text->room_bytes = room;
         return true;
 }

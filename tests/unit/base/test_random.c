@@ -5,7 +5,7 @@
 
 #include "base/random.h"
 
-/* The authors' generator from the state 1, 2, 3, 4, worked out by hand for the first two. */
+/* The first outputs of the authors' reference code from the state 1, 2, 3, 4. */
 static void test_generator_is_xoshiro(void **state)
 {
         struct mu_random random = {{1, 2, 3, 4}};
