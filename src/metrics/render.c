@@ -107,7 +107,7 @@ static void add_histogram(struct mu_text *text, const struct mu_metrics_family *
         for (size_t i = 0; i < family->bounds->count; i++) {
                 double bound = family->bounds->values[i];
                 /* Rounded: 0.001 / 1e-9 may come out a hair below a million. */
-                uint64_t value = (uint64_t)llround(bound / scale);
+                uint64_t value = (uint64_t)(bound / scale + 0.5);
 
                 add_bucket(text, family, series, bound, mu_histogram_count_at_most(scratch, value));
         }
