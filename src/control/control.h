@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control.h - what the control plane's handlers share.
+ *
+ * Handlers run on control workers (http/offload.h), plain and synchronous; each borrows a database
+ * connection for as long as it needs one. A feature is a folder: x.c holds its rules, x_sql.c its
+ * statements, x_api.c its HTTP.
+ *
+ * Threads    create, destroy: one thread. The rest: any worker.
+ * Ownership  Everything pointed to is lent and outlives it.
+ */
+#ifndef MUSTER_CONTROL_CONTROL_H
+#define MUSTER_CONTROL_CONTROL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "http/route.h"
+#include "metrics/metrics.h"
+#include "muster/compiler.h"
+
+struct mu_auth_failures;
+struct mu_clock;
+struct mu_control;
+struct mu_database;
+struct mu_device_table;
+struct mu_job;
+struct mu_pg;
+struct mu_secrets;
+
+struct mu_control_config {
+        struct mu_database *database;
+        struct mu_device_table *devices;
+        const struct mu_secrets *secrets;
+        struct mu_auth_failures *auth_failures;
+        struct mu_metrics *metrics;
+        const struct mu_clock *clock;
+        uint32_t heartbeat_interval_s;
+        const uint8_t *journal_id; /* 16 bytes */
+        /* A journal sequence that no record accepted before the call lies above. Blocks for
+         * moments; -ETIMEDOUT when the journal does not move. */
+        int (*journal_barrier)(void *ctx, uint64_t *ret_seq);
+        void *ctx;
+};
+
+struct mu_control {
+        struct mu_control_config config;
+        _Atomic uint64_t registered_new;
+        _Atomic uint64_t registered_again;
+        _Atomic uint64_t registrations_refused;
+        _Atomic uint64_t devices_deleted;
+        _Atomic uint64_t old_admin_header;
+};
+
+MU_MUST_CHECK
+int mu_control_create(const struct mu_control_config *config, struct mu_control **ret_control);
+void mu_control_destroy(struct mu_control *control); /* NULL is a no-op */
+
+/* All routes of the control plane; ctx of each is the mu_control. */
+MU_MUST_CHECK
+int mu_control_add_routes(struct mu_control *control, struct mu_router *router);
+
+/* Whether the request carries the admin key (X-Admin-Key, or its old name X-Admin). */
+bool mu_control_has_admin_key(struct mu_control *control, const struct mu_job *job);
+/* The same, or the job is answered 401 (429 after too many failures) and the answer is false. */
+MU_MUST_CHECK
+bool mu_control_require_admin_key(struct mu_control *control, struct mu_job *job);
+/* Answers a failed authentication: 401, or 429 once the address has failed too often. */
+void mu_control_refuse_401(struct mu_control *control, struct mu_job *job, const char *slug,
+                           const char *sentence);
+
+/* A path parameter that is an id; false: the job is answered 404. what: "device", ... */
+MU_MUST_CHECK
+bool mu_control_id_param(struct mu_job *job, const char *name, const char *what, int64_t *ret_id);
+
+/* A connection for this job, or the job is answered 503 and NULL. Give it back. */
+MU_MUST_CHECK
+struct mu_pg *mu_control_borrow(struct mu_control *control, struct mu_job *job);
+void mu_control_give_back(struct mu_control *control, struct mu_pg *pg);
+/* Answers a statement that failed: 503 when trying again can help, else 500. error: negative
+ * errno of pg/error.h. */
+void mu_control_database_failed(struct mu_job *job, int error);
+
+#endif

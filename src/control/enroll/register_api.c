@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/enroll/register_api.h"
+
+#include <errno.h>
+#include <openssl/mem.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "control/control.h"
+#include "control/enroll/register.h"
+#include "http/offload.h"
+#include "identity/device_key.h"
+#include "identity/secrets.h"
+#include "muster/wire.h"
+#include "wire/reply.h"
+
+enum {
+        BODY_BYTES_MAX = 16 * 1024,
+};
+
+/* Shows the new token to the frontends. */
+static int publish(struct mu_control *control, const struct mu_registered *registered,
+                   const struct mu_register_request *request, const struct mu_digest *digest)
+{
+        struct mu_device_table *devices = control->config.devices;
+        struct mu_device *device;
+
+        mu_device_table_lock(devices);
+        int error = mu_device_table_add(devices, registered->device_id, &device);
+
+        if (error == 0) {
+                device->kind = (uint8_t)request->kind;
+                error = mu_device_table_add_token(devices, device, digest, registered->generation,
+                                                  false);
+        }
+        mu_device_table_unlock(devices);
+        if (error == 0)
+                mu_device_table_note(devices, device, MU_EVENT_CHANGED);
+        return error;
+}
+
+static void refuse(struct mu_control *control, struct mu_job *job, enum mu_register_outcome outcome)
+{
+        atomic_fetch_add_explicit(&control->registrations_refused, 1, memory_order_relaxed);
+        switch (outcome) {
+        case MU_REGISTER_NEW:
+        case MU_REGISTER_AGAIN:
+                return;
+        case MU_REGISTER_TOKEN_UNKNOWN:
+                mu_control_refuse_401(control, job, "enrolment-token-unknown",
+                                      "This enrolment token does not exist; ask for a new one.");
+                return;
+        case MU_REGISTER_TOKEN_EXPIRED:
+                mu_job_problem(job, 403, "enrolment-token-expired", NULL,
+                               "This enrolment token has expired; ask for a new one.");
+                return;
+        case MU_REGISTER_TOKEN_REVOKED:
+                mu_job_problem(job, 403, "enrolment-token-revoked", NULL,
+                               "This enrolment token was revoked; ask for a new one.");
+                return;
+        case MU_REGISTER_TOKEN_USED_UP:
+                mu_job_problem(job, 403, "enrolment-token-used-up", NULL,
+                               "This enrolment token has no uses left; ask for a new one.");
+                return;
+        case MU_REGISTER_HARDWARE_TAKEN:
+                mu_job_problem(
+                        job, 409, "hardware-id-taken", "hardware_id",
+                        "A live device has this hardware_id. To take it over, send its token "
+                        "as \"Authorization: Bearer mu_...\" too, or use the admin key, or "
+                        "delete the device.");
+                return;
+        }
+}
+
+static void reply(struct mu_control *control, struct mu_job *job,
+                  const struct mu_registered *registered, const char *token)
+{
+        uint8_t key[MU_DEVICE_KEY_BYTES];
+        char key_text[MU_DEVICE_KEY_TEXT_BYTES];
+        struct mu_text text;
+        uint32_t interval_s = registered->interval_s ? registered->interval_s
+                                                     : control->config.heartbeat_interval_s;
+
+        mu_device_key_derive(mu_secrets_hmac_master(control->config.secrets),
+                             MU_SECRET_MASTER_BYTES, registered->device_id,
+                             registered->hmac_key_version, key);
+        mu_device_key_text(key, key_text);
+        mu_text_init(&text);
+        mu_reply_register(&text, &(struct mu_register_reply){
+                                         .device_id = registered->device_id,
+                                         .token = token,
+                                         .hmac_key = key_text,
+                                         .hmac_version = registered->hmac_key_version,
+                                         .heartbeat_interval_s = interval_s,
+                                         .next_heartbeat_in_s = 0, /* the first one at once */
+                                 });
+        mu_job_reply_text(job, 201, MU_CONTENT_TYPE_JSON, &text);
+        OPENSSL_cleanse(key, sizeof(key));
+        OPENSSL_cleanse(key_text, sizeof(key_text));
+}
+
+/* The device whose token came along, if it is a valid one. The keys of QSBR are not needed: the
+ * table's lock keeps tokens in their place. */
+static int64_t own_device_id(struct mu_control *control, const struct mu_job *job)
+{
+        struct mu_slice bearer = mu_job_bearer(job);
+        struct mu_digest digest;
+        int64_t device_id = 0;
+
+        if (!bearer.data || bearer.bytes > MU_TOKEN_CHARS_MAX)
+                return 0;
+        mu_token_digest(bearer.data, bearer.bytes, &digest);
+        mu_device_table_lock(control->config.devices);
+        const struct mu_device *device = mu_device_table_resolve(
+                control->config.devices, &digest,
+                mu_clock_monotonic_ns(control->config.clock) / MU_NS_PER_MS);
+
+        if (device && mu_device_state(device) == MU_DEVICE_LIVE)
+                device_id = device->id;
+        mu_device_table_unlock(control->config.devices);
+        return device_id;
+}
+
+/* Who asks: 0, or the job is answered. */
+static int authorise(struct mu_control *control, struct mu_job *job,
+                     struct mu_digest *enrolment_digest, struct mu_register_ask *ask)
+{
+        struct mu_slice token = mu_job_header(job, MU_HEADER_ENROLMENT_TOKEN);
+
+        if (mu_control_has_admin_key(control, job))
+                return 0;
+        if (!token.data || token.bytes == 0 || token.bytes > MU_TOKEN_CHARS_MAX) {
+                mu_control_refuse_401(control, job, "enrolment-token-missing",
+                                      "Registration needs a valid X-Enrolment-Token or "
+                                      "X-Admin-Key.");
+                return -EACCES;
+        }
+        mu_token_digest(token.data, token.bytes, enrolment_digest);
+        ask->enrolment = enrolment_digest;
+        ask->own_device_id = own_device_id(control, job);
+        return 0;
+}
+
+static void carry_out(struct mu_control *control, struct mu_job *job, struct mu_register_ask *ask)
+{
+        char token[MU_TOKEN_BYTES];
+        struct mu_digest digest;
+        enum mu_register_outcome outcome;
+        struct mu_registered registered;
+        struct mu_pg *pg = mu_control_borrow(control, job);
+
+        if (!pg)
+                return;
+        int error = mu_token_generate("mu_", token);
+
+        if (error == 0) {
+                mu_token_digest(token, MU_TOKEN_CHARS, &digest);
+                ask->digest = &digest;
+                error = mu_register(pg, ask, &outcome, &registered);
+        }
+        mu_control_give_back(control, pg);
+        if (error < 0) {
+                mu_control_database_failed(job, error);
+        } else if (outcome != MU_REGISTER_NEW && outcome != MU_REGISTER_AGAIN) {
+                refuse(control, job, outcome);
+        } else if (publish(control, &registered, ask->request, &digest) < 0) {
+                mu_job_problem(job, 500, "internal", NULL,
+                               "The device was registered but could not be taken into memory; "
+                               "register it again.");
+        } else {
+                atomic_fetch_add_explicit(outcome == MU_REGISTER_NEW ? &control->registered_new
+                                                                     : &control->registered_again,
+                                          1, memory_order_relaxed);
+                reply(control, job, &registered, token);
+        }
+        OPENSSL_cleanse(token, sizeof(token));
+}
+
+static void register_device(struct mu_job *job, void *state, void *ctx)
+{
+        struct mu_control *control = ctx;
+        struct mu_register_request request;
+        struct mu_request_problem problem;
+        struct mu_digest enrolment_digest;
+        char address[MU_ADDRESS_TEXT_BYTES];
+        struct mu_register_ask ask = {
+                .request = &request, .address = address, .devices = control->config.devices};
+        struct mu_slice body = mu_job_body(job);
+
+        (void)state;
+        mu_address_format(mu_job_address(job), address);
+        if (authorise(control, job, &enrolment_digest, &ask) < 0)
+                return;
+        if (!mu_device_table_authoritative(control->config.devices)) {
+                mu_job_problem_retry(job, 503, "starting", 5,
+                                     "The device list has not been read from the database yet; try "
+                                     "again.");
+                return;
+        }
+        int error = mu_decode_register(body.data, body.bytes, &request, &problem);
+
+        if (error == -EBADMSG)
+                mu_job_problem(job, problem.status, problem.type,
+                               *problem.field ? problem.field : NULL, "%s", problem.detail);
+        else if (error < 0)
+                mu_control_database_failed(job, error);
+        else
+                carry_out(control, job, &ask);
+}
+
+static const struct mu_route routes[] = {
+        {.method = "POST",
+         .path = MU_PATH_REGISTER,
+         .work = register_device,
+         .flags = MU_ROUTE_CONTROL,
+         .body_bytes_max = BODY_BYTES_MAX,
+         .auth = MU_AUTH_ENROLMENT,
+         .operation_id = "registerDevice"},
+};
+
+const struct mu_route *const mu_register_routes = routes;
+const size_t mu_register_route_count = MU_COUNT_OF(routes);
