@@ -28,7 +28,7 @@ static struct fixture *fixture_of(h2o_context_t *context)
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 {
         static char big[FIXTURE_BIG_REPLY_BYTES];
-        static h2o_generator_t generator = { NULL, NULL };
+        static h2o_generator_t generator = {NULL, NULL};
 
         (void)handler;
         fixture_of(req->conn->ctx)->requests++;
@@ -96,8 +96,8 @@ static void use_new_certificate(SSL_CTX *tls)
 
 static void listen_on_loopback(struct fixture *server)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         socklen_t address_bytes = sizeof(address);
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -106,8 +106,8 @@ static void listen_on_loopback(struct fixture *server)
         assert_int_equal(listen(fd, 128), 0);
         assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &address_bytes), 0);
         server->port = ntohs(address.sin_port);
-        server->listener = h2o_evloop_socket_create(server->context.loop, fd,
-                                                    H2O_SOCKET_FLAG_DONT_READ);
+        server->listener =
+                h2o_evloop_socket_create(server->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
         server->listener->data = server;
         h2o_socket_read_start(server->listener, on_accept);
 }
@@ -130,8 +130,7 @@ struct fixture *fixture_start(bool tls, uint64_t idle_ms, uint64_t request_ms, u
         h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = on_request;
 
         h2o_context_init(&server->context, h2o_evloop_create(), &server->config);
-        server->accept = (h2o_accept_ctx_t){ .ctx = &server->context,
-                                             .hosts = server->config.hosts };
+        server->accept = (h2o_accept_ctx_t){.ctx = &server->context, .hosts = server->config.hosts};
         if (tls) {
                 server->tls_server = SSL_CTX_new(TLS_method());
                 server->tls_client = SSL_CTX_new(TLS_method());
@@ -178,9 +177,9 @@ void fixture_stop(struct fixture *server)
 
 struct client *client_open(struct fixture *server)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_port = htons(server->port),
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_port = htons(server->port),
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         struct client *client = calloc(1, sizeof(*client));
 
         assert_non_null(client);

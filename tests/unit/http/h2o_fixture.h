@@ -19,7 +19,7 @@
 #include <h2o/http1.h> /* needs h2o.h first */
 #include <openssl/ssl.h>
 
-#define FIXTURE_BODY_BYTES_MAX  4096u
+#define FIXTURE_BODY_BYTES_MAX 4096u
 #define FIXTURE_BIG_REPLY_BYTES (8u << 20)
 
 struct fixture {
@@ -30,9 +30,9 @@ struct fixture {
         SSL_CTX *tls_server;
         SSL_CTX *tls_client;
         uint16_t port;
-        int accept_errno;        /* of the last accept that brought no connection */
-        bool frees_idle;         /* on EMFILE close the longest idle connection and try again */
-        unsigned requests;       /* that reached the handler */
+        int accept_errno;  /* of the last accept that brought no connection */
+        bool frees_idle;   /* on EMFILE close the longest idle connection and try again */
+        unsigned requests; /* that reached the handler */
         unsigned protocol_errors;
         int last_protocol_error; /* its status */
 };

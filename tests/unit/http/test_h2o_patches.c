@@ -18,7 +18,7 @@
 
 #include "h2o_fixture.h"
 
-#define LONG_MS  60000u
+#define LONG_MS 60000u
 #define SHORT_MS 30u
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -49,6 +49,7 @@ static void assert_problem(struct client *client, int status)
 }
 
 /* What is refused, and the closest thing that is not. */
+/* clang-format off */
 static const struct request {
         const char *what;
         const char *bytes;
@@ -82,7 +83,7 @@ static const struct request {
           POST "Content-Length: 18446744073709551618\r\n\r\nok", 400 },
         { "Transfer-Encoding twice", POST "Transfer-Encoding: chunked\r\n"
           "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
-        { "another transfer coding", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400 },
+        { "another coding", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400 },
         { "Transfer-Encoding in HTTP/1.0",
           "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
         { "no Host", "GET / HTTP/1.1\r\n\r\n", 400 },
@@ -116,6 +117,7 @@ static const struct request {
         { "a chunk size beyond 64 bits", CHUNKED "10000000000000000\r\n", 400 },
         { "a chunk without a size", CHUNKED "\r\nok\r\n", 400 },
 };
+/* clang-format on */
 
 static void requests_are_judged_whole(void **state)
 {
@@ -166,12 +168,12 @@ static void persistence_follows_all_connection_fields(void **state)
                 const char *fields;
                 bool kept;
         } cases[] = {
-                { "HTTP/1.1\r\nHost: a\r\n\r\n", true },
-                { "HTTP/1.1\r\nHost: a\r\nConnection: TE\r\n\r\n", true },
-                { "HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: TE\r\n\r\n", false },
-                { "HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n", false },
-                { "HTTP/1.0\r\n\r\n", false },
-                { "HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true },
+                {"HTTP/1.1\r\nHost: a\r\n\r\n", true},
+                {"HTTP/1.1\r\nHost: a\r\nConnection: TE\r\n\r\n", true},
+                {"HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: TE\r\n\r\n", false},
+                {"HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n", false},
+                {"HTTP/1.0\r\n\r\n", false},
+                {"HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true},
         };
         struct fixture *server = fixture_start(false, LONG_MS, LONG_MS, LONG_MS);
 
@@ -212,9 +214,9 @@ static void idle_connection_ends_without_a_word(void **state)
 /* The request's deadline is the short one here, and must leave a waiting connection alone. */
 static void unfinished_request_gets_408(void **state)
 {
-        static const char *const unfinished[] = { "G", "GET / HTTP/1.1\r\nHost: a\r\n",
-                                                  POST "Content-Length: 9\r\n\r\nok",
-                                                  CHUNKED "2\r\nok\r\n0\r\n" };
+        static const char *const unfinished[] = {"G", "GET / HTTP/1.1\r\nHost: a\r\n",
+                                                 POST "Content-Length: 9\r\n\r\nok",
+                                                 CHUNKED "2\r\nok\r\n0\r\n"};
         struct fixture *server = fixture_start(false, LONG_MS, SHORT_MS, LONG_MS);
         struct client *waiting = open_and_send(server, GET);
 
@@ -286,8 +288,8 @@ static void body_limit_is_exact_and_early(void **state)
 static void expectation_is_refused_before_the_body(void **state)
 {
         struct fixture *server = fixture_start(false, LONG_MS, LONG_MS, LONG_MS);
-        struct client *large = open_and_send(
-                server, POST "Content-Length: 4097\r\nExpect: 100-continue\r\n\r\n");
+        struct client *large =
+                open_and_send(server, POST "Content-Length: 4097\r\nExpect: 100-continue\r\n\r\n");
         struct client *small =
                 open_and_send(server, POST "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
 
@@ -384,8 +386,7 @@ static void failed_handshake_gets_an_alert(void **state)
                 error = SSL_get_error(client->tls, SSL_connect(client->tls));
         }
         assert_int_equal(error, SSL_ERROR_SSL);
-        assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()),
-                         SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
+        assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
         server->tls_client = tls;
         client_close(client);
         fixture_stop(server);
@@ -495,7 +496,7 @@ static void idle_connection_makes_room_for_a_new_one(void **state)
         server->tls_client = NULL; /* connect only: the handshake comes after the limit */
         struct client *late = client_open(server);
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-        none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+        none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
         client_pump(idle);
         assert_int_equal(server->accept_errno, EMFILE);

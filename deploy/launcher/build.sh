@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2015,SC2034,SC2154,SC2164
+#
+# build.sh - the libraries built from Debian source packages, and our own targets.
+
+jobs=${MUSTER_JOBS:-$(nproc)}
+
+build_dependencies()
+{
+        MUSTER_JOBS=$jobs "$root/cmake/build-deps.sh" ||
+                fail "h2o and BoringSSL could not be built from Debian's source packages."
+        ! tail -n 1 "$log" | grep -q 'up to date' || echo "up to date" >"$log.said"
+}
+
+# build_preset PRESET [TARGET...]: configures if need be; all targets when none is named.
+build_preset()
+{
+        local preset=$1 target_options=()
+        shift
+        (($# == 0)) || target_options=(--target "$@")
+        cd "$root"
+        if [[ ! -f build/$preset/build.ninja || CMakePresets.json -nt build/$preset/build.ninja ]]; then
+                cmake --preset "$preset" || fail "The build could not be configured (preset $preset)."
+        fi
+        cmake --build --preset "$preset" -j "$jobs" "${target_options[@]}" ||
+                fail "The build failed (preset $preset)."
+}
+
+command_bench()
+{
+        check_system
+        steps 3 bench
+        prepare_root "${packages_run[@]}" "${packages_build[@]}" "${packages_test[@]}"
+        must_step "Debian packages" install_packages \
+                "${packages_run[@]}" "${packages_build[@]}" "${packages_test[@]}"
+        must_step "h2o and BoringSSL" build_dependencies
+        must_step "Building" build_preset release
+        [[ -x $root/bench/run.sh ]] || die "there is no bench/run.sh in this tree"
+        MUSTER_BIN_DIR=$root/build/release/bin exec "$root/bench/run.sh" "$@"
+}

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2015,SC2034,SC2154,SC2164
+#
+# daemon.sh - up, down, status, psql, load.
+#
+# musterd writes DATA_DIR/musterd.pid ("PID START", the start time in clock ticks as in /proc/PID/stat,
+# so that a stranger with a recycled pid is never signalled) and DATA_DIR/run.json (flat; where it
+# listens, where its database is).
+
+data_dir=$(realpath -m "${MUSTER_DATA_DIR:-$root/var}")
+port=${MUSTER_PORT:-8443}
+http_port=${MUSTER_HTTP_PORT:-8080}
+bin=$root/build/release/bin
+
+# The first start makes a database cluster; a start after a crash replays the journal.
+ready_wait_s=180
+drain_wait_s=120
+
+# run_value KEY: a string or number of run.json.
+run_value()
+{
+        sed -nE "s/.*\"$1\"[[:space:]]*:[[:space:]]*\"?([^\",}]*)\"?.*/\1/p" "$data_dir/run.json" 2>/dev/null |
+                head -n 1
+}
+
+# Field 22 of /proc/PID/stat, counted from behind the command's closing parenthesis.
+start_time_of()
+{
+        sed -E 's/^.*\) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+}
+
+# The pid of the running musterd of this data directory, or nothing.
+running_pid()
+{
+        local pid='' start=''
+        read -r pid start 2>/dev/null <"$data_dir/musterd.pid" || [[ -n $pid ]] || return 0
+        [[ $pid =~ ^[0-9]+$ && $(cat "/proc/$pid/comm" 2>/dev/null) == musterd ]] || return 0
+        [[ -z $start || $start == "$(start_time_of "$pid")" ]] || return 0
+        echo "$pid"
+}
+
+http_url() { echo "http://127.0.0.1:$http_port"; }
+
+ready_status() { curl -s -m 5 -o /dev/null -w '%{http_code}' "$1/ready" 2>/dev/null || true; }
+
+check_ports()
+{
+        local wanted name owner
+        [[ $port =~ ^[0-9]+$ ]] && ((port <= 65535)) || die "MUSTER_PORT is not a port number: $port"
+        [[ $http_port =~ ^[0-9]+$ ]] && ((http_port <= 65535)) ||
+                die "MUSTER_HTTP_PORT is not a port number: $http_port"
+        for name in MUSTER_PORT MUSTER_HTTP_PORT; do
+                [[ $name == MUSTER_PORT ]] && wanted=$port || wanted=$http_port
+                (exec 3<>"/dev/tcp/127.0.0.1/$wanted") 2>/dev/null || continue
+                owner=$(ss -ltnpH "sport = :$wanted" 2>/dev/null |
+                        sed -nE 's/.*users:\(\("([^"]*)",pid=([0-9]+).*/ (\1, pid \2)/p' | head -n 1)
+                die "port $wanted is taken by another program$owner: stop that, or choose another port with" \
+                        "$name=$((wanted + 1)) ./muster up"
+        done
+}
+
+print_log_tail()
+{
+        local file
+        for file in "$data_dir/logs/musterd.out" "$data_dir/logs/musterd.log"; do
+                [[ -s $file ]] || continue
+                printf '  %s:\n' "$file"
+                tail -n 8 "$file" | cut -c1-300 | sed 's/^/  | /'
+        done
+}
+
+# Starts musterd in a session of its own: Ctrl-C reaches the launcher alone, which passes it on once.
+start_musterd()
+{
+        mkdir -p "$data_dir/logs" 2>/dev/null && [[ -w $data_dir/logs ]] ||
+                die "$data_dir cannot be written by $(id -un): give it to yourself, or set MUSTER_DATA_DIR"
+        : >"$data_dir/logs/musterd.out"
+        setsid "$bin/musterd" --data-dir "$data_dir" --port "$port" --http-port "$http_port" \
+                --log-file "$data_dir/logs/musterd.log" \
+                </dev/null >>"$data_dir/logs/musterd.out" 2>&1 &
+        musterd_pid=$!
+}
+
+stop_half_started()
+{
+        kill -TERM "$musterd_pid" 2>/dev/null || true
+        wait "$musterd_pid" 2>/dev/null || true
+}
+
+wait_ready()
+{
+        local start=${EPOCHREALTIME/./} status=0
+        while [[ $(ready_status "$(http_url)") != 200 ]]; do
+                if ! kill -0 "$musterd_pid" 2>/dev/null; then
+                        wait "$musterd_pid" || status=$?
+                        print_log_tail >&2
+                        die "musterd stopped while starting (exit code $status); its last words are above"
+                fi
+                if (((${EPOCHREALTIME/./} - start) / 1000000 > ready_wait_s)); then
+                        print_log_tail >&2
+                        stop_half_started
+                        die "musterd was not ready after $ready_wait_s s and was stopped; its last words are above"
+                fi
+                [[ ! -t 1 ]] || printf '\r\033[KStarting … %s' "$(elapsed "$start")"
+                sleep 0.1
+        done
+        [[ ! -t 1 ]] || printf '\r\033[K'
+}
+
+# The secrets come from files through pipes: never in the arguments of a process.
+print_banner()
+{
+        local pid=$1 secrets=$data_dir/secrets register heartbeat token
+        register="printf 'X-Admin-Key: %s' \"\$(cat '$secrets/admin-key')\" | curl -sS -H @-"
+        register+=" --json '{\"alias\":\"first\",\"kind\":\"desktop\"}' $(http_url)/v1/register"
+        token="sed -E 's/.*\"token\" *: *\"([^\"]*)\".*/Authorization: Bearer \\1/'"
+        heartbeat="curl -sS -H @- --json \"{\\\"ts\\\":\$(date +%s),\\\"battery\\\":87}\" $(http_url)/v1/heartbeat"
+        cat <<EOF
+
+Muster is running (pid $pid).
+
+  URL       https://localhost:$port   (own certificate, self-signed until you replace it)
+            $(http_url)   (this machine only)
+  secrets   $secrets/   (admin-key, …)
+  log       $data_dir/logs/musterd.log
+
+Register a device and send a heartbeat:
+
+  $register | $token | $heartbeat
+
+EOF
+}
+
+run_in_foreground()
+{
+        local signals=0 status=0
+        trap 'signals=$((signals + 1)); say "Stopping …"; kill -TERM "$musterd_pid" 2>/dev/null || true' INT TERM HUP
+        say "Ctrl-C stops it."
+        while kill -0 "$musterd_pid" 2>/dev/null; do
+                status=0
+                wait "$musterd_pid" || status=$?
+        done
+        if ((signals == 0)); then
+                print_log_tail >&2
+                die "musterd ended by itself (exit code $status); its last words are above"
+        fi
+        say "Stopped."
+        exit "$status"
+}
+
+command_up()
+{
+        local detach=0 pid
+        case ${1-} in
+        '') ;;
+        --detach | -d) detach=1 ;;
+        *) die "up knows only --detach, not '$1'" ;;
+        esac
+        check_system
+        steps 3 up
+        prepare_root "${packages_run[@]}" "${packages_build[@]}"
+        must_step "Debian packages" install_packages "${packages_run[@]}" "${packages_build[@]}"
+        must_step "h2o and BoringSSL" build_dependencies
+        must_step "Building musterd" build_preset release musterd muster-loadgen
+
+        pid=$(running_pid)
+        if [[ -n $pid ]]; then
+                port=$(run_value https_url | sed -E 's/.*:([0-9]+).*/\1/')
+                http_port=$(run_value http_url | sed -E 's/.*:([0-9]+).*/\1/')
+                print_banner "$pid"
+                say "It was running already; nothing was started. After an upgrade: ./muster down, then up."
+                return
+        fi
+        check_ports
+        start_musterd
+        trap 'stop_half_started; exit 130' INT
+        trap 'stop_half_started; exit 143' TERM
+        wait_ready
+        print_banner "$musterd_pid"
+        ((detach)) || run_in_foreground
+}
+
+command_down()
+{
+        local pid start=${EPOCHREALTIME/./}
+        (($# == 0)) || die "down takes no options"
+        pid=$(running_pid)
+        if [[ -z $pid ]]; then
+                say "Muster is not running in $data_dir."
+                return
+        fi
+        kill -TERM "$pid" 2>/dev/null || die "musterd (pid $pid) is not yours to stop: use sudo ./muster down"
+        while [[ $(running_pid) == "$pid" ]]; do
+                (((${EPOCHREALTIME/./} - start) / 1000000 <= drain_wait_s)) ||
+                        die "musterd (pid $pid) is still storing its backlog after $drain_wait_s s. It goes on;" \
+                                "./muster down again stops it at once, and the backlog waits in the journal"
+                [[ ! -t 1 ]] || printf '\r\033[KStopping … %s' "$(elapsed "$start")"
+                sleep 0.1
+        done
+        [[ ! -t 1 ]] || printf '\r\033[K'
+        say "Stopped after $(elapsed "$start")."
+}
+
+# status_json PID BODY READY BACKLOG
+status_json()
+{
+        local details=null
+        [[ $2 != \{* ]] || details=$2
+        printf '{"running":true,"pid":%s,"https_url":"%s","http_url":"%s","ready":%s,"backlog":%s,"details":%s}\n' \
+                "$1" "$(run_value https_url)" "$(run_value http_url)" "$3" "${4:-null}" "$details"
+}
+
+command_status()
+{
+        local json=0 pid url code body ready=false backlog
+        case ${1-} in
+        '') ;;
+        --json) json=1 ;;
+        *) die "status knows only --json, not '$1'" ;;
+        esac
+        pid=$(running_pid)
+        if [[ -z $pid ]]; then
+                if ((json)); then
+                        say '{"running":false,"pid":null,"ready":false,"backlog":null}'
+                else
+                        say "Muster is not running in $data_dir."
+                fi
+                exit 3
+        fi
+        url=$(run_value http_url)
+        body=$(curl -s -m 5 -w '\n%{http_code}' "${url:-$(http_url)}/ready" 2>/dev/null || true)
+        code=${body##*$'\n'}
+        body=${body%$'\n'*}
+        [[ $code != 200 ]] || ready=true
+        backlog=$(grep -oE '"backlog(_records)?"[[:space:]]*:[[:space:]]*[0-9]+' <<<"$body" | grep -oE '[0-9]+$' |
+                head -n 1 || true)
+        if ((json)); then
+                status_json "$pid" "$(tr -d '\n' <<<"$body")" "$ready" "$backlog"
+                return
+        fi
+        say "Muster is running (pid $pid)."
+        say "  URL      $(run_value https_url)  $url"
+        say "  ready    $ready${code:+ (answer $code)}"
+        say "  backlog  ${backlog:-unknown} heartbeats on disk, not yet in the database"
+}
+
+need_running()
+{
+        [[ -n $(running_pid) ]] || die "Muster is not running in $data_dir: ./muster up starts it"
+}
+
+command_psql()
+{
+        local url socket_dir database psql
+        need_running
+        psql=$(command -v psql || echo /usr/lib/postgresql/15/bin/psql)
+        [[ -x $psql ]] || die "there is no psql here: apt-get install postgresql-client-15"
+        url=$(run_value database_url)
+        socket_dir=$(run_value socket_dir)
+        database=$(run_value database)
+        if [[ -n $url ]]; then
+                exec "$psql" "$url" "$@"
+        fi
+        exec "$psql" -h "$socket_dir" -d "${database:-muster}" "$@"
+}
+
+command_load()
+{
+        local url argument defaults=()
+        [[ -x $bin/muster-loadgen ]] || die "the load generator is not built yet: ./muster up builds it"
+        for argument in "$@"; do
+                [[ $argument != --help && $argument != -h ]] || exec "$bin/muster-loadgen" --help
+        done
+        need_running
+        url=$(run_value http_url)
+        defaults=(--url "${url:-$(http_url)}" --admin-key-file "$data_dir/secrets/admin-key"
+                --devices-file "$data_dir/loadgen-devices")
+        exec "$bin/muster-loadgen" "${defaults[@]}" "$@"
+}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2015,SC2034,SC2154,SC2164
+#
+# tests.sh - every suite in turn, summed up in the last line: "N passed, N failed".
+#
+# A part that cannot be built counts as one failure, and so does one in which no test ran.
+
+passed=0
+failed=0
+failures=()
+quick=0
+only=
+
+# count_part NAME JUNIT_FILE: adds a part's cases to the sum; its closing words for the step.
+count_part()
+{
+        local name=$1 file=$2 counts case_name part_passed part_failed part_skipped
+        {
+                read -r part_passed part_failed part_skipped
+                counts="$part_passed passed, $part_failed failed"
+                ((part_skipped == 0)) || counts+=", $part_skipped skipped"
+                passed=$((passed + part_passed))
+                failed=$((failed + part_failed))
+                while read -r case_name; do
+                        failures+=("$name: $case_name (log: ${log#"$root"/})")
+                done
+        } < <("$launcher/count_results.py" "$file")
+        say "      $counts"
+}
+
+# build_part PRESET [TARGET...]: 0, or the failure is counted.
+build_part()
+{
+        local preset=$1
+        run_step "$preset: building" build_preset "$@" && return
+        explain_failure "$preset: building"
+        failed=$((failed + 1))
+        failures+=("$preset: the build failed (log: ${log#"$root"/})")
+        return 1
+}
+
+run_ctest()
+{
+        local preset=$1 file=$2
+        shift 2
+        cd "$root"
+        ctest --preset "$preset" -j "$jobs" --no-tests=error --output-junit "$file" "$@"
+}
+
+# preset_part PRESET TARGET_OR_all [ctest option...]
+preset_part()
+{
+        local preset=$1 target=$2 file=$logs/test-$1.xml
+        shift 2
+        rm -f "$file"
+        build_part "$preset" "$target" || return 0
+        run_step "$preset: tests" run_ctest "$preset" "$file" "$@" || true
+        count_part "$preset" "$file"
+}
+
+run_pytest()
+{
+        cd "$root"
+        MUSTER_BIN_DIR=$root/build/release/bin PYTHONDONTWRITEBYTECODE=1 \
+                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider --junitxml "$2" "tests/$1"
+}
+
+pytest_part()
+{
+        local kind=$1 file=$logs/test-$1.xml
+        rm -f "$file"
+        run_step "$kind tests" run_pytest "$kind" "$file" || true
+        count_part "$kind" "$file"
+}
+
+# has_part PART: does the tree have it, and was it asked for?
+has_part()
+{
+        local part=$1
+        [[ -z $only || $only == "$part" ]] || return 1
+        case $part in
+        asan | tsan) ((!quick)) ;;
+        fuzz) ((!quick)) && [[ -f $root/tests/fuzz/CMakeLists.txt ]] ;;
+        system | stage | fault) [[ -n $(find "$root/tests/$part" -name 'test_*.py' -print -quit 2>/dev/null) ]] ;;
+        esac
+}
+
+# A label of ctest that repeats nothing the release build has already said.
+readonly not_again='tools'
+
+run_parts()
+{
+        local kind
+        if has_part release; then
+                preset_part release all
+        elif has_part system || has_part stage || has_part fault; then
+                build_part release all || return 0
+        fi
+        ! has_part fuzz || preset_part fuzz fuzz_targets -L fuzz
+        ! has_part asan || preset_part asan all -LE "$not_again"
+        ! has_part tsan || preset_part tsan all -LE "$not_again"
+        for kind in system stage fault; do
+                ! has_part "$kind" || pytest_part "$kind"
+        done
+}
+
+count_steps()
+{
+        local part count=2
+        for part in release fuzz asan tsan; do
+                ! has_part "$part" || count=$((count + 2))
+        done
+        for part in system stage fault; do
+                ! has_part "$part" || count=$((count + 1))
+        done
+        if ! has_part release && { has_part system || has_part stage || has_part fault; }; then
+                count=$((count + 1))
+        fi
+        echo "$count"
+}
+
+command_test()
+{
+        local start=${EPOCHREALTIME/./} line
+        while (($#)); do
+                case $1 in
+                --quick) quick=1 ;;
+                --only)
+                        only=${2-}
+                        [[ $only =~ ^(release|asan|tsan|fuzz|system|stage|fault)$ ]] ||
+                                die "--only takes one of release, asan, tsan, fuzz, system, stage, fault"
+                        shift
+                        ;;
+                *) die "test knows only --quick and --only PART, not '$1'" ;;
+                esac
+                shift
+        done
+        check_system
+        steps "$(count_steps)" test
+        prepare_root "${packages_run[@]}" "${packages_build[@]}" "${packages_test[@]}"
+        if run_step "Debian packages" install_packages \
+                "${packages_run[@]}" "${packages_build[@]}" "${packages_test[@]}" &&
+                run_step "h2o and BoringSSL" build_dependencies; then
+                run_parts
+        else
+                explain_failure "Preparing the machine"
+                failed=1
+        fi
+
+        say ""
+        for line in "${failures[@]}"; do
+                say "FAILED  $line"
+        done
+        say "in $(elapsed "$start")"
+        if ((passed + failed == 0)); then
+                say "no test ran"
+                failed=1
+        fi
+        say "$passed passed, $failed failed"
+        ((failed == 0))
+}
