@@ -10,7 +10,6 @@
  *   at = mu_copy_int4_or_null(at, ram_mb, has_ram);
  *   at = mu_copy_bytes(at, name, name_bytes);
  *   mu_copy_in_commit(&buffer, at);
- *
  * A buffer grows to the largest batch it has seen and is then reused: clear keeps the memory.
  * The put functions check nothing; each says how much it writes at most. An absent fixed-size
  * value is written and then not stepped over: no branch on data.
@@ -186,7 +185,7 @@ static inline uint8_t *mu_copy_bytes(uint8_t *at, const void *data, uint32_t byt
         return mu_copy_bytes_or_null(at, data, bytes, true);
 }
 
-/* JSON text: MU_COPY_LENGTH_BYTES + 1 + bytes (a format version goes before it). */
+/* JSON text: MU_COPY_LENGTH_BYTES + 1 + bytes; the format's version goes before it. */
 static inline uint8_t *mu_copy_jsonb_or_null(uint8_t *at, const void *json, uint32_t bytes,
                                              bool present)
 {
