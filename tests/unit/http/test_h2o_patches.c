@@ -435,7 +435,7 @@ static void one_read_is_bounded(void **state)
         h2o_socket_t *sock = h2o_evloop_socket_create(loop, fds[0], 0);
         sock->data = &bytes_read;
         h2o_socket_read_start(sock, note_bytes_read);
-        for (int turn = 0; bytes_read == 0; turn++) {
+        for (int turn = 0; *(size_t *)sock->data == 0; turn++) {
                 assert_true(turn < 1000);
                 assert_int_equal(h2o_evloop_run(loop, 20), 0);
         }
