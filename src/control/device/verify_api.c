@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * verify_api.c - what is stored of which device, so that a client that counted its acknowledgements
- * can compare (wire/README.md, Verify).
+ * can compare. Times are buckets in epoch seconds, from inclusive, to exclusive.
  */
 #include "control/device/verify_api.h"
 
@@ -21,14 +21,15 @@
 enum {
         BODY_BYTES_MAX = 128 * 1024,
         ASKED_MAX = 1000,
-        BUCKETS_MAX = 10000, /* in one answer of GET */
+        BUCKETS_MAX = 100000, /* in one answer of GET */
+        BUCKETS_DEFAULT = 10000,
         TIMEOUT_MS = 120000,
 };
 
 static const struct mu_pg_statement BUCKETS_OF_DEVICE = {
         .name = "verify_buckets_of_device",
         .sql = "SELECT extract(epoch FROM bucket)::bigint FROM heartbeats"
-               " WHERE device_id = $1 AND bucket >= $2 AND bucket <= $3"
+               " WHERE device_id = $1 AND bucket >= $2 AND bucket < $3"
                " ORDER BY bucket LIMIT $4",
         .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ, MU_PG_TIMESTAMPTZ, MU_PG_INT8},
         .repeatable = true,
@@ -42,7 +43,7 @@ static const struct mu_pg_statement BUCKETS_OF_MANY = {
                " JOIN heartbeats h ON h.device_id = asked.device_id"
                " AND h.bucket >= to_timestamp(asked.from_s) AND h.bucket <= "
                "to_timestamp(asked.to_s)"
-               " WHERE h.bucket >= $4 AND h.bucket <= $5",
+               " WHERE h.bucket >= $4 AND h.bucket < $5",
         .params = {MU_PG_INT8_ARRAY, MU_PG_INT8_ARRAY, MU_PG_INT8_ARRAY, MU_PG_TIMESTAMPTZ,
                    MU_PG_TIMESTAMPTZ},
         .repeatable = true,
@@ -100,7 +101,7 @@ static void verify_one(struct mu_job *job, void *state, void *ctx)
         int64_t from_s = 0;
         int64_t to_s = MU_TS_S_END;
         int64_t after_s = -1;
-        int64_t limit = BUCKETS_MAX;
+        int64_t limit = BUCKETS_DEFAULT;
         struct mu_pg_result *rows;
 
         (void)state;
