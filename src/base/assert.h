@@ -13,10 +13,10 @@
 /* Writes the expression, place and a backtrace to standard error and aborts. Any thread. */
 _Noreturn void mu_assert_failed(const char *expression, const char *file, int line);
 
-#define MU_ASSERT(expression)                                                     \
-        do {                                                                      \
-                if (MU_UNLIKELY(!(expression)))                                   \
-                        mu_assert_failed(#expression, __FILE__, __LINE__);        \
+#define MU_ASSERT(expression)                                                                      \
+        do {                                                                                       \
+                if (MU_UNLIKELY(!(expression)))                                                    \
+                        mu_assert_failed(#expression, __FILE__, __LINE__);                         \
         } while (0)
 
 #endif

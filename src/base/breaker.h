@@ -9,7 +9,8 @@
  *     | probes succeed           open_ms later v  | up to open_ms_max
  *     '--------------------------------- HALF_OPEN   (one probe at a time)
  *
- * Every allowed call is followed by exactly one success or failure.
+ * Every allowed call is followed by exactly one success or failure. With several calls in flight, a
+ * late result of one from before counts for nothing while OPEN, and as the probe's in HALF_OPEN.
  *
  * Units      ms on the injected monotonic clock.
  * Threads    One owner thread calls allow, success, failure, wait_ms (or several under the

@@ -6,7 +6,6 @@
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 #elif defined(__aarch64__)
-#include <arm_acle.h>
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -68,17 +67,20 @@ static int has_instruction(void)
 
 #elif defined(__aarch64__)
 
-__attribute__((target("+crc"))) static uint32_t
-update_by_instruction(uint32_t state, const unsigned char *data, size_t bytes)
+/* In assembly, since compilers disagree on when arm_acle.h declares the intrinsics. */
+static uint32_t update_by_instruction(uint32_t state, const unsigned char *data, size_t bytes)
 {
         for (; bytes >= 8; bytes -= 8, data += 8) {
                 uint64_t word;
 
                 memcpy(&word, data, sizeof(word));
-                state = __crc32cd(state, word);
+                __asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(state) : "r"(word));
         }
-        for (; bytes > 0; bytes--)
-                state = __crc32cb(state, *data++);
+        for (; bytes > 0; bytes--) {
+                uint32_t byte = *data++;
+
+                __asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(state) : "r"(byte));
+        }
         return state;
 }
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -302,6 +303,41 @@ static void test_slow_consumer_loses_lines_not_time(void **state)
         assert_int_equal(free_lines(lines), 2);
 }
 
+/* A file system that fills up in the middle of a line: the line is lost and counted, the next one
+ * starts on a line of its own. */
+static void test_torn_line_is_ended(void **state)
+{
+        const char *path = scratch_path(state, "log");
+        struct rlimit before;
+        char pad[300];
+        char *data;
+        size_t bytes;
+
+        memset(pad, 'x', sizeof(pad));
+        (void)signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+        struct rlimit full = {.rlim_cur = 700, .rlim_max = before.rlim_max};
+
+        open_log(path, 0, 0);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+        for (int i = 0; i < 4; i++)
+                mu_log(MU_LOG_INFO, "padded", MU_LOG_BYTES("pad", pad, sizeof(pad)));
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        mu_log(MU_LOG_INFO, "room.again");
+        mu_log_close();
+
+        assert_int_equal(mu_fs_read_file(path, 1 << 20, &data, &bytes), 0);
+        char *last = memrchr(data, '\n', bytes - 1);
+        assert_non_null(last);
+        json_t *line = json_loads(last + 1, 0, NULL);
+        assert_non_null(line);
+        assert_string_equal(string_of(line, "event"), "room.again");
+        assert_int_equal(json_integer_value(json_object_get(line, "dropped")), 3);
+        json_decref(line);
+        assert_int_equal(last - data, 700); /* one whole line, a torn one, its end */
+        free(data);
+}
+
 #define THREADS 4
 #define EVENTS 200
 
@@ -345,6 +381,7 @@ int main(void)
                 SCRATCH_TEST(test_rotates_by_day_and_removes_old),
                 SCRATCH_TEST(test_open_failure_is_told),
                 SCRATCH_TEST(test_slow_consumer_loses_lines_not_time),
+                SCRATCH_TEST(test_torn_line_is_ended),
                 SCRATCH_TEST(test_threads_do_not_mix),
         };
 
