@@ -86,6 +86,8 @@ struct mu_slice mu_job_query_param(struct mu_job *job, const char *name);
 
 void mu_job_reply(struct mu_job *job, int status, const char *type, const void *body, size_t bytes);
 void mu_job_reply_json(struct mu_job *job, int status, const char *json, size_t bytes);
+/* body is malloc's and the job's from here. */
+void mu_job_reply_owned(struct mu_job *job, int status, const char *type, char *body, size_t bytes);
 /* Takes what text holds (and leaves it empty); a failed text becomes a 500. */
 void mu_job_reply_text(struct mu_job *job, int status, const char *type, struct mu_text *text);
 void mu_job_reply_empty(struct mu_job *job, int status);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/text.h"
+#include "http/private.h"
+
+const char *mu_status_text(int status)
+{
+        switch (status) {
+        case 200:
+                return "OK";
+        case 201:
+                return "Created";
+        case 202:
+                return "Accepted";
+        case 204:
+                return "No Content";
+        case 206:
+                return "Partial Content";
+        case 301:
+                return "Moved Permanently";
+        case 302:
+                return "Found";
+        case 303:
+                return "See Other";
+        case 304:
+                return "Not Modified";
+        case 307:
+                return "Temporary Redirect";
+        case 308:
+                return "Permanent Redirect";
+        case 400:
+                return "Bad Request";
+        case 401:
+                return "Unauthorized";
+        case 403:
+                return "Forbidden";
+        case 404:
+                return "Not Found";
+        case 405:
+                return "Method Not Allowed";
+        case 406:
+                return "Not Acceptable";
+        case 408:
+                return "Request Timeout";
+        case 409:
+                return "Conflict";
+        case 410:
+                return "Gone";
+        case 412:
+                return "Precondition Failed";
+        case 413:
+                return "Content Too Large";
+        case 415:
+                return "Unsupported Media Type";
+        case 416:
+                return "Range Not Satisfiable";
+        case 422:
+                return "Unprocessable Content";
+        case 423:
+                return "Locked";
+        case 428:
+                return "Precondition Required";
+        case 429:
+                return "Too Many Requests";
+        case 431:
+                return "Request Header Fields Too Large";
+        case 500:
+                return "Internal Server Error";
+        case 501:
+                return "Not Implemented";
+        case 502:
+                return "Bad Gateway";
+        case 503:
+                return "Service Unavailable";
+        case 504:
+                return "Gateway Timeout";
+        case 507:
+                return "Insufficient Storage";
+        default:
+                return "Status";
+        }
+}
+
+/* ---- headers ---- */
+
+static void add_header(struct mu_request *request, const char *name, const char *value)
+{
+        h2o_req_t *req = request->h2o;
+
+        h2o_add_header_by_str(&req->pool, &req->res.headers, name, strlen(name), 1, NULL, value,
+                              strlen(value));
+}
+
+void mu_reply_header(struct mu_request *request, const char *name, const char *value)
+{
+        MU_ASSERT(!strpbrk(value, "\r\n"));
+        h2o_iovec_t copy = h2o_strdup(&request->h2o->pool, value, SIZE_MAX);
+
+        add_header(request, name, copy.base);
+}
+
+void mu_reply_retry_after(struct mu_request *request, uint32_t seconds)
+{
+        char value[16];
+
+        snprintf(value, sizeof(value), "%u", seconds);
+        mu_reply_header(request, "retry-after", value);
+}
+
+void mu_reply_close(struct mu_request *request)
+{
+        request->h2o->http1_is_persistent = 0;
+}
+
+static bool has_header(const struct mu_request *request, const char *name)
+{
+        return mu_headers_find(&request->h2o->res.headers, name, strlen(name)).data != NULL;
+}
+
+/* For what a browser may show. A page that needs more than nothing sets its own policy. */
+static void add_security_headers(struct mu_request *request)
+{
+        if (!has_header(request, "cache-control"))
+                add_header(request, "cache-control", "no-store");
+        if (!has_header(request, "content-security-policy"))
+                add_header(request, "content-security-policy",
+                           "default-src 'none'; frame-ancestors 'none'");
+        add_header(request, "x-content-type-options", "nosniff");
+        add_header(request, "x-frame-options", "DENY");
+        add_header(request, "referrer-policy", "no-referrer");
+        if (mu_request_is_tls(request))
+                add_header(request, "strict-transport-security", "max-age=31536000");
+}
+
+static bool is_data_plane(const struct mu_request *request)
+{
+        return request->route && (request->route->flags & MU_ROUTE_DATA_PLANE) != 0;
+}
+
+/* ---- sending ---- */
+
+/* body lies in the request's pool. */
+static void send_reply(struct mu_request *request, int status, const char *type, h2o_iovec_t body)
+{
+        static h2o_generator_t generator; /* h2o wants one; it never calls it for a whole reply */
+        h2o_req_t *req = request->h2o;
+        bool without_body = request->method == MU_METHOD_HEAD || status == 204 || status == 304;
+
+        MU_ASSERT(req);
+        req->res.status = status;
+        req->res.reason = mu_status_text(status);
+        /* 204 and 304 have no Content-Length; h2o leaves it out when it is SIZE_MAX, and the
+         * chunked coding too for these. */
+        req->res.content_length = status == 204 || status == 304 ? SIZE_MAX : body.len;
+        if (type)
+                h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type,
+                               strlen(type));
+        mu_request_finish(request, status);
+        h2o_start_response(req, &generator);
+        h2o_send(req, &body, without_body || body.len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+void mu_reply(struct mu_request *request, int status, const char *type, const void *body,
+              size_t bytes)
+{
+        h2o_iovec_t copy = {NULL, 0};
+
+        MU_ASSERT(request->h2o);
+        if (bytes > 0)
+                copy = h2o_strdup(&request->h2o->pool, body, bytes);
+        if (!is_data_plane(request)) {
+                add_header(request, "x-request-id", mu_request_id(request));
+                add_security_headers(request);
+        }
+        send_reply(request, status, type, copy);
+}
+
+void mu_reply_json(struct mu_request *request, int status, const char *json, size_t bytes)
+{
+        mu_reply(request, status, MU_TYPE_JSON, json, bytes);
+}
+
+void mu_reply_empty(struct mu_request *request, int status)
+{
+        mu_reply(request, status, NULL, NULL, 0);
+}
+
+/* ---- problems ---- */
+
+#define FIELD_BYTES_MAX 128 /* a name that a client made up may be longer */
+
+void mu_problem_format(struct mu_text *text, int status, const char *slug, const char *field,
+                       const char *detail, size_t detail_bytes, const char *request_id)
+{
+        mu_text_add(text, "{\"type\":\"urn:muster:problem:");
+        mu_text_add(text, slug);
+        mu_text_add(text, "\",\"title\":");
+        mu_text_add_json(text, mu_status_text(status), strlen(mu_status_text(status)));
+        mu_text_add_format(text, ",\"status\":%d,\"detail\":", status);
+        mu_text_add_json(text, detail, detail_bytes);
+        if (field) {
+                mu_text_add(text, ",\"field\":");
+                mu_text_add_json(text, field, strnlen(field, FIELD_BYTES_MAX));
+        }
+        if (request_id) {
+                mu_text_add(text, ",\"request_id\":");
+                mu_text_add_json(text, request_id, strlen(request_id));
+        }
+        mu_text_add(text, "}\n");
+}
+
+/* Escapes make at most six bytes of one. */
+#define PROBLEM_BYTES_MAX (6 * MU_PROBLEM_DETAIL_BYTES_MAX + 2048)
+
+static void reply_problem(struct mu_request *request, int status, const char *slug,
+                          const char *field, const char *format, va_list arguments)
+{
+        char detail[MU_PROBLEM_DETAIL_BYTES_MAX];
+        struct mu_text text;
+        const char *id = mu_request_id(request);
+        char *body = mu_request_alloc(request, PROBLEM_BYTES_MAX);
+
+        int length = vsnprintf(detail, sizeof(detail), format, arguments);
+        MU_ASSERT(length >= 0);
+        mu_text_init_fixed(&text, body, PROBLEM_BYTES_MAX);
+        mu_problem_format(&text, status, slug, field, detail, strlen(detail), id);
+        MU_ASSERT(mu_text_status(&text) == 0);
+        add_header(request, "x-request-id", id);
+        if (!is_data_plane(request))
+                add_security_headers(request);
+        send_reply(request, status, MU_TYPE_PROBLEM, h2o_iovec_init(body, text.bytes));
+}
+
+void mu_reply_problem(struct mu_request *request, int status, const char *slug, const char *field,
+                      const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        reply_problem(request, status, slug, field, format, arguments);
+        va_end(arguments);
+}
+
+void mu_reply_problem_retry(struct mu_request *request, int status, const char *slug,
+                            uint32_t retry_after_s, const char *format, ...)
+{
+        va_list arguments;
+
+        mu_reply_retry_after(request, retry_after_s);
+        va_start(arguments, format);
+        reply_problem(request, status, slug, NULL, format, arguments);
+        va_end(arguments);
+}
+
+bool mu_pending_reply_json(struct mu_pending pending, int status, const char *json, size_t bytes)
+{
+        struct mu_request *request = mu_pending_request(pending);
+
+        if (!request)
+                return false;
+        mu_reply_json(request, status, json, bytes);
+        return true;
+}
