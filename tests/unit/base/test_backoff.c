@@ -47,6 +47,25 @@ static void test_reset_starts_anew(void **state)
         }
 }
 
+/* Both ends of 0..base are given. */
+static void test_ends_are_included(void **state)
+{
+        struct mu_backoff backoff;
+        struct mu_random random;
+        int counts[2] = {0};
+
+        (void)state;
+        mu_random_seed(&random, 9);
+        mu_backoff_init(&backoff, 1, 1);
+        for (int i = 0; i < 1000; i++) {
+                uint32_t wait = mu_backoff_next_ms(&backoff, &random);
+
+                assert_in_range(wait, 0, 1);
+                counts[wait]++;
+        }
+        assert_in_range(counts[0], 400, 600);
+}
+
 static void test_many_tries_do_not_overflow(void **state)
 {
         struct mu_backoff backoff;
@@ -68,6 +87,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_grows_to_the_cap_and_resets),
                 cmocka_unit_test(test_reset_starts_anew),
+                cmocka_unit_test(test_ends_are_included),
                 cmocka_unit_test(test_many_tries_do_not_overflow),
         };
 

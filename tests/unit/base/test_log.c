@@ -282,6 +282,11 @@ static void test_slow_consumer_loses_lines_not_time(void **state)
         (void)dup2(ends[1], STDERR_FILENO);
         for (; lost < 5; lost++)
                 mu_log(MU_LOG_INFO, "into.the.void");
+        /* What was suppressed goes down with the line that would have told it. */
+        log_repeats(MU_LOG_BURST + 3);
+        fake_clock_advance_ms(&fake, 1000);
+        log_repeats(1);
+        lost += MU_LOG_BURST + 4;
         assert_true(read(ends[0], drain, sizeof(drain)) > 0);
         mu_log(MU_LOG_INFO, "heard.again");
         mu_log(MU_LOG_INFO, "and.on");

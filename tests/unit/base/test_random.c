@@ -45,6 +45,11 @@ static void test_below_is_even(void **state)
                 /* A bound that rejects half of all numbers. */
                 assert_true(mu_random_below(&random, (UINT64_C(1) << 63) + 1) <= UINT64_C(1) << 63);
         }
+        /* Without rejection, multiples of 3 would be half of these, not a third. */
+        unsigned multiples = 0;
+        for (int i = 0; i < 30000; i++)
+                multiples += mu_random_below(&random, UINT64_C(3) << 62) % 3 == 0;
+        assert_in_range(multiples, 10000 - 900, 10000 + 900);
         assert_aborts((void)mu_random_below(&random, 0));
 }
 

@@ -84,6 +84,7 @@ static void test_json_strings(void **state)
                 {"\xc0\xaf", 2, "\"" FFFD FFFD "\""},                   /* too long for '/' */
                 {"\xe0\x80\x80", 3, "\"" FFFD FFFD FFFD "\""},          /* too long */
                 {"\xed\xa0\x80", 3, "\"" FFFD FFFD FFFD "\""},          /* a surrogate */
+                {"\xf0\x8f\xbf\xbf", 4, "\"" FFFD FFFD FFFD FFFD "\""}, /* too long */
                 {"\xf4\x90\x80\x80", 4, "\"" FFFD FFFD FFFD FFFD "\""}, /* above U+10FFFF */
                 {"\xf5"
                  "a",

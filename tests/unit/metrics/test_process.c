@@ -67,6 +67,16 @@ static double value_of(struct fixture *f, const char *sample)
         return value;
 }
 
+/* By asking the kernel about each number. */
+static int count_open_fds(void)
+{
+        int count = 0;
+
+        for (int fd = 0; fd < 65536; fd++)
+                count += fcntl(fd, F_GETFD) >= 0;
+        return count;
+}
+
 static void test_process(void **state)
 {
         struct fixture *f = *state;
@@ -83,6 +93,7 @@ static void test_process(void **state)
         assert_true(value_of(f, "process_cpu_seconds_total") >= 0);
         assert_true(value_of(f, "muster_build_info{program=\"musterd\",version=\"1.2.3\"}") == 1);
 
+        assert_true(fds == count_open_fds());
         int one = open("/dev/null", O_RDONLY | O_CLOEXEC);
         int two = open("/dev/null", O_RDONLY | O_CLOEXEC);
         assert_true(value_of(f, "process_open_fds") == fds + 2);
