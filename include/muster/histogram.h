@@ -39,7 +39,7 @@ MU_MUST_CHECK
 int mu_histogram_create(struct mu_histogram **ret_histogram);
 void mu_histogram_destroy(struct mu_histogram *histogram); /* NULL is a no-op */
 
-/* Writer. No lock prefix, no branch beyond the range check. */
+/* Writer. Plain loads and stores: no locked instruction. */
 void mu_histogram_record(struct mu_histogram *histogram, uint64_t value);
 void mu_histogram_record_many(struct mu_histogram *histogram, uint64_t value, uint64_t times);
 void mu_histogram_reset(struct mu_histogram *histogram);
