@@ -225,7 +225,8 @@ static int take_postmaster(struct mu_cluster *cluster)
 
                 if (err)
                         return err;
-                mu_postmaster_remove_stale(cluster->place.directory);
+                mu_postmaster_remove_stale(cluster->place.directory,
+                                           cluster->place.socket_directory);
                 err = launch(cluster);
                 if (err)
                         return err;
@@ -287,7 +288,7 @@ static int ensure_database(struct mu_cluster *cluster)
         return err;
 }
 
-/* What the server said before it gave up: its last FATAL line, else its last line. */
+/* What the server said before it gave up: its first FATAL line, else its last one. */
 static void say_why_it_ended(struct mu_cluster *cluster)
 {
         char output[4096], text[512];
@@ -301,9 +302,9 @@ static void say_why_it_ended(struct mu_cluster *cluster)
         for (char *rest = output, *line; (line = strsep(&rest, "\n")) != NULL;) {
                 const char *fatal = strstr(line, "FATAL:");
 
-                if (line[0] == '\0')
+                if (line[0] == '\0' || strstr(line, "HINT:"))
                         continue;
-                reason = fatal ? fatal + strlen("FATAL:") : line;
+                reason = fatal ? fatal + strlen("FATAL:  ") : line;
                 if (fatal)
                         break;
         }
@@ -496,6 +497,9 @@ void mu_cluster_destroy(struct mu_cluster *cluster)
         if (!cluster)
                 return;
         MU_ASSERT(!cluster->started);
+        /* Only if it is empty, as a clean stop leaves it. */
+        if (cluster->place.socket_directory[0])
+                (void)rmdir(cluster->place.socket_directory);
         mu_cluster_place_done(&cluster->place);
         if (cluster->stop_fd >= 0)
                 close(cluster->stop_fd);

@@ -149,15 +149,19 @@ static int set_home(struct mu_cluster_place *place, const char *home)
         return err;
 }
 
-static void say_moved(const struct mu_cluster_place *place, const struct mu_cluster_config *config)
+MU_PRINTF(3, 4)
+static void say(const struct mu_cluster_config *config, enum mu_cluster_event event,
+                const char *format, ...)
 {
         char sentence[2 * PATH_MAX];
+        va_list arguments;
 
         if (!config->on_event)
                 return;
-        snprintf(sentence, sizeof(sentence), "the database lies in %s: its user can't enter %s",
-                 place->home, config->data_directory);
-        config->on_event(config->on_event_context, MU_CLUSTER_MOVED, sentence);
+        va_start(arguments, format);
+        vsnprintf(sentence, sizeof(sentence), format, arguments);
+        va_end(arguments);
+        config->on_event(config->on_event_context, event, sentence);
 }
 
 /* Elsewhere, and a file in DATA_DIR that says where: the directory may be renamed later, and with
@@ -219,7 +223,8 @@ static int find_home(struct mu_cluster_place *place, const struct mu_cluster_con
         if (err == -ENOENT)
                 err = can ? 0 : move_home(place, config);
         if (!err && place->moved)
-                say_moved(place, config);
+                say(config, MU_CLUSTER_MOVED, "the database lies in %s: its user can't enter %s",
+                    place->home, config->data_directory);
         return err;
 }
 
@@ -348,9 +353,8 @@ static int prepare(struct mu_cluster_place *place, const struct mu_cluster_confi
         if (!err)
                 err = take_lock(place, error);
         if (!err && !exists(place->directory)) {
-                if (config->on_event)
-                        config->on_event(config->on_event_context, MU_CLUSTER_INITIALISING,
-                                         place->directory);
+                say(config, MU_CLUSTER_INITIALISING, "a database cluster is made in %s",
+                    place->directory);
                 err = mu_cluster_make(place, error);
         }
         if (!err)

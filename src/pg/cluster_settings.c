@@ -194,6 +194,7 @@ int mu_cluster_write_settings(const struct mu_cluster_place *place,
         uint64_t disk_bytes = 0;
         struct mu_text text;
         char *settings;
+        size_t bytes;
         char path[PATH_MAX + 16];
         int err = 0;
 
@@ -211,7 +212,7 @@ int mu_cluster_write_settings(const struct mu_cluster_place *place,
                 add_durability(&text, disk_bytes, has_lz4(place));
                 add_work(&text);
                 add_log(&text, place);
-                err = mu_text_take(&text, &settings, NULL);
+                err = mu_text_take(&text, &settings, &bytes);
                 mu_text_done(&text);
         }
         if (!err) {

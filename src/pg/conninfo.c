@@ -58,6 +58,7 @@ static int add_options(struct mu_conninfo *conninfo, const PQconninfoOption *opt
         const char *theirs = given(options, "options");
         struct mu_text text;
         char *joined;
+        size_t bytes;
 
         mu_text_init(&text);
         if (theirs)
@@ -66,7 +67,7 @@ static int add_options(struct mu_conninfo *conninfo, const PQconninfoOption *opt
                            "-c statement_timeout=%u -c idle_in_transaction_session_timeout=60000 "
                            "-c timezone=UTC -c datestyle=ISO -c standard_conforming_strings=on",
                            statement_timeout_ms);
-        int err = mu_text_take(&text, &joined, NULL);
+        int err = mu_text_take(&text, &joined, &bytes);
 
         if (err) {
                 mu_text_done(&text);

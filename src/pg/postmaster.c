@@ -177,15 +177,13 @@ int mu_postmaster_leftovers(const char *directory, int signal_or_0)
         return count;
 }
 
-void mu_postmaster_remove_stale(const char *directory)
+void mu_postmaster_remove_stale(const char *directory, const char *socket_directory)
 {
-        char path[PATH_MAX], socket[108];
-        pid_t pid;
+        char path[PATH_MAX];
 
-        if (read_pid_file(directory, &pid, socket, sizeof(socket)) < 0 || pid == 0)
-                return;
-        if (kill(pid, 0) < 0 && errno == ESRCH)
-                return; /* the server sees for itself that nobody is there */
+        /* Failing either, the server says so. */
         snprintf(path, sizeof(path), "%s/postmaster.pid", directory);
-        (void)unlink(path); /* failing that, the server says so */
+        (void)unlink(path);
+        snprintf(path, sizeof(path), "%s/.s.PGSQL.5432.lock", socket_directory);
+        (void)unlink(path);
 }

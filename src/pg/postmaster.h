@@ -40,8 +40,9 @@ int mu_postmaster_of_child(pid_t pid, struct mu_postmaster *ret_postmaster);
 MU_MUST_CHECK
 int mu_postmaster_leftovers(const char *directory, int signal_or_0);
 
-/* Removes a postmaster.pid whose number belongs to somebody else by now: the server would take the
- * stranger for a running postmaster. */
-void mu_postmaster_remove_stale(const char *directory);
+/* Removes the lock files of a server that is gone: their number may belong to somebody else by now,
+ * or to a zombie that nobody reaps (a container's init), and the server would take either for a
+ * running postmaster. Only after find and leftovers both found nothing. */
+void mu_postmaster_remove_stale(const char *directory, const char *socket_directory);
 
 #endif
