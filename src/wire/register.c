@@ -75,6 +75,10 @@ static int load(const char *body, size_t body_bytes, json_t **ret_root,
         if (body_bytes > MU_BODY_BYTES_MAX)
                 return refuse(ret_problem, MU_REASON_BODY_SIZE, "", "%s",
                               mu_reason_sentence(MU_REASON_BODY_SIZE));
+        /* jansson takes a NUL byte between tokens for the end of the text. */
+        if (body_bytes > 0 && memchr(body, '\0', body_bytes))
+                return refuse(ret_problem, MU_REASON_JSON_SYNTAX, "",
+                              "The body is not acceptable JSON: it holds a NUL byte.");
         root = json_loadb(body, body_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
         if (!root && json_error_code(&error) == json_error_out_of_memory)
                 return -ENOMEM;

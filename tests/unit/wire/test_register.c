@@ -182,6 +182,8 @@ static void test_body(void **state)
         refused("{\"alias\":\"\xff\"}", "json-utf8", "");
         refused("{\"alias\":\"a\\u0000\"}", "json-syntax", "");
         refused("{\"alias\":\"a\"}x", "json-syntax", "");
+        assert_int_equal(decode_bytes("{\"alias\":\"a\",\"kind\":\"android\"}\0x", 32), -EBADMSG);
+        told("json-syntax", "");
         memset(text, '[', MU_BODY_BYTES_MAX + 1);
         assert_int_equal(decode_bytes(text, MU_BODY_BYTES_MAX), -EBADMSG);
         told("json-depth", "");
