@@ -38,8 +38,8 @@ struct mu_keeper_config {
         struct mu_database *database;
         const char *snapshot_path;
         const uint8_t *journal_id; /* 16 bytes */
-        /* The largest device id in journal records after seq; 0: none. */
-        int64_t (*journal_device_id_max)(void *ctx, uint64_t after_seq);
+        /* The largest device id in journal records after seq (0: none), or a negative errno. */
+        int (*journal_device_id_max)(void *ctx, uint64_t after_seq, int64_t *ret_device_id);
         /* PostgreSQL's list was read. */
         void (*on_authoritative)(void *ctx, const struct mu_keeper_report *report);
         /* A step failed and will be tried again. what: literal; detail: a sentence. */

@@ -236,8 +236,11 @@ static int raise_ids(const struct mu_keeper_config *config, struct mu_pg *pg,
         uint64_t seq = (uint64_t)mu_pg_get_int(rows, 0, 0);
 
         mu_pg_result_free(rows);
-        int64_t journal_max = config->journal_device_id_max(config->ctx, seq);
+        int64_t journal_max;
 
+        error = config->journal_device_id_max(config->ctx, seq, &journal_max);
+        if (error < 0)
+                return error;
         if (journal_max > report->device_id_max)
                 report->device_id_max = journal_max;
         if (report->device_id_max == 0)

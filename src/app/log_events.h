@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log_events.h - what the parts report, as log lines. Libraries never log: they call back here.
+ *
+ * Threads: any.
+ */
+#ifndef MUSTER_APP_LOG_EVENTS_H
+#define MUSTER_APP_LOG_EVENTS_H
+
+#include "identity/keeper.h"
+#include "ingest/journal.h"
+#include "ingest/writer_core.h"
+#include "pg/cluster.h"
+#include "pg/migrate.h"
+
+void mu_log_cluster(void *context, enum mu_cluster_event event, const char *sentence);
+void mu_log_writer(void *context, const struct mu_writer_note *note);
+void mu_log_migration(void *context, const struct mu_migration *next, size_t done, size_t total);
+void mu_log_identity_trouble(void *context, const char *what, const char *detail);
+void mu_log_slow_statement(void *context, const char *statement, uint64_t duration_us,
+                           uint64_t rows);
+
+/* What recovery found and how the journal will run. */
+void mu_log_journal(const struct mu_journal_status *status);
+void mu_log_identities(const struct mu_keeper_report *report);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "app/config.h"
+
+enum exit_code {
+        EXIT_FINE = 0,
+        EXIT_TROUBLE = 1,
+        EXIT_USAGE = 2, /* the configuration is wrong */
+};
+
+static int run(struct mu_config *config)
+{
+        struct mu_app *app;
+
+        if (mu_app_start(config, &app) < 0)
+                return EXIT_TROUBLE;
+        int error = mu_app_run(app);
+
+        mu_app_stop(app);
+        return error < 0 ? EXIT_TROUBLE : EXIT_FINE;
+}
+
+int main(int argc, char **argv)
+{
+        enum mu_config_action action;
+        struct mu_config config;
+        char error[MU_CONFIG_ERROR_BYTES];
+
+        if (mu_config_load(argc, argv, environ, &config, &action, error) < 0) {
+                (void)fprintf(stderr, "musterd: %s\n", error);
+                return EXIT_USAGE;
+        }
+        switch (action) {
+        case MU_CONFIG_RUN:
+                return run(&config);
+        case MU_CONFIG_CHECK:
+                mu_config_print(&config, stdout);
+                break;
+        case MU_CONFIG_HELP:
+                mu_config_print_help(stdout);
+                break;
+        case MU_CONFIG_VERSION:
+                (void)puts("musterd " MUSTER_VERSION);
+                break;
+        }
+        mu_config_done(&config);
+        return EXIT_FINE;
+}
