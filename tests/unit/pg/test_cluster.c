@@ -125,6 +125,23 @@ static void killed_postmaster_comes_back(void **state)
         mu_database_release(test->database, pg);
 }
 
+/* A backend that can't notice its postmaster's end holds the shared memory: it must be ended. */
+static void stuck_backend_does_not_block_the_restart(void **state)
+{
+        struct test_pg *test = *state;
+
+        test_pg_start(test);
+        struct mu_pg *pg = test_pg_acquire(test);
+        pid_t backend = (pid_t)test_pg_number(pg, "SELECT pg_backend_pid()");
+
+        assert_int_equal(kill(backend, SIGSTOP), 0);
+        assert_int_equal(kill(status_of(test).pid, SIGKILL), 0);
+        wait_restarts(test, 1);
+        assert_true(test->events[MU_CLUSTER_LEFTOVERS] > 0);
+        assert_int_equal(test_pg_number(pg, "SELECT 1"), 1);
+        mu_database_release(test->database, pg);
+}
+
 /* A daemon's part, in a process that is then killed. No assertion here: they belong to the test. */
 static void owner_process(struct test_pg *test, int ready_fd)
 {
@@ -334,6 +351,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(first_start_and_second),
                 TEST(killed_postmaster_comes_back),
+                TEST(stuck_backend_does_not_block_the_restart),
                 TEST(orphan_is_adopted),
                 TEST(stranger_in_pid_file_is_left_alone),
                 TEST(long_paths_get_a_short_socket),
