@@ -45,7 +45,10 @@ function(mu_fuzz_target name)
         add_dependencies(fuzz_targets fuzz_${name})
         if(MUSTER_FUZZ)
                 target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-                add_test(NAME fuzz_${name} COMMAND fuzz_${name} -runs=20000 -max_total_time=20 ${ARG_CORPUS})
+                # What it finds goes into its first directory: never the source tree.
+                file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz/found_${name}")
+                add_test(NAME fuzz_${name} COMMAND fuzz_${name} -runs=20000 -max_total_time=20
+                        "${PROJECT_BINARY_DIR}/fuzz/found_${name}" ${ARG_CORPUS})
         else()
                 target_sources(fuzz_${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.c")
                 add_test(NAME fuzz_${name} COMMAND fuzz_${name} ${ARG_CORPUS})
