@@ -370,3 +370,8 @@ int mu_pipeline_device_id_max(struct mu_pipeline *pipeline, uint64_t after_seq,
         *ret_device_id = device_id_max;
         return 0;
 }
+
+int mu_pipeline_add_routes(struct mu_router *router)
+{
+        return mu_router_add(router, mu_frontend_routes, mu_frontend_route_count, NULL);
+}

@@ -96,6 +96,11 @@ const uint8_t *mu_pipeline_journal_id(const struct mu_pipeline *pipeline); /* 16
 /* A journal sequence that no record accepted before this call lies above. -ETIMEDOUT. */
 MU_MUST_CHECK
 int mu_pipeline_barrier(struct mu_pipeline *pipeline, uint64_t *ret_seq);
+/* The data plane's routes; ctx is not used. */
+struct mu_router;
+MU_MUST_CHECK
+int mu_pipeline_add_routes(struct mu_router *router);
+
 /* The largest device id in journal records after seq; 0: none. Reads them all. */
 MU_MUST_CHECK
 int mu_pipeline_device_id_max(struct mu_pipeline *pipeline, uint64_t after_seq,

@@ -166,6 +166,16 @@ bool mu_port_poll(struct mu_port *port, struct mu_port_verdict *ret_verdict)
         return true;
 }
 
+uint64_t mu_port_committed(const struct mu_port *port)
+{
+        return atomic_load_explicit(&port->committed, memory_order_seq_cst);
+}
+
+uint64_t mu_port_resolved(const struct mu_port *port)
+{
+        return atomic_load_explicit(&port->resolved, memory_order_acquire);
+}
+
 uint64_t mu_port_used_bytes(const struct mu_port *port)
 {
         return mu_ring_used_bytes(port->ring);

@@ -55,6 +55,10 @@ struct mu_port_verdict {
 MU_MUST_CHECK
 bool mu_port_poll(struct mu_port *port, struct mu_port_verdict *ret_verdict);
 
+/* Tickets given out, and resolved, so far. Any thread. */
+uint64_t mu_port_committed(const struct mu_port *port);
+uint64_t mu_port_resolved(const struct mu_port *port);
+
 /* Records committed and not yet taken by the journal, in bytes of the ring. Any thread. */
 uint64_t mu_port_used_bytes(const struct mu_port *port);
 uint64_t mu_port_capacity_bytes(const struct mu_port *port);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * app_private.h - the daemon's parts, for app.c, parts.c, bring_up.c and probes.c. Nobody else
+ * includes it.
+ */
+#ifndef MUSTER_APP_APP_PRIVATE_H
+#define MUSTER_APP_APP_PRIVATE_H
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "app/app.h"
+#include "app/config.h"
+#include "base/clock.h"
+#include "http/health.h"
+#include "http/loop.h"
+
+struct mu_app {
+        struct mu_config config;
+        const struct mu_clock *clock;
+        int lock_fd;
+        int signal_fd;
+        int event_fd; /* bring-up has something to tell main */
+        char journal_directory[PATH_MAX];
+
+        struct mu_metrics *metrics;
+        struct mu_metrics_process *process;
+        struct mu_metrics_host *host;
+        struct mu_secrets *secrets;
+        struct mu_auth_failures *auth_failures;
+        struct mu_cluster *cluster; /* NULL: an existing PostgreSQL is used */
+        struct mu_database *database;
+        struct mu_qsbr *qsbr;
+        struct mu_device_table *devices;
+        struct mu_keeper *keeper;
+        struct mu_pipeline *pipeline;
+        struct mu_control *control;
+        struct mu_offload *control_workers;
+        struct mu_offload *probe_worker;
+        struct mu_router *router;
+        struct mu_tls *tls;
+        struct mu_server *server;
+        struct mu_jobs *jobs;
+        struct mu_health_source health;
+
+        pthread_t loop_threads[MU_LOOPS_MAX];
+        uint32_t loop_count;
+        uint32_t loops_running;
+        uint16_t https_port;
+        uint16_t http_port;
+
+        /* Bring-up: database reachable → migrations → device list → writers → jobs. */
+        pthread_t bring_up_thread;
+        bool bring_up_started;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        bool stopping;      /* under lock */
+        bool authoritative; /* under lock */
+        _Atomic int fatal;  /* negative errno: the daemon can't go on; its sentence was logged */
+};
+
+/* Says why on standard error and in the log; returns code. */
+int mu_app_fail(int code, const char *event, const char *sentence);
+
+/* parts.c: makes everything that does not run yet. */
+MU_MUST_CHECK
+int mu_app_create_parts(struct mu_app *app);
+void mu_app_destroy_parts(struct mu_app *app);
+
+/* bring_up.c */
+MU_MUST_CHECK
+int mu_app_start_bring_up(struct mu_app *app);
+/* Ends it wherever it is. */
+void mu_app_stop_bring_up(struct mu_app *app);
+/* Keeper's callback. */
+struct mu_keeper_report;
+void mu_app_on_authoritative(void *context, const struct mu_keeper_report *report);
+
+/* probes.c: contexts are the app. */
+bool mu_app_probe_ready(void *context, struct mu_text *json);
+bool mu_app_probe_details(void *context, struct mu_text *json);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bring_up.c - from "PostgreSQL may be anywhere" to "the writers run", on a thread of its own.
+ *
+ * Everything here is patient: heartbeats are acknowledged meanwhile. Only what waiting can't mend
+ * (a changed migration, a database that is too old) ends the daemon.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "app/app_private.h"
+#include "app/log_events.h"
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "identity/keeper.h"
+#include "ingest/pipeline.h"
+#include "jobs/jobs.h"
+#include "pg/database.h"
+#include "pg/migrate.h"
+#include "pg/partition.h"
+#include "pg/query.h"
+
+enum {
+        RETRY_S = 1,
+        PARTITION_DAYS_AHEAD = 7,
+        ACQUIRE_MS = 5000,
+};
+
+static void die(struct mu_app *app, int code, const char *event, const char *sentence)
+{
+        atomic_store(&app->fatal, mu_app_fail(code, event, sentence));
+        MU_ASSERT(eventfd_write(app->event_fd, 1) == 0);
+}
+
+/* True when it is time to stop. */
+static bool pause_s(struct mu_app *app, int seconds)
+{
+        struct timespec until;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += seconds;
+        pthread_mutex_lock(&app->lock);
+        while (!app->stopping &&
+               pthread_cond_timedwait(&app->changed, &app->lock, &until) != ETIMEDOUT)
+                ;
+        bool stopping = app->stopping;
+
+        pthread_mutex_unlock(&app->lock);
+        return stopping;
+}
+
+/* True: authoritative; false: stopping. */
+static bool wait_authoritative(struct mu_app *app)
+{
+        pthread_mutex_lock(&app->lock);
+        while (!app->stopping && !app->authoritative)
+                pthread_cond_wait(&app->changed, &app->lock);
+        bool stopping = app->stopping;
+
+        pthread_mutex_unlock(&app->lock);
+        return !stopping;
+}
+
+static int make_partitions(struct mu_app *app, struct mu_pg *pg)
+{
+        int64_t today = mu_partition_day(mu_clock_realtime_us(app->clock) / MU_US_PER_S);
+        int64_t window_days =
+                (int64_t)(app->config.ingest_window_back / MU_NS_PER_S / MU_S_PER_DAY);
+
+        return mu_partitions_ensure(pg, today - window_days - 1, today + PARTITION_DAYS_AHEAD,
+                                    NULL);
+}
+
+/* Whether trying again can't help. */
+static bool is_final(int error)
+{
+        return error == -EBADMSG || error == -EOVERFLOW || error == -ENOENT || error == -EPROTO ||
+               error == -EINVAL;
+}
+
+/* 0; -EAGAIN: try again later; another errno: it can't be. */
+static int prepare_database(struct mu_app *app)
+{
+        struct mu_database_facts facts;
+        struct mu_pg_error error;
+        const struct mu_migration *migrations;
+        size_t migration_count;
+        size_t applied = 0;
+        struct mu_pg *pg;
+
+        if (mu_database_acquire(app->database, ACQUIRE_MS, &pg, &error) < 0) {
+                mu_log(MU_LOG_WARNING, "database.away", MU_LOG_STR("detail", error.text));
+                return -EAGAIN;
+        }
+        mu_database_release(app->database, pg);
+        int code = mu_database_check(app->database, &facts, &error);
+
+        if (code == 0)
+                code = mu_database_acquire(app->database, ACQUIRE_MS, &pg, &error);
+        if (code < 0)
+                goto out;
+        if (!facts.fsync || !facts.full_page_writes)
+                mu_log(MU_LOG_ERROR, "database.not_durable",
+                       MU_LOG_STR("detail", "The database runs with fsync or full_page_writes off: "
+                                            "what it stores does not survive a power cut."));
+        migrations = mu_migrations_embedded(&migration_count);
+        code = mu_migrate(pg, migrations, migration_count, mu_log_migration, NULL, &applied,
+                          &error);
+        if (code == 0) {
+                code = make_partitions(app, pg);
+                error = *mu_pg_last_error(pg);
+        }
+        mu_database_release(app->database, pg);
+out:
+        if (code == 0)
+                return 0;
+        if (is_final(code)) {
+                die(app, code, "database.unusable", error.text);
+                return code;
+        }
+        mu_log(MU_LOG_WARNING, "database.not_ready", MU_LOG_STR("detail", error.text));
+        return -EAGAIN;
+}
+
+static void start_storing(struct mu_app *app)
+{
+        int code = mu_pipeline_store(app->pipeline, app->database);
+
+        if (code < 0) {
+                die(app, code, "writers.start_failed", strerror(-code));
+                return;
+        }
+        code = mu_jobs_start(app->jobs);
+        if (code < 0)
+                die(app, code, "jobs.start_failed", strerror(-code));
+        else
+                mu_log(MU_LOG_INFO, "storing");
+}
+
+static void run(void *context)
+{
+        struct mu_app *app = context;
+        int code;
+
+        while ((code = prepare_database(app)) == -EAGAIN)
+                if (pause_s(app, RETRY_S))
+                        return;
+        if (code < 0)
+                return;
+        code = mu_keeper_start(app->keeper);
+        if (code < 0)
+                die(app, code, "identity.start_failed", strerror(-code));
+        else if (wait_authoritative(app))
+                start_storing(app);
+}
+
+void mu_app_on_authoritative(void *context, const struct mu_keeper_report *report)
+{
+        struct mu_app *app = context;
+
+        mu_log_identities(report);
+        pthread_mutex_lock(&app->lock);
+        app->authoritative = true;
+        pthread_cond_broadcast(&app->changed);
+        pthread_mutex_unlock(&app->lock);
+}
+
+int mu_app_start_bring_up(struct mu_app *app)
+{
+        int code = mu_thread_start("bring-up", run, app, &app->bring_up_thread);
+
+        app->bring_up_started = code == 0;
+        return code;
+}
+
+void mu_app_stop_bring_up(struct mu_app *app)
+{
+        if (!app->bring_up_started)
+                return;
+        pthread_mutex_lock(&app->lock);
+        app->stopping = true;
+        pthread_cond_broadcast(&app->changed);
+        pthread_mutex_unlock(&app->lock);
+        mu_thread_join(app->bring_up_thread);
+        app->bring_up_started = false;
+}

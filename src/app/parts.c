@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parts.c - makes the daemon's parts, in the order in which they need each other. Nothing serves
+ * yet when this is done; destroying goes the other way.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/app_private.h"
+#include "app/log_events.h"
+#include "app/run_files.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/qsbr.h"
+#include "control/control.h"
+#include "http/auth_failures.h"
+#include "http/offload.h"
+#include "http/tls.h"
+#include "identity/keeper.h"
+#include "identity/secrets.h"
+#include "ingest/pipeline.h"
+#include "jobs/jobs.h"
+#include "metrics/host.h"
+#include "metrics/process.h"
+#include "pg/cluster.h"
+#include "pg/database.h"
+#include "pg/query.h"
+
+enum {
+        QSBR_READERS_MAX = MU_LOOPS_MAX + 4,
+        AUTH_WINDOW_S = 60,
+        AUTH_ADDRESSES = 65536,
+        CONTROL_DEADLINE_MS = 10000,
+        CLUSTER_WAIT_MS = 10000, /* for the checkpoint; after it the start goes on without */
+        FLOOR_ACQUIRE_MS = 3000,
+        RESERVED_DESCRIPTORS = 256,
+        JOURNAL_GROUP_BYTES = 256 * 1024,
+        SENTENCE_BYTES = 768,
+};
+
+static int fail_at(int code, const char *event, const char *what)
+{
+        char sentence[SENTENCE_BYTES];
+
+        (void)snprintf(sentence, sizeof(sentence), "%s: %s.", what, strerror(-code));
+        return mu_app_fail(code, event, sentence);
+}
+
+static uint32_t ms_of(uint64_t ns)
+{
+        uint64_t ms = ns / MU_NS_PER_MS;
+
+        return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+/* ---- what has no threads ---- */
+
+static int create_basics(struct mu_app *app)
+{
+        char path[PATH_MAX];
+        char error[MU_SECRET_ERROR_BYTES];
+        int code = mu_metrics_create(&app->metrics);
+
+        if (code == 0)
+                code = mu_metrics_process_create(app->metrics, "musterd", MUSTER_VERSION,
+                                                 &app->process);
+        if (code == 0)
+                code = mu_metrics_host_create(app->metrics, app->config.data_dir, &app->host);
+        if (code == 0)
+                code = mu_qsbr_create(QSBR_READERS_MAX, &app->qsbr);
+        if (code == 0)
+                code = mu_device_table_create(app->qsbr, &app->devices);
+        if (code == 0)
+                code = mu_auth_failures_create(
+                        &(struct mu_auth_failures_config){
+                                .window_s = AUTH_WINDOW_S,
+                                .failures_max = (uint32_t)app->config.limits_auth_failures,
+                                .addresses_max = AUTH_ADDRESSES},
+                        &app->auth_failures);
+        if (code < 0)
+                return fail_at(code, "start.failed", "Not enough memory or descriptors to start");
+        (void)snprintf(path, sizeof(path), "%s/secrets", app->config.data_dir);
+        code = mu_secrets_open(path, &app->secrets, error);
+        return code < 0 ? mu_app_fail(code, "secrets.unusable", error) : 0;
+}
+
+/* ---- the database ---- */
+
+static int create_cluster(struct mu_app *app)
+{
+        struct mu_pg_error error;
+        const struct mu_cluster_config config = {
+                .data_directory = app->config.data_dir,
+                .connections_max = (uint32_t)app->config.database_connections,
+                .on_event = mu_log_cluster,
+        };
+        int code = mu_cluster_create(&config, &app->cluster, &error);
+
+        if (code == 0)
+                code = mu_cluster_start(app->cluster);
+        else
+                return mu_app_fail(code, "postgres.unusable", error.text);
+        return code < 0 ? fail_at(code, "postgres.unusable", "PostgreSQL can't be started") : 0;
+}
+
+static int create_database(struct mu_app *app)
+{
+        struct mu_database_config config;
+        struct mu_pg_error error;
+        bool own = *app->config.database_url == '\0';
+        int code = own ? create_cluster(app) : 0;
+
+        if (code < 0)
+                return code;
+        mu_database_config_init(&config,
+                                own ? mu_cluster_conninfo(app->cluster) : app->config.database_url);
+        config.connections_max = (uint32_t)app->config.database_connections;
+        config.statement_timeout_ms = ms_of(app->config.database_statement_timeout);
+        config.slow_statement_us = app->config.database_slow_statement / MU_NS_PER_US;
+        config.on_slow = mu_log_slow_statement;
+        config.clock = app->clock;
+        config.metrics = app->metrics;
+        code = mu_database_create(&config, &app->database, &error);
+        return code < 0 ? mu_app_fail(code, "database.url", error.text) : 0;
+}
+
+static const struct mu_pg_statement SEQUENCE_FLOOR = {
+        .name = "sequence_floor",
+        .sql = "SELECT coalesce(max(seq), 0) FROM ingest_checkpoint",
+        .repeatable = true,
+};
+
+/* New sequences must lie above the checkpoint too, should the journal's disk have lost its end
+ * (design §2 rule 2). Without the database the journal's own end has to do. */
+static uint64_t sequence_floor(struct mu_app *app)
+{
+        struct mu_pg_result *rows;
+        struct mu_pg *pg;
+        uint64_t floor = 0;
+
+        if (app->cluster && mu_cluster_wait_ready(app->cluster, CLUSTER_WAIT_MS) < 0)
+                return 0;
+        if (mu_database_acquire(app->database, FLOOR_ACQUIRE_MS, &pg, NULL) < 0)
+                return 0;
+        /* The table does not exist before the first migration. */
+        if (mu_pg_query(pg, &SEQUENCE_FLOOR, MU_PG_VALUES(), &rows) == 0) {
+                floor = (uint64_t)mu_pg_get_int(rows, 0, 0);
+                mu_pg_result_free(rows);
+        }
+        mu_database_release(app->database, pg);
+        return floor;
+}
+
+/* ---- the data plane ---- */
+
+static void fill_journal_config(struct mu_app *app, struct mu_journal_config *journal)
+{
+        const struct mu_config *config = &app->config;
+
+        if (*config->journal_dir)
+                (void)snprintf(app->journal_directory, PATH_MAX, "%s", config->journal_dir);
+        else
+                (void)snprintf(app->journal_directory, PATH_MAX, "%s/journal", config->data_dir);
+        *journal = (struct mu_journal_config){
+                .directory = app->journal_directory,
+                .segment_bytes = config->journal_segment,
+                .capacity_bytes = config->journal_capacity,
+                .tail_bytes = config->journal_tail,
+                .group_bytes_max = JOURNAL_GROUP_BYTES,
+                .linger_us = (uint32_t)(config->journal_linger / MU_NS_PER_US),
+                .keep_covered_s = config->journal_keep_covered / MU_NS_PER_S,
+                .keep_covered_bytes = config->journal_keep_covered_size,
+                .sequence_min = sequence_floor(app),
+                .clock = app->clock,
+                .avoid_io_uring = strcmp(config->journal_io, "plain") == 0,
+        };
+}
+
+static int create_pipeline(struct mu_app *app)
+{
+        const struct mu_config *config = &app->config;
+        struct mu_pipeline_status status;
+        struct mu_pipeline_config pipeline = {
+                .clock = app->clock,
+                .metrics = app->metrics,
+                .devices = app->devices,
+                .qsbr = app->qsbr,
+                .auth_failures = app->auth_failures,
+                .frontend_count = app->loop_count,
+                .ring_bytes = (uint32_t)config->ingest_ring,
+                .dedupe_entries = (uint32_t)config->ingest_dedupe_entries,
+                .heartbeat_interval_s = (uint32_t)(config->ingest_heartbeat_interval / MU_NS_PER_S),
+                .window = {.back_us = (int64_t)(config->ingest_window_back / MU_NS_PER_US),
+                           .ahead_us = (int64_t)(config->ingest_window_ahead / MU_NS_PER_US)},
+                .writer_count = (uint32_t)config->writer_count,
+                .batch_rows_max = (uint32_t)config->writer_batch_rows,
+                .batch_bytes_max = (uint32_t)config->writer_batch_size,
+                .batch_age_us = (uint32_t)(config->writer_batch_age / MU_NS_PER_US),
+                .retention_s = (int64_t)(config->retention_heartbeats / MU_NS_PER_S),
+                .note = mu_log_writer,
+        };
+
+        fill_journal_config(app, &pipeline.journal);
+        int code = mu_pipeline_create(&pipeline, &app->pipeline);
+
+        if (code < 0)
+                return fail_at(code, "journal.unusable", app->journal_directory);
+        mu_pipeline_status(app->pipeline, &status);
+        mu_log_journal(&status.journal);
+        if (!status.journal.io_uring && strcmp(config->journal_io, "uring") == 0)
+                return mu_app_fail(
+                        -ENOSYS, "journal.unusable",
+                        "journal.io is uring, but the kernel refuses io_uring; set it to "
+                        "auto.");
+        return 0;
+}
+
+static int journal_device_id_max(void *context, uint64_t after_seq, int64_t *ret_device_id)
+{
+        struct mu_app *app = context;
+
+        return mu_pipeline_device_id_max(app->pipeline, after_seq, ret_device_id);
+}
+
+static int create_keeper(struct mu_app *app)
+{
+        char path[PATH_MAX];
+        struct mu_snapshot_report report;
+        const struct mu_keeper_config config = {
+                .devices = app->devices,
+                .database = app->database,
+                .snapshot_path = path,
+                .journal_id = mu_pipeline_journal_id(app->pipeline),
+                .journal_device_id_max = journal_device_id_max,
+                .on_authoritative = mu_app_on_authoritative,
+                .on_trouble = mu_log_identity_trouble,
+                .ctx = app,
+                .metrics = app->metrics,
+        };
+
+        (void)snprintf(path, sizeof(path), "%s/identities", app->config.data_dir);
+        int code = mu_keeper_create(&config, &report, &app->keeper);
+
+        if (code < 0)
+                return fail_at(code, "identity.snapshot_unusable", path);
+        mu_log(report.damaged_bytes ? MU_LOG_WARNING : MU_LOG_INFO, "identity.snapshot_read",
+               MU_LOG_UINT("devices", mu_device_table_count(app->devices)),
+               MU_LOG_UINT("entries", report.entry_count),
+               MU_LOG_UINT("damaged_bytes", report.damaged_bytes));
+        return 0;
+}
+
+/* ---- the server ---- */
+
+static int journal_barrier(void *context, uint64_t *ret_seq)
+{
+        struct mu_app *app = context;
+
+        return mu_pipeline_barrier(app->pipeline, ret_seq);
+}
+
+static int create_workers(struct mu_app *app)
+{
+        struct mu_offload_config config = {
+                .name = "control",
+                .worker_count = (uint32_t)app->config.control_workers,
+                .queue_max = (uint32_t)app->config.control_queue,
+                .deadline_ms = CONTROL_DEADLINE_MS,
+                .clock = app->clock,
+                .metrics = app->metrics,
+        };
+        int code = mu_offload_create(&config, &app->control_workers);
+
+        config.name = "probe";
+        config.worker_count = 1;
+        if (code == 0)
+                code = mu_offload_create(&config, &app->probe_worker);
+        return code;
+}
+
+static int create_routes(struct mu_app *app)
+{
+        const struct mu_control_config config = {
+                .database = app->database,
+                .devices = app->devices,
+                .secrets = app->secrets,
+                .auth_failures = app->auth_failures,
+                .metrics = app->metrics,
+                .clock = app->clock,
+                .heartbeat_interval_s =
+                        (uint32_t)(app->config.ingest_heartbeat_interval / MU_NS_PER_S),
+                .journal_id = mu_pipeline_journal_id(app->pipeline),
+                .journal_barrier = journal_barrier,
+                .ctx = app,
+        };
+        int code = mu_router_create(&app->router);
+
+        if (code == 0)
+                code = mu_pipeline_add_routes(app->router);
+        if (code == 0)
+                code = mu_control_create(&config, &app->control);
+        if (code == 0)
+                code = mu_control_add_routes(app->control, app->router);
+        app->health = (struct mu_health_source){.version = MUSTER_VERSION,
+                                                .metrics = app->metrics,
+                                                .ctx = app,
+                                                .ready = mu_app_probe_ready,
+                                                .details = mu_app_probe_details};
+        if (code == 0)
+                code = mu_health_routes(app->router, &app->health);
+        if (code == 0)
+                mu_router_seal(app->router);
+        return code;
+}
+
+static int create_tls(struct mu_app *app)
+{
+        char directory[PATH_MAX];
+        char error[MU_TLS_ERROR_BYTES];
+        struct mu_tls_info info;
+        bool given = *app->config.tls_certificate != '\0';
+        const struct mu_tls_config config = {
+                .certificate_path = given ? app->config.tls_certificate : NULL,
+                .key_path = given ? app->config.tls_key : NULL,
+                .directory = directory,
+        };
+
+        (void)snprintf(directory, sizeof(directory), "%s/tls", app->config.data_dir);
+        int code = mu_fs_make_directories(directory, 0700);
+
+        if (code < 0)
+                return fail_at(code, "tls.unusable", directory);
+        code = mu_tls_create(&config, &app->tls, error);
+        if (code < 0)
+                return mu_app_fail(code, "tls.unusable", error);
+        mu_tls_info(app->tls, &info);
+        mu_log(info.expired ? MU_LOG_WARNING : MU_LOG_INFO, "tls.certificate",
+               MU_LOG_BOOL("self_signed", info.self_signed), MU_LOG_BOOL("expired", info.expired),
+               MU_LOG_INT("expires_at", info.expires_at_s), MU_LOG_STR("sha256", info.fingerprint));
+        return 0;
+}
+
+static int create_server(struct mu_app *app)
+{
+        const struct mu_config *config = &app->config;
+        struct mu_server_config server;
+
+        mu_server_config_init(&server);
+        server.loop_count = app->loop_count;
+        server.handshake_timeout_ms = ms_of(config->http_handshake_timeout);
+        server.idle_timeout_ms = ms_of(config->http_idle_timeout);
+        server.request_timeout_ms = ms_of(config->http_request_timeout);
+        server.write_timeout_ms = ms_of(config->http_write_timeout);
+        server.connections_max = (uint32_t)config->http_connections_max;
+        server.connections_per_address = (uint32_t)config->http_connections_per_address;
+        server.reserved_descriptors = RESERVED_DESCRIPTORS;
+        server.clock = app->clock;
+        server.metrics = app->metrics;
+        server.router = app->router;
+        server.control = app->control_workers;
+        server.probe = app->probe_worker;
+        int code = mu_server_create(&server, &app->server);
+
+        if (code == 0)
+                code = mu_pipeline_attach(app->pipeline, app->server);
+        return code < 0 ? fail_at(code, "server.unusable", "The HTTP server can't be made") : 0;
+}
+
+static int listen_all(struct mu_app *app)
+{
+        const struct mu_config *config = &app->config;
+        char error[MU_LISTEN_ERROR_BYTES];
+        int code = mu_server_listen(app->server, config->tls_address, (uint16_t)config->tls_port,
+                                    app->tls, &app->https_port, error);
+
+        /* A machine without IPv6 has no "::". */
+        if (code == -EAFNOSUPPORT && strcmp(config->tls_address, "::") == 0)
+                code = mu_server_listen(app->server, "0.0.0.0", (uint16_t)config->tls_port,
+                                        app->tls, &app->https_port, error);
+        if (code == 0)
+                code = mu_server_listen(app->server, config->http_address,
+                                        (uint16_t)config->http_port, NULL, &app->http_port, error);
+        return code < 0 ? mu_app_fail(code, "server.listen", error) : 0;
+}
+
+/* ---- all of it ---- */
+
+int mu_app_create_parts(struct mu_app *app)
+{
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        uint64_t loops = app->config.http_frontends;
+
+        if (loops == 0)
+                loops = cores > 0 ? (uint64_t)cores : 1;
+        app->loop_count = (uint32_t)(loops < MU_LOOPS_MAX ? loops : MU_LOOPS_MAX);
+        int code = create_basics(app);
+
+        if (code == 0)
+                code = create_database(app);
+        if (code == 0)
+                code = create_pipeline(app);
+        if (code == 0)
+                code = create_keeper(app);
+        if (code == 0) {
+                code = mu_jobs_create(app->database, app->clock, app->metrics, &app->jobs);
+                if (code == 0)
+                        code = create_workers(app);
+                if (code == 0)
+                        code = create_routes(app);
+                if (code < 0)
+                        return fail_at(code, "start.failed", "Not enough memory to start");
+        }
+        if (code == 0)
+                code = create_tls(app);
+        if (code == 0)
+                code = create_server(app);
+        if (code == 0)
+                code = listen_all(app);
+        if (code == 0 && mu_metrics_status(app->metrics) < 0)
+                code = fail_at(mu_metrics_status(app->metrics), "start.failed",
+                               "The metrics can't be registered");
+        return code;
+}
+
+void mu_app_destroy_parts(struct mu_app *app)
+{
+        mu_server_destroy(app->server);
+        if (app->pipeline)
+                mu_pipeline_detach(app->pipeline);
+        mu_tls_destroy(app->tls);
+        mu_offload_destroy(app->probe_worker);
+        mu_offload_destroy(app->control_workers);
+        mu_router_destroy(app->router);
+        mu_control_destroy(app->control);
+        mu_jobs_destroy(app->jobs);
+        mu_keeper_destroy(app->keeper);
+        mu_pipeline_destroy(app->pipeline);
+        mu_database_destroy(app->database);
+        if (app->cluster)
+                mu_cluster_stop(app->cluster);
+        mu_cluster_destroy(app->cluster);
+        mu_secrets_close(app->secrets);
+        mu_auth_failures_destroy(app->auth_failures);
+        mu_device_table_destroy(app->devices);
+        mu_qsbr_destroy(app->qsbr);
+        mu_metrics_destroy(app->metrics);
+        mu_metrics_host_destroy(app->host);
+        mu_metrics_process_destroy(app->process);
+}
