@@ -65,7 +65,8 @@ elapsed()
 # How far the build tool says it is: its lines begin with [12/300].
 progress_of_log()
 {
-        tail -c 2000 "$log" | grep -aoE '^\[ *[0-9]+(/[0-9]+|%)\]|^build-deps: .*' | tail -n 1 | cut -c1-50
+        tail -c 4000 "$log" | sed '/^== /h;//!H;$!d;x' |
+                grep -aoE '^\[ *[0-9]+(/[0-9]+|%)\]|^build-deps: .*' | tail -n 1 | cut -c1-50
 }
 
 # Waits for process $1 and keeps the person informed: a line that changes on a terminal, else a line
