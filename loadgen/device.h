@@ -9,8 +9,10 @@
  *
  *        start - 6 days                                            now
  *             |------------------------------------------------------|
- *      run 1  [used.........]
- *      run 2                 [used....]        <- begins after the newest used
+ *      run 1  [past.........]
+ *      run 2                 [past....]        <- begins after the newest used
+ *      run 3                                   [live.. ] <- steady, storm: real time; the past ends
+ *                                                           before it
  *
  * Units      bucket: epoch seconds / 10.
  * Threads    A device belongs to one worker while a run lasts; load, save and verify run outside
@@ -39,8 +41,10 @@ struct mu_lg_marks {
 };
 
 struct mu_lg_device {
-        uint64_t id; /* 0: not registered */
-        uint32_t bucket_newest;
+        uint64_t id;            /* 0: not registered */
+        uint32_t bucket_newest; /* of the past ones, handed out upward from 6 days back */
+        uint32_t live_first;    /* of the real-time ones: the past ends before it; 0: none */
+        uint32_t live_newest;
         uint32_t seq;
         uint32_t flags;
         uint8_t token_bytes;
@@ -74,8 +78,7 @@ MU_MUST_CHECK
 int mu_lg_fleet_save(struct mu_lg_fleet *fleet, const char *base_url, bool running);
 void mu_lg_fleet_close(struct mu_lg_fleet *fleet);
 
-/* The next bucket of the device, at least bucket_min and at most bucket_max; 0 when there is none.
- */
+/* The next past bucket of the device, within bucket_min..bucket_max; 0 when there is none. */
 static inline uint32_t mu_lg_device_claim(struct mu_lg_device *device, uint32_t bucket_min,
                                           uint32_t bucket_max)
 {
@@ -83,9 +86,20 @@ static inline uint32_t mu_lg_device_claim(struct mu_lg_device *device, uint32_t 
 
         if (bucket < bucket_min)
                 bucket = bucket_min;
-        if (bucket > bucket_max)
+        if (bucket > bucket_max || (device->live_first && bucket >= device->live_first))
                 return 0;
         device->bucket_newest = bucket;
+        return bucket;
+}
+
+/* The bucket of real time; 0 when the device has used it. */
+static inline uint32_t mu_lg_device_claim_live(struct mu_lg_device *device, uint32_t bucket)
+{
+        if (bucket <= device->live_newest || bucket <= device->bucket_newest)
+                return 0;
+        device->live_newest = bucket;
+        if (device->live_first == 0)
+                device->live_first = bucket;
         return bucket;
 }
 

@@ -2,8 +2,9 @@
 /*
  * device_file.c - the file that keeps a simulated fleet between runs.
  *
- * Text, one line per device: `id token bucket_newest seq`. The first line names format, state and
- * server; tokens make it a secret, hence mode 0600. Written to a neighbour and renamed.
+ * Text, one line per device: `id token bucket_newest live_first live_newest seq`. The first line
+ * names format, state and server; tokens make it a secret, hence mode 0600. Written to a neighbour
+ * and renamed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 
 #include "device.h"
 
-#define FORMAT_NAME "muster-loadgen-devices-1"
+#define FORMAT_NAME "muster-loadgen-devices-2"
 
 MU_PRINTF(3, 4)
 static int fail(struct mu_lg_fleet *fleet, int error, const char *format, ...)
@@ -71,12 +72,19 @@ static bool parse_line(const char *line, struct mu_lg_device *device)
 {
         char token[MU_LG_TOKEN_MAX + 1];
         uint64_t id;
-        uint32_t bucket, seq;
+        uint32_t bucket, live_first, live_newest, seq;
 
-        if (sscanf(line, "%" SCNu64 " %63s %" SCNu32 " %" SCNu32, &id, token, &bucket, &seq) != 4 ||
+        if (sscanf(line, "%" SCNu64 " %63s %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32, &id,
+                   token, &bucket, &live_first, &live_newest, &seq) != 6 ||
             id == 0)
                 return false;
-        *device = (struct mu_lg_device){.id = id, .bucket_newest = bucket, .seq = seq};
+        *device = (struct mu_lg_device){
+                .id = id,
+                .bucket_newest = bucket,
+                .live_first = live_first,
+                .live_newest = live_newest,
+                .seq = seq,
+        };
         device->token_bytes = (uint8_t)strlen(token);
         memcpy(device->token, token, device->token_bytes);
         return true;
@@ -112,6 +120,8 @@ static int read_devices(struct mu_lg_fleet *fleet, FILE *file, const char *base_
                                     "%s, line %" PRIu32 ": not a device; the file "
                                     "is damaged: remove it to register the fleet anew",
                                     fleet->path, count + 2);
+                if (fleet->devices[count].live_first < fleet->first_bucket)
+                        fleet->devices[count].live_first = 0; /* no longer in the way */
                 count++;
         }
         *ret_count = count;
@@ -161,9 +171,9 @@ static int write_devices(const struct mu_lg_fleet *fleet, FILE *file, const char
 
                 if (device->id == 0 || (device->flags & MU_LG_DEVICE_REFUSED))
                         continue;
-                fprintf(file, "%" PRIu64 " %.*s %" PRIu32 " %" PRIu32 "\n", device->id,
-                        (int)device->token_bytes, device->token, device->bucket_newest,
-                        device->seq);
+                fprintf(file, "%" PRIu64 " %.*s %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
+                        device->id, (int)device->token_bytes, device->token, device->bucket_newest,
+                        device->live_first, device->live_newest, device->seq);
         }
         if (fflush(file) != 0 || ferror(file))
                 return errno ? -errno : -EIO;

@@ -48,10 +48,6 @@ static void print_counts(const struct mu_lg_outcome *outcome, FILE *out)
         if (mu_lg_get(&counters->retries))
                 print_count(out, "repeated", mu_lg_get(&counters->retries),
                             "after an idle connection was closed under us");
-        if (mu_lg_get(&counters->exhausted))
-                fprintf(out,
-                        "\n  The devices' 10-second buckets are used up: 6 days back to now is\n"
-                        "  51,840 heartbeats a device. Use more --devices, or --fresh ones.\n");
 }
 
 static void print_histogram(FILE *out, const char *label, const struct mu_histogram *histogram)

@@ -128,7 +128,9 @@ static uint32_t bucket_for(struct mu_lg_worker *worker, struct fleet *fleet, uin
                         return 0;
                 }
         }
-        return mu_lg_device_claim(device, bucket, real > bucket ? real : bucket);
+        if (options_of(worker)->scenario != MU_LG_COMPRESSED)
+                return mu_lg_device_claim_live(device, real);
+        return mu_lg_device_claim(device, bucket, real);
 }
 
 /* Storms: the next round's moment does not depend on the last one's answer. */

@@ -295,6 +295,12 @@ static int judge_and_report(struct session *session)
         if (outcome->seconds > 0)
                 outcome->acknowledged_per_s =
                         (double)mu_lg_get(&stats->counters.acknowledged) / outcome->seconds;
+        if (mu_lg_get(&stats->counters.exhausted))
+                fprintf(stderr,
+                        "muster-loadgen: some devices have used up their 10-second buckets (6 days "
+                        "back to now: 51,840 each, less what real-time runs took), so less was "
+                        "sent "
+                        "than asked: use more --devices, or --fresh ones\n");
         verify(session);
         mu_lg_outcome_judge(outcome);
         if (write_reports(session) < 0 && outcome->verdict == MU_LG_EXIT_OK)
