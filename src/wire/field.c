@@ -10,22 +10,24 @@
 /* A field's place in the table, from its bit: a constant. */
 #define AT(bit) __builtin_ctz(bit)
 
-#define INTEGER(name, member, minimum, maximum)                                                    \
+#define INTEGER(key, member, least, most)                                                          \
         {                                                                                          \
-                name, MU_KIND_INTEGER, 0, sizeof(((struct mu_record *)0)->member),                 \
-                        offsetof(struct mu_record, member), minimum, maximum                       \
+                .name = key, .kind = MU_KIND_INTEGER,                                              \
+                .width_bytes = sizeof(((struct mu_record *)0)->member),                            \
+                .offset = offsetof(struct mu_record, member), .minimum = least, .maximum = most    \
         }
-#define BOOLEAN(name, bit)                                                                         \
+#define BOOLEAN(key, bit)                                                                          \
         {                                                                                          \
-                name, MU_KIND_BOOLEAN, bit, 0, 0, 0, 0                                             \
+                .name = key, .kind = MU_KIND_BOOLEAN, .slot = bit                                  \
         }
-#define STRING(name, slot, minimum, maximum)                                                       \
+#define STRING(key, place, least, most)                                                            \
         {                                                                                          \
-                name, MU_KIND_STRING, slot, 0, 0, minimum, maximum                                 \
+                .name = key, .kind = MU_KIND_STRING, .slot = place, .minimum = least,              \
+                .maximum = most                                                                    \
         }
-#define OTHER(name, kind)                                                                          \
+#define OTHER(key, of_kind)                                                                        \
         {                                                                                          \
-                name, kind, 0, 0, 0, 0, 0                                                          \
+                .name = key, .kind = of_kind                                                       \
         }
 
 const struct mu_field mu_fields[MU_FIELD_INDEX_UNKNOWN] = {

@@ -2,8 +2,8 @@
 #include "unit.h"
 
 #include <errno.h>
-#include <stdio.h>
 
+#include "base/text.h"
 #include "wire/heartbeat.h"
 
 static struct mu_decoder *decoder;
@@ -202,66 +202,71 @@ static void test_depth(void **state)
                 NULL);
 }
 
-static size_t many(char *text, int count, const char *tail)
+/* {"ts":0}, {"ts":1}, ...: least ones, or full ones of about 520 bytes; then tail. */
+static void fill_batch(struct mu_text *text, uint32_t count, bool full, const char *tail)
 {
-        char *at = text + sprintf(text, "{\"heartbeats\":[");
+        char fill[256];
 
-        for (int i = 0; i < count; i++)
-                at += sprintf(at, "%s{\"ts\":%d}", i ? "," : "", i);
-        at += sprintf(at, "%s", tail);
-        return (size_t)(at - text);
+        memset(fill, 'x', sizeof(fill));
+        mu_text_clear(text);
+        mu_text_add(text, "{\"heartbeats\":[");
+        for (uint32_t i = 0; i < count; i++) {
+                mu_text_add_format(text, "%s{\"ts\":%u", i ? "," : "", i);
+                if (full)
+                        mu_text_add_format(text,
+                                           ",\"fg_package\":\"%.255s\",\"ssid\":\"%.64s\","
+                                           "\"%.*s\":1",
+                                           fill, fill, 162 - (i >= 10) - (i >= 100), fill);
+                mu_text_add(text, "}");
+        }
+        mu_text_add(text, tail);
+        assert_int_equal(mu_text_status(text), 0);
 }
 
 static void test_count(void **state)
 {
-        char *text = malloc(MU_BODY_BYTES_MAX);
+        struct mu_text text;
 
         (void)state;
-        assert_non_null(text);
-        (void)many(text, MU_BATCH_ITEMS_MAX, "]}");
-        decode(text);
+        mu_text_init(&text);
+        fill_batch(&text, MU_BATCH_ITEMS_MAX, false, "]}");
+        decode(text.data);
         assert_int_equal(item_count, MU_BATCH_ITEMS_MAX);
         for (int i = 0; i < MU_BATCH_ITEMS_MAX; i++)
                 next_is(i * INT64_C(1000000));
         next_is_end();
-        (void)many(text, MU_BATCH_ITEMS_MAX + 1, "]}");
-        refused(text, "heartbeats-size", "heartbeats");
+        fill_batch(&text, MU_BATCH_ITEMS_MAX + 1, false, "]}");
+        refused(text.data, "heartbeats-size", "heartbeats");
         assert_int_equal(mu_reason_status(MU_REASON_BATCH_SIZE), 413);
-        (void)many(text, MU_BATCH_ITEMS_MAX + 1, "]");
-        refused(text, "json-syntax", NULL);
-        free(text);
+        fill_batch(&text, MU_BATCH_ITEMS_MAX + 1, false, "]");
+        refused(text.data, "json-syntax", NULL);
+        mu_text_done(&text);
 }
 
 /* 256 KiB whose every byte counts: the records' room is enough. */
 static void test_fullest(void **state)
 {
-        char *text = malloc(MU_BODY_BYTES_MAX + 1);
-        char fill[300];
-        size_t bytes;
-        char *at;
+        char *body = malloc(MU_BODY_BYTES_MAX + 1);
+        struct mu_text text;
 
         (void)state;
-        assert_non_null(text);
-        memset(fill, 'x', sizeof(fill));
-        at = text + sprintf(text, "{\"heartbeats\":[");
-        for (int i = 0; i < MU_BATCH_ITEMS_MAX; i++)
-                at += sprintf(
-                        at, "%s{\"ts\":%d,\"fg_package\":\"%.255s\",\"ssid\":\"%.64s\",\"%.*s\":1}",
-                        i ? "," : "", i, fill, fill, 162 - (i >= 10) - (i >= 100), fill);
-        at += sprintf(at, "]}");
-        bytes = (size_t)(at - text);
-        assert_in_range(bytes, MU_BODY_BYTES_MAX - 4096, MU_BODY_BYTES_MAX);
-        memset(at, ' ', MU_BODY_BYTES_MAX - bytes);
-        assert_int_equal(decode_bytes(text, MU_BODY_BYTES_MAX), 0);
+        assert_non_null(body);
+        mu_text_init(&text);
+        fill_batch(&text, MU_BATCH_ITEMS_MAX, true, "]}");
+        assert_in_range(text.bytes, MU_BODY_BYTES_MAX - 4096, MU_BODY_BYTES_MAX);
+        memset(body, ' ', MU_BODY_BYTES_MAX + 1);
+        memcpy(body, text.data, text.bytes);
+        mu_text_done(&text);
+        assert_int_equal(decode_bytes(body, MU_BODY_BYTES_MAX), 0);
         for (int i = 0; i < MU_BATCH_ITEMS_MAX; i++) {
                 next_is(i * INT64_C(1000000));
                 assert_int_equal(beat.record->fg_package_bytes, 255);
                 assert_int_equal(beat.record->ssid_bytes, 64);
                 assert_in_range(beat.record->extra_bytes, 160, 170);
         }
-        assert_int_equal(decode_bytes(text, MU_BODY_BYTES_MAX + 1), -EBADMSG);
+        assert_int_equal(decode_bytes(body, MU_BODY_BYTES_MAX + 1), -EBADMSG);
         assert_string_equal(problem.type, "body-size");
-        free(text);
+        free(body);
 }
 
 /* A single heartbeat after a batch, and the other way round. */

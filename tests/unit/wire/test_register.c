@@ -2,8 +2,8 @@
 #include "unit.h"
 
 #include <errno.h>
-#include <stdio.h>
 
+#include "base/text.h"
 #include "wire/register.h"
 
 static struct mu_register_request request;
@@ -84,10 +84,11 @@ static void test_good(void **state)
 
 static void test_alias(void **state)
 {
-        char text[2000] = "{\"kind\":\"android\",\"alias\":\"";
-        size_t start = strlen(text);
+        struct mu_text text;
+        size_t full;
 
         (void)state;
+        mu_text_init(&text);
         refused("{\"kind\":\"android\"}", "field-missing", "alias");
         refused("{\"kind\":\"android\",\"alias\":null}", "field-missing", "alias");
         refused("{\"kind\":\"android\",\"alias\":7}", "field-type", "alias");
@@ -97,13 +98,17 @@ static void test_alias(void **state)
         refused("{\"kind\":\"android\",\"alias\":\"a\\u0085\"}", "field-value", "alias");
         decode("{\"kind\":\"android\",\"alias\":\"a\\u00a0\"}");
         /* Characters are counted, not bytes. */
+        mu_text_add(&text, "{\"kind\":\"android\",\"alias\":\"");
         for (int i = 0; i < MU_ALIAS_CHARS_MAX; i++)
-                strcat(text, "\xf0\x9f\x98\x80");
-        strcat(text, "\"}");
-        decode(text);
+                mu_text_add(&text, "\xf0\x9f\x98\x80");
+        full = text.bytes;
+        mu_text_add(&text, "\"}");
+        decode(text.data);
         assert_int_equal(strlen(request.alias), 4 * MU_ALIAS_CHARS_MAX);
-        strcpy(text + start + 4 * MU_ALIAS_CHARS_MAX, "x\"}");
-        refused(text, "field-value", "alias");
+        mu_text_cut(&text, full);
+        mu_text_add(&text, "x\"}");
+        refused(text.data, "field-value", "alias");
+        mu_text_done(&text);
 }
 
 static void test_kind(void **state)
@@ -116,29 +121,38 @@ static void test_kind(void **state)
         assert_string_equal(mu_device_kind_name(MU_DEVICE_DESKTOP), "desktop");
 }
 
+/* A register body with key, whose value as written is value. */
+static const char *with(struct mu_text *text, const char *key, const char *value)
+{
+        mu_text_clear(text);
+        mu_text_add_format(text, "{\"alias\":\"a\",\"kind\":\"android\",\"%s\":%s}", key, value);
+        assert_int_equal(mu_text_status(text), 0);
+        return text->data;
+}
+
 static void limited(const char *key, int limit, bool ascii)
 {
-        char *text = malloc((size_t)limit + 200);
-        char *fill = malloc((size_t)limit + 2);
+        struct mu_text text;
+        char *value = malloc((size_t)limit + 4);
 
-        assert_true(text && fill);
-        memset(fill, 'x', (size_t)limit + 1);
-        sprintf(text, "{\"alias\":\"a\",\"kind\":\"android\",\"%s\":\"%.*s\"}", key, limit, fill);
-        decode(text);
-        sprintf(text, "{\"alias\":\"a\",\"kind\":\"android\",\"%s\":\"%.*s\"}", key, limit + 1,
-                fill);
-        refused(text, "field-value", key);
-        sprintf(text, "{\"alias\":\"a\",\"kind\":\"android\",\"%s\":\"\"}", key);
-        refused(text, "field-value", key);
-        sprintf(text, "{\"alias\":\"a\",\"kind\":\"android\",\"%s\":[]}", key);
-        refused(text, "field-type", key);
-        sprintf(text, "{\"alias\":\"a\",\"kind\":\"android\",\"%s\":\"\xc3\xa9\"}", key);
+        assert_non_null(value);
+        mu_text_init(&text);
+        memset(value, 'x', (size_t)limit + 3);
+        value[0] = value[limit + 1] = '"';
+        value[limit + 2] = '\0';
+        decode(with(&text, key, value));
+        value[limit + 1] = 'x';
+        value[limit + 2] = '"';
+        value[limit + 3] = '\0';
+        refused(with(&text, key, value), "field-value", key);
+        refused(with(&text, key, "\"\""), "field-value", key);
+        refused(with(&text, key, "[]"), "field-type", key);
         if (ascii)
-                refused(text, "field-value", key);
+                refused(with(&text, key, "\"\xc3\xa9\""), "field-value", key);
         else
-                decode(text);
-        free(text);
-        free(fill);
+                decode(with(&text, key, "\"\xc3\xa9\""));
+        mu_text_done(&text);
+        free(value);
 }
 
 static void test_limits(void **state)
@@ -151,7 +165,7 @@ static void test_limits(void **state)
 
 static void test_keys(void **state)
 {
-        char text[400] = "{\"alias\":\"a\",\"kind\":\"android\",\"";
+        struct mu_text text;
 
         (void)state;
         refused("{\"alias\":\"a\",\"kind\":\"android\",\"hardware\":\"x\"}", "key-unknown",
@@ -161,11 +175,14 @@ static void test_keys(void **state)
                 "alias, kind");
         refused("{\"alias\":\"a\",\"kind\":\"android\",\"\":1}", "key-unknown", "");
         refused("{\"alias\":\"a\",\"alias\":\"b\",\"kind\":\"android\"}", "json-duplicate-key", "");
+        mu_text_init(&text);
+        mu_text_add(&text, "{\"alias\":\"a\",\"kind\":\"android\",\"");
         for (int i = 0; i < 50; i++)
-                strcat(text, "\xe2\x82\xac");
-        strcat(text, "\":1}");
-        assert_int_equal(decode_bytes(text, strlen(text)), -EBADMSG);
+                mu_text_add(&text, "\xe2\x82\xac");
+        mu_text_add(&text, "\":1}");
+        assert_int_equal(decode_bytes(text.data, text.bytes), -EBADMSG);
         assert_int_equal(strlen(problem.field), 39); /* whole characters of at most 40 bytes */
+        mu_text_done(&text);
 }
 
 static void test_body(void **state)
