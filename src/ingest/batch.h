@@ -27,7 +27,7 @@
 #include "muster/record.h"
 
 enum mu_batch_limits {
-        MU_BATCH_ROWS_MAX = 65536,
+        MU_BATCH_ROWS_MAX = 100000,
         MU_BATCH_BYTES_MIN = 512 * 1024, /* holds the largest frame that a journal can carry */
 };
 

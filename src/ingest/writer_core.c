@@ -173,6 +173,7 @@ static struct mu_writer_plan go_away(struct mu_writer_core *core, enum mu_store_
         uint64_t wait_ms = mu_backoff_next_ms(&core->backoff, &core->random);
 
         mu_cell_set(&core->stats.available, 0);
+        mu_cell_set(&core->stats.drain_per_s, 0);
         /* Nothing in hand: whatever is left unstored from now on is younger than this. */
         if (mu_cell_get(&core->stats.oldest_received_at_us) == 0)
                 mu_cell_set(&core->stats.oldest_received_at_us,
