@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jobs.h - the product's jobs, one file each; jobs.c is the table of them.
+ *
+ * Threads    the scheduler's. Errors: negative errno as in pg/error.h.
+ */
+#ifndef MUSTER_JOBS_JOBS_H
+#define MUSTER_JOBS_JOBS_H
+
+#include <stdint.h>
+
+#include "jobs/scheduler.h"
+#include "muster/compiler.h"
+
+/* partitions.c: every day a heartbeat can fall into has its partition, and a week ahead too. */
+MU_MUST_CHECK
+int mu_job_partitions(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
+
+/* enrolment_tokens.c: long expired or revoked ones go, with the record of their uses. */
+MU_MUST_CHECK
+int mu_job_enrolment_tokens(const struct mu_jobs_config *config, struct mu_pg *pg,
+                            uint64_t *ret_changed);
+
+#endif
