@@ -190,3 +190,8 @@ int mu_decode_batch_next(struct mu_decoder *decoder, struct mu_heartbeat *ret_he
         };
         return 1;
 }
+
+void mu_decode_batch_rewind(struct mu_decoder *decoder)
+{
+        decoder->item_next = 0;
+}

@@ -10,8 +10,9 @@
  * Units      *_us since the Unix epoch; bytes.
  * Threads    one decoder per thread.
  * Ownership  The body is read only during the call and needs no padding. Results point into the
- *            decoder and are good until its next mu_decode_heartbeat or mu_decode_batch; of a
- *            problem, type is static for ever, and so is detail when it is about an item.
+ *            decoder and are good until its next mu_decode_heartbeat or mu_decode_batch. Of a
+ *            problem, type is static, and so is detail when it is about an item; field is good
+ *            until the next call of any of these.
  * Errors     -EBADMSG with the first problem that was found; syntax anywhere in the body comes
  *            before everything else. No allocation after create.
  */
@@ -67,6 +68,8 @@ int mu_decode_batch(struct mu_decoder *decoder, const char *body, size_t body_by
 MU_MUST_CHECK
 int mu_decode_batch_next(struct mu_decoder *decoder, struct mu_heartbeat *ret_heartbeat,
                          struct mu_wire_problem *ret_problem);
+/* Before the first item again: the batch was decoded as a whole, so this costs nothing. */
+void mu_decode_batch_rewind(struct mu_decoder *decoder);
 
 /* The JSON name of one MU_FIELD_* bit, for invalid_fields. Static. */
 const char *mu_field_name(enum mu_record_field field);

@@ -269,6 +269,21 @@ static void test_fullest(void **state)
         free(body);
 }
 
+static void test_rewind(void **state)
+{
+        (void)state;
+        decode("{\"heartbeats\":[{\"ts\":1},7,{\"ts\":2}],\"sent_at\":\"x\"}");
+        for (int pass = 0; pass < 2; pass++) {
+                next_is(1000000);
+                next_refused("item-type", "heartbeats[1]");
+                next_is(2000000);
+                assert_int_equal(beat.invalid, MU_FIELD_SENT_AT);
+                next_is_end();
+                mu_decode_batch_rewind(decoder);
+        }
+        next_is(1000000);
+}
+
 /* A single heartbeat after a batch, and the other way round. */
 static void test_turns(void **state)
 {
@@ -294,6 +309,7 @@ int main(void)
                 cmocka_unit_test(test_syntax),       cmocka_unit_test(test_sent_at_wrong),
                 cmocka_unit_test(test_depth),        cmocka_unit_test(test_count),
                 cmocka_unit_test(test_fullest),      cmocka_unit_test(test_turns),
+                cmocka_unit_test(test_rewind),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
