@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -351,6 +352,14 @@ static void pause_listener(struct mu_loop_listener *listener)
         mu_timer_start(listener->loop->retry_accept);
 }
 
+/* accept4 says EMFILE before it looks whether there is anybody to accept. */
+static bool somebody_waits(const struct mu_loop_listener *listener)
+{
+        struct pollfd poll_fd = {.fd = h2o_socket_get_fd(listener->socket), .events = POLLIN};
+
+        return poll(&poll_fd, 1, 0) != 0;
+}
+
 /* No descriptor left: closing an idle connection makes room; failing that the reserve is used to
  * take the client from the queue and close it, so that it is told, and the poll does not spin. */
 static bool make_descriptor(struct mu_loop_listener *listener)
@@ -387,6 +396,8 @@ static bool accept_one(struct mu_loop_listener *listener)
                 return false;
         case EMFILE:
         case ENFILE:
+                if (!somebody_waits(listener))
+                        return false;
                 if (make_descriptor(listener))
                         return true;
                 pause_listener(listener);
@@ -413,6 +424,8 @@ void mu_loop_listeners_retry(void *ctx)
 {
         struct mu_loop *loop = ctx;
 
+        if (loop->reserve_fd < 0)
+                loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         for (uint32_t i = 0; i < loop->listener_count; i++) {
                 struct mu_loop_listener *listener = &loop->listeners[i];
 

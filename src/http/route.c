@@ -207,7 +207,7 @@ void mu_router_match(const struct mu_router *router, enum mu_method method, cons
         ret_match->index = MU_ROUTE_NONE;
         ret_match->param_count = 0;
         ret_match->allowed = 0;
-        if (path_bytes > 1 && path[path_bytes - 1] == '/')
+        if (path_bytes > 1 && path[path_bytes - 1] == '/' && path[path_bytes - 2] != '/')
                 path_bytes--;
         for (uint32_t i = 0; i < router->count; i++) {
                 const struct entry *entry = &router->entries[router->order[i]];

@@ -245,12 +245,14 @@ void site_join(struct site *site)
 
 void site_done(struct site *site)
 {
-        if (!site->loops_ended)
-                site_stop(site, 0);
-        site_join(site);
-        site_unblock(site);
-        mu_offload_stop(site->control, 1000);
-        mu_offload_stop(site->probe, 1000);
+        if (site->server) {
+                if (!site->loops_ended)
+                        site_stop(site, 0);
+                site_join(site);
+                site_unblock(site);
+                mu_offload_stop(site->control, 1000);
+                mu_offload_stop(site->probe, 1000);
+        }
         mu_server_destroy(site->server);
         mu_offload_destroy(site->control);
         mu_offload_destroy(site->probe);
