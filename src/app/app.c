@@ -21,7 +21,7 @@
 #include "http/tls.h"
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
-#include "jobs/jobs.h"
+#include "jobs/scheduler.h"
 #include "pg/cluster.h"
 #include "pg/database.h"
 
@@ -119,7 +119,7 @@ static int start_threads(struct mu_app *app)
         for (uint32_t i = 0; code == 0 && i < app->loop_count; i++) {
                 char name[MU_THREAD_NAME_BYTES];
 
-                (void)snprintf(name, sizeof(name), "frontend-%u", i);
+                (void)snprintf(name, sizeof(name), "frontend-%u", i % MU_LOOPS_MAX);
                 code = mu_thread_start(name, run_loop, mu_server_loop(app->server, i),
                                        &app->loop_threads[i]);
                 if (code == 0)

@@ -17,7 +17,7 @@
 #include "base/thread.h"
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
-#include "jobs/jobs.h"
+#include "jobs/scheduler.h"
 #include "pg/database.h"
 #include "pg/migrate.h"
 #include "pg/partition.h"

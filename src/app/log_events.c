@@ -91,6 +91,19 @@ void mu_log_slow_statement(void *context, const char *statement, uint64_t durati
                MU_LOG_UINT("duration_us", duration_us), MU_LOG_UINT("rows", rows));
 }
 
+void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uint64_t duration_us,
+                uint64_t changed, const char *error)
+{
+        (void)context;
+        if (outcome == MU_JOB_FAILED)
+                mu_log(MU_LOG_WARNING, "job.failed", MU_LOG_STR("job", job),
+                       MU_LOG_STR("detail", error));
+        else
+                mu_log(MU_LOG_DEBUG, "job.done", MU_LOG_STR("job", job),
+                       MU_LOG_BOOL("skipped", outcome == MU_JOB_SKIPPED),
+                       MU_LOG_UINT("duration_us", duration_us), MU_LOG_UINT("changed", changed));
+}
+
 void mu_log_journal(const struct mu_journal_status *status)
 {
         enum mu_log_level level = status->damaged_segments ? MU_LOG_ERROR : MU_LOG_INFO;

@@ -10,6 +10,7 @@
 #include "identity/keeper.h"
 #include "ingest/journal.h"
 #include "ingest/writer_core.h"
+#include "jobs/scheduler.h"
 #include "pg/cluster.h"
 #include "pg/migrate.h"
 
@@ -19,6 +20,8 @@ void mu_log_migration(void *context, const struct mu_migration *next, size_t don
 void mu_log_identity_trouble(void *context, const char *what, const char *detail);
 void mu_log_slow_statement(void *context, const char *statement, uint64_t duration_us,
                            uint64_t rows);
+void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uint64_t duration_us,
+                uint64_t changed, const char *error);
 
 /* What recovery found and how the journal will run. */
 void mu_log_journal(const struct mu_journal_status *status);

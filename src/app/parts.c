@@ -22,7 +22,7 @@
 #include "identity/keeper.h"
 #include "identity/secrets.h"
 #include "ingest/pipeline.h"
-#include "jobs/jobs.h"
+#include "jobs/scheduler.h"
 #include "metrics/host.h"
 #include "metrics/process.h"
 #include "pg/cluster.h"
@@ -45,7 +45,7 @@ static int fail_at(int code, const char *event, const char *what)
 {
         char sentence[SENTENCE_BYTES];
 
-        (void)snprintf(sentence, sizeof(sentence), "%s: %s.", what, strerror(-code));
+        (void)snprintf(sentence, sizeof(sentence), "%.500s: %.200s.", what, strerror(-code));
         return mu_app_fail(code, event, sentence);
 }
 
@@ -253,6 +253,21 @@ static int create_keeper(struct mu_app *app)
         return 0;
 }
 
+/* ---- maintenance ---- */
+
+static int create_jobs(struct mu_app *app)
+{
+        struct mu_jobs_config config;
+
+        mu_jobs_config_init(&config, app->database);
+        config.clock = app->clock;
+        config.metrics = app->metrics;
+        config.window_days =
+                (uint32_t)(app->config.ingest_window_back / MU_NS_PER_S / MU_S_PER_DAY) + 1;
+        config.on_run = mu_log_job;
+        return mu_jobs_create(&config, NULL, 0, &app->jobs);
+}
+
 /* ---- the server ---- */
 
 static int journal_barrier(void *context, uint64_t *ret_seq)
@@ -405,7 +420,7 @@ int mu_app_create_parts(struct mu_app *app)
         if (code == 0)
                 code = create_keeper(app);
         if (code == 0) {
-                code = mu_jobs_create(app->database, app->clock, app->metrics, &app->jobs);
+                code = create_jobs(app);
                 if (code == 0)
                         code = create_workers(app);
                 if (code == 0)

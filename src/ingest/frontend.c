@@ -334,8 +334,6 @@ int mu_frontend_create(struct mu_frontend_shared *shared, struct mu_loop *loop,
                 mu_frontend_destroy(frontend);
                 return error;
         }
-        /* Until its loop runs it holds no pointer. */
-        mu_qsbr_offline(frontend->reader);
         mu_loop_set_user(loop, frontend);
         mu_loop_set_wait_hooks(loop, wait_begins, wait_ended, frontend);
         register_counters(frontend, metrics);

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts, asks, kills and stops one musterd. Every wait is for a condition, with a deadline."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import psycopg2
+import requests
+
+DEADLINE_S = 60
+
+
+def wait_until(condition, what, deadline_s=DEADLINE_S):
+    """The first true answer of condition(); fails naming what was waited for."""
+    end = time.monotonic() + deadline_s
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() >= end:
+            raise AssertionError(f"waited {deadline_s} s for {what}")
+        time.sleep(0.02)
+
+
+class Appliance:
+    def __init__(self, bin_dir, data_dir, options=(), environment=None):
+        self.bin_dir = pathlib.Path(bin_dir)
+        self.data_dir = pathlib.Path(data_dir)
+        self.options = list(options)
+        self.environment = dict(environment or {})
+        self.process = None
+        self.run = {}
+        self.session = requests.Session()
+
+    # -- life --
+
+    def spawn(self):
+        """Starts the process and returns as soon as it serves."""
+        assert self.process is None
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        run_json = self.data_dir / "run.json"
+        run_json.unlink(missing_ok=True)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MUSTER_")}
+        environment.update(self.environment)
+        self.output = open(self.data_dir / "output.txt", "ab")
+        self.process = subprocess.Popen(
+            [self.bin_dir / "musterd", "--data-dir", self.data_dir, "--port", "0",
+             "--tls-address", "127.0.0.1", "--http-port", "0", *self.options],
+            stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, env=environment)
+
+        def published():
+            if self.process.poll() is not None:
+                raise AssertionError(f"musterd ended with {self.process.returncode}:\n{self.log_tail()}")
+            try:
+                return json.loads(run_json.read_text())
+            except (FileNotFoundError, json.JSONDecodeError):
+                return None
+
+        self.run = wait_until(published, "musterd to serve")
+        return self
+
+    def start(self):
+        """Starts it and waits until it stores."""
+        self.spawn()
+        self.wait_storing()
+        return self
+
+    def wait_storing(self):
+        return wait_until(lambda: self.ready() and self.ready()["degraded"] == [], "musterd to store")
+
+    def terminate(self, signals=1, deadline_s=90):
+        """SIGTERM, and its exit code."""
+        for _ in range(signals):
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(deadline_s)
+        self._forget()
+        return code
+
+    def kill(self):
+        """kill -9: nothing is said, nothing is drained."""
+        self.process.kill()
+        self.process.wait(10)
+        self._forget()
+
+    def _forget(self):
+        self.process = None
+        self.output.close()
+        self.session.close()
+        self.session = requests.Session()
+
+    def destroy(self):
+        """Ends the process and its private PostgreSQL, whatever state they are in."""
+        if self.process:
+            self.process.kill()
+            self.process.wait(10)
+            self._forget()
+        pid = self.postgres_pid()
+        if pid:
+            try:
+                os.kill(pid, signal.SIGQUIT)
+            except ProcessLookupError:
+                return
+            wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "PostgreSQL to end")
+
+    def log_tail(self, lines=30):
+        path = self.data_dir / "output.txt"
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+    def log_events(self, event):
+        found = []
+        for line in (self.data_dir / "output.txt").read_text(errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if entry.get("event") == event:
+                found.append(entry)
+        return found
+
+    # -- the private PostgreSQL --
+
+    def postgres_directory(self):
+        location = self.data_dir / "postgres.location"
+        return pathlib.Path(location.read_text().strip()) if location.exists() else self.data_dir / "postgres"
+
+    def postgres_pid(self):
+        """The postmaster's pid, if it lives."""
+        try:
+            pid = int((self.postgres_directory() / "postmaster.pid").read_text().splitlines()[0])
+            comm = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+        except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
+            return None
+        return pid if comm == "postgres" else None
+
+    def connect(self):
+        if "socket_dir" in self.run:
+            return psycopg2.connect(host=self.run["socket_dir"], dbname="muster", user="muster")
+        return psycopg2.connect(self.environment["MUSTER_DATABASE_URL"])
+
+    def sql(self, statement, *values):
+        connection = self.connect()
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                return cursor.fetchall() if cursor.description else None
+        finally:
+            connection.close()
+
+    def stored(self):
+        return self.sql("SELECT count(*) FROM heartbeats")[0][0]
+
+    # -- HTTP --
+
+    @property
+    def url(self):
+        return self.run["http_url"]
+
+    def admin_headers(self):
+        return {"X-Admin-Key": (self.data_dir / "secrets" / "admin-key").read_text().strip()}
+
+    def ready(self):
+        try:
+            answer = self.session.get(self.url + "/ready", timeout=5)
+        except requests.RequestException:
+            return None
+        return answer.json() if answer.status_code == 200 else None
+
+    def metrics(self):
+        """name{labels} → value, as text."""
+        values = {}
+        for line in self.session.get(self.url + "/metrics", timeout=10).text.splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                values[name] = float(value)
+        return values
+
+    def metric(self, prefix):
+        """The sum of all series whose name begins so."""
+        return sum(value for name, value in self.metrics().items() if name.startswith(prefix))
+
+    def register(self, alias="device", headers=None, expect=201, **body):
+        body = {"alias": alias, "kind": "android", **body}
+        answer = self.session.post(self.url + "/v1/register", json=body, timeout=15,
+                                   headers=headers or self.admin_headers())
+        assert answer.status_code == expect, answer.text
+        return answer.json()
+
+    def heartbeat(self, token, **fields):
+        fields.setdefault("ts", time.time())
+        return self.session.post(self.url + "/v1/heartbeat", json=fields, timeout=15,
+                                 headers={"Authorization": f"Bearer {token}"})
+
+    def heartbeats(self, token, items, **body):
+        return self.session.post(self.url + "/v1/heartbeats", json={"heartbeats": items, **body}, timeout=30,
+                                 headers={"Authorization": f"Bearer {token}"})
+
+    def wait_stored(self, count, deadline_s=DEADLINE_S):
+        return wait_until(lambda: self.stored() >= count, f"{count} heartbeats in the database", deadline_s)
