@@ -66,6 +66,7 @@ check_tools()
                 flock util-linux
                 /usr/include/zlib.h zlib1g-dev
                 /usr/include/wslay/wslay.h libwslay-dev
+                /usr/include/yaml.h libyaml-dev
 EOF
         ((${#missing[@]} == 0)) ||
                 die "these Debian packages are missing: ${missing[*]}. Install them with:" \

@@ -6,7 +6,7 @@
 packages_run=(postgresql-15 curl ca-certificates)
 packages_build=(
         build-essential cmake ninja-build pkg-config patch xz-utils dpkg-dev
-        libwslay-dev zlib1g-dev                     # for h2o
+        libwslay-dev zlib1g-dev libyaml-dev         # for h2o
         liburing-dev libjemalloc-dev libpq-dev      # journal, allocator, database
         libjansson-dev libsimdjson-dev libinih-dev  # JSON, configuration
         libcmocka-dev                               # unit tests are configured with the rest
