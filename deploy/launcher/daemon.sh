@@ -53,7 +53,7 @@ check_ports()
                 [[ $name == MUSTER_PORT ]] && wanted=$port || wanted=$http_port
                 (exec 3<>"/dev/tcp/127.0.0.1/$wanted") 2>/dev/null || continue
                 owner=$(ss -ltnpH "sport = :$wanted" 2>/dev/null |
-                        sed -nE 's/.*users:\(\("([^"]*)",pid=([0-9]+).*/ (\1, pid \2)/p' | head -n 1)
+                        sed -nE 's/.*users:\(\("([^"]*)",pid=([0-9]+).*/ (\1, pid \2)/p' | head -n 1 || true)
                 die "port $wanted is taken by another program$owner: stop that, or choose another port with" \
                         "$name=$((wanted + 1)) ./muster up"
         done
