@@ -54,18 +54,16 @@ static int open_batch(struct mu_frontend *frontend, struct mu_device *device, st
         if (error < 0)
                 return error;
         int32_t remembered_s = atomic_load_explicit(&device->clock_offset_s, memory_order_relaxed);
-        bool again = sent_at_us == MU_TIME_ABSENT;
 
-        if (again)
+        if (sent_at_us == MU_TIME_ABSENT) {
                 sent_at_us = newest_if_astray(frontend, how->received_at_us, remembered_s);
+                mu_decode_batch_rewind(frontend->decoder);
+        }
         how->clock_offset_s = sent_at_us == MU_TIME_ABSENT
                                       ? remembered_s
                                       : mu_frontend_clock_offset(frontend, device,
                                                                  how->received_at_us, sent_at_us);
-        if (!again)
-                return 0;
-        return mu_decode_batch(frontend->decoder, body.data, body.bytes, ret_item_count,
-                               &sent_at_us, ret_problem);
+        return 0;
 }
 
 /* Accepts the items one by one; those that wait are counted in wait->outstanding. */

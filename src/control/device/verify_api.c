@@ -41,8 +41,9 @@ static const struct mu_pg_statement BUCKETS_OF_MANY = {
         .sql = "SELECT h.device_id, extract(epoch FROM h.bucket)::bigint"
                " FROM unnest($1, $2, $3) AS asked (device_id, from_s, to_s)"
                " JOIN heartbeats h ON h.device_id = asked.device_id"
-               " AND h.bucket >= to_timestamp(asked.from_s) AND h.bucket <= "
-               "to_timestamp(asked.to_s)"
+               " AND h.bucket >= to_timestamp(asked.from_s)"
+               " AND h.bucket < to_timestamp(asked.to_s)"
+
                " WHERE h.bucket >= $4 AND h.bucket < $5",
         .params = {MU_PG_INT8_ARRAY, MU_PG_INT8_ARRAY, MU_PG_INT8_ARRAY, MU_PG_TIMESTAMPTZ,
                    MU_PG_TIMESTAMPTZ},
