@@ -232,8 +232,7 @@ command_status()
         code=${body##*$'\n'}
         body=${body%$'\n'*}
         [[ $code != 200 ]] || ready=true
-        backlog=$(grep -oE '"backlog(_records)?"[[:space:]]*:[[:space:]]*[0-9]+' <<<"$body" | grep -oE '[0-9]+$' |
-                head -n 1 || true)
+        backlog=$(sed -nE 's/.*"backlog":\{"records":([0-9]+).*/\1/p' <<<"$body")
         if ((json)); then
                 status_json "$pid" "$(tr -d '\n' <<<"$body")" "$ready" "$backlog"
                 return
@@ -251,17 +250,18 @@ need_running()
 
 command_psql()
 {
-        local url socket_dir database psql
+        local url psql password
         need_running
         psql=$(command -v psql || echo /usr/lib/postgresql/15/bin/psql)
         [[ -x $psql ]] || die "there is no psql here: apt-get install postgresql-client-15"
-        url=$(run_value database_url)
-        socket_dir=$(run_value socket_dir)
-        database=$(run_value database)
-        if [[ -n $url ]]; then
-                exec "$psql" "$url" "$@"
+        url=${MUSTER_DATABASE_URL:-$(run_value database)}
+        if [[ $url =~ ^([a-z]+://[^:/@]*):([^@]*)(@.*)$ ]]; then # the password stays out of the arguments
+                url=${BASH_REMATCH[1]}${BASH_REMATCH[3]}
+                password=${BASH_REMATCH[2]}
+                PGPASSWORD=$(printf '%b' "${password//%/\\x}")
+                export PGPASSWORD
         fi
-        exec "$psql" -h "$socket_dir" -d "${database:-muster}" "$@"
+        exec "$psql" -d "$url" "$@"
 }
 
 command_load()
