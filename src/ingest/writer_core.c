@@ -484,8 +484,8 @@ static void committed(struct mu_writer_core *core, const struct mu_store_request
         advance(core, core->batch_position, at_us);
 }
 
-/* A row in the range is refused: halve it, and when it is alone, mark it. The mark is committed
- * with its neighbours by the next attempt. */
+/* A row in the range is refused: halve it, and when it is alone, mark it. The next attempt commits
+ * the mark with the rows that follow; the lane's position moves only behind all of the batch. */
 static bool bisect(struct mu_writer_core *core, const struct mu_store_request *request)
 {
         const struct mu_store_error *error = store_error(core);
