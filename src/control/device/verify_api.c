@@ -43,7 +43,6 @@ static const struct mu_pg_statement BUCKETS_OF_MANY = {
                " JOIN heartbeats h ON h.device_id = asked.device_id"
                " AND h.bucket >= to_timestamp(asked.from_s)"
                " AND h.bucket < to_timestamp(asked.to_s)"
-
                " WHERE h.bucket >= $4 AND h.bucket < $5",
         .params = {MU_PG_INT8_ARRAY, MU_PG_INT8_ARRAY, MU_PG_INT8_ARRAY, MU_PG_TIMESTAMPTZ,
                    MU_PG_TIMESTAMPTZ},
