@@ -134,10 +134,10 @@ static bool send_bad(struct mu_lg_worker *worker, struct malformed *state, struc
         state->dripped[conn->index] = bytes;
         worker->stats.malformed.tried[kind_index]++;
         mu_lg_conn_send(worker, conn, now_ns);
-        if (is_slow(kind)) {
+        if (is_slow(kind))
                 state->slow_count++;
-                conn->request.deadline_ns = now_ns + worker->run->options->slow_deadline_ns;
-        }
+        /* A server may take any of them for a request whose rest is still to come. */
+        conn->request.deadline_ns = now_ns + worker->run->options->slow_deadline_ns;
         return true;
 }
 

@@ -161,6 +161,8 @@ static void on_failure(struct mu_lg_worker *worker, struct mu_lg_conn *conn,
 {
         struct registration *state = worker->state;
 
+        if (worker->result < 0)
+                return; /* said already */
         if (++state->failures_in_a_row > TRIES_MAX) {
                 char detail[128];
 
