@@ -85,10 +85,25 @@ static ssize_t files_read(void *context, struct mu_journal_file *file, void *mem
         return (ssize_t)done;
 }
 
-static int files_sync(void *context, struct mu_journal_file *file)
+static int files_rewrite(void *context, const char *name, const void *memory, size_t bytes,
+                         uint64_t offset)
 {
-        (void)context;
-        return fdatasync(file->fd) == 0 ? 0 : -errno;
+        struct mu_journal_files *files = context;
+        int fd = -1;
+        int err = open_at(files, name, O_WRONLY, &fd);
+
+        if (err < 0)
+                return err;
+        ssize_t n = pwrite(fd, memory, bytes, (off_t)offset);
+
+        if (n < 0)
+                err = -errno;
+        else if ((size_t)n < bytes)
+                err = -EIO;
+        else if (fdatasync(fd) < 0)
+                err = -errno;
+        (void)close(fd);
+        return err;
 }
 
 static int write_and_sync(int fd, const void *data, size_t bytes)
@@ -404,7 +419,7 @@ void mu_journal_files_table(struct mu_journal_io *io)
         io->open = files_open;
         io->close = files_close;
         io->read = files_read;
-        io->sync = files_sync;
+        io->rewrite = files_rewrite;
         io->save = files_save;
         io->rename = files_rename;
         io->remove = files_remove;

@@ -51,7 +51,9 @@ struct mu_journal_io {
         /* memory, bytes and offset in whole blocks; fewer bytes only at the file's end. */
         ssize_t (*read)(void *context, struct mu_journal_file *file, void *memory, size_t bytes,
                         uint64_t offset);
-        int (*sync)(void *context, struct mu_journal_file *file);
+        /* Writes what was read once more, and syncs: for recovery. */
+        int (*rewrite)(void *context, const char *name, const void *memory, size_t bytes,
+                       uint64_t offset);
         /* Whole and durable, or not there. name may begin with "damaged/". */
         int (*save)(void *context, const char *name, const void *data, size_t bytes);
         int (*rename)(void *context, const char *from, const char *to);

@@ -130,6 +130,8 @@ static int find_id(struct mu_journal *journal, struct mu_segment_cursor *cursor,
                         return err;
                 err = mu_segment_cursor_header(cursor, &header);
                 mu_segment_cursor_close(cursor);
+                if (err < 0 && err != -ENODATA)
+                        return err;
                 if (err == 0 && memcmp(header.journal_id, none, sizeof(none)) != 0 &&
                     mu_segment_header_check(&header, header.journal_id, found->numbers[i]) ==
                             MU_SEGMENT_HEADER_VALID) {
@@ -182,7 +184,8 @@ struct scan {
         uint64_t first_seq; /* 0: no record */
         uint64_t last_seq;  /* to be handed out */
         uint64_t max_seq;   /* seen at all, in a torn group too */
-        uint64_t end;       /* behind the last frame that counts */
+        uint64_t group_at;  /* where the group of the last frame that counts begins */
+        uint64_t end;       /* behind that frame */
         uint64_t torn_end;
         bool is_damaged;
 };
@@ -191,9 +194,9 @@ struct scan {
 struct tear {
         bool open; /* nothing yet proves that its group was finished */
         uint64_t at;
+        uint64_t to; /* the next valid frame */
         uint64_t group_at;
-        uint64_t record_count;
-        uint64_t last_seq;
+        struct scan before; /* what was found until there */
 };
 
 /* A frame of a later group was valid: groups are written one after the other, so the one with the
@@ -202,64 +205,69 @@ static void settle_damage(struct mu_journal *journal, struct mu_segment_cursor *
                           uint64_t number, struct scan *scan, struct tear *tear)
 {
         tear->open = false;
-        mu_journal_note_damage(journal, cursor, number, tear->at, cursor->at);
+        mu_journal_note_damage(journal, cursor, number, tear->at, tear->to);
         scan->is_damaged = true;
+}
+
+static struct tear tear_at(const struct mu_segment_cursor *cursor, const struct scan *scan,
+                           uint64_t group_at)
+{
+        uint64_t at = mu_frame_place(cursor->at);
+        /* At a block's beginning it may be the next group's first frame that fails. */
+        bool is_next_group = at == mu_block_ceil(scan->end);
+
+        return (struct tear){
+                .open = true, .at = at, .group_at = is_next_group ? at : group_at, .before = *scan};
+}
+
+static void count_frame(struct scan *scan, const struct mu_segment_cursor *cursor, uint64_t seq)
+{
+        scan->record_count++;
+        scan->last_seq = seq;
+        scan->max_seq = seq;
+        scan->group_at = cursor->group_at;
+        scan->end = cursor->at;
+        if (scan->first_seq == 0)
+                scan->first_seq = seq;
 }
 
 static int scan_segment(struct mu_journal *journal, struct mu_segment_cursor *cursor,
                         uint64_t number, struct scan *ret_scan)
 {
-        struct scan scan = {.end = cursor->at};
+        struct scan scan = {.group_at = cursor->at, .end = cursor->at};
         struct tear tear = {0};
         struct mu_frame frame;
+        int found;
 
         for (;;) {
-                uint64_t group_before = cursor->group_at;
-                int found = mu_segment_cursor_next(cursor, &frame);
+                uint64_t group_at = cursor->group_at;
 
+                found = mu_segment_cursor_next(cursor, &frame);
                 if (found < 0)
                         return found;
                 if (found == 1) {
                         if (tear.open && cursor->group_at > tear.group_at)
                                 settle_damage(journal, cursor, number, &scan, &tear);
-                        scan.record_count++;
-                        scan.max_seq = scan.last_seq = frame.seq;
-                        scan.end = cursor->at;
-                        if (scan.first_seq == 0)
-                                scan.first_seq = frame.seq;
+                        count_frame(&scan, cursor, frame.seq);
                         continue;
                 }
-                if (!tear.open) {
-                        uint64_t at = mu_frame_place(cursor->at);
-
-                        /* At a block's beginning it is the next group's first frame that fails. */
-                        tear = (struct tear){.open = true,
-                                             .at = at,
-                                             .group_at =
-                                                     at % MU_JOURNAL_BLOCK_BYTES == 0 &&
-                                                                     at == mu_block_ceil(scan.end)
-                                                             ? at
-                                                             : group_before,
-                                             .record_count = scan.record_count,
-                                             .last_seq = scan.last_seq};
-                        if (mu_segment_cursor_at_torn_frame(cursor))
-                                scan.torn_end = mu_block_ceil(at + 1);
-                }
+                if (!tear.open)
+                        tear = tear_at(cursor, &scan, group_at);
+                if (mu_segment_cursor_at_torn_frame(cursor))
+                        scan.torn_end = mu_block_ceil(cursor->at + 1);
                 found = mu_segment_cursor_resync(cursor);
                 if (found < 0)
                         return found;
                 if (found == 0)
                         break;
+                tear.to = cursor->at;
                 scan.torn_end = mu_block_ceil(cursor->at + 1);
         }
-        if (tear.open) {
-                /* Torn in the last group, which was never acknowledged: what stands before the tear
-                 * is kept, what stands behind it would leave a gap. */
-                scan.last_seq = tear.last_seq;
-                scan.record_count = tear.record_count;
-                scan.end = tear.at;
-        }
-        *ret_scan = scan;
+        /* Torn in the last group, which was never acknowledged: what stands before the tear is
+         * kept, what stands behind it would leave a gap. */
+        tear.before.max_seq = scan.max_seq;
+        tear.before.torn_end = scan.torn_end;
+        *ret_scan = tear.before;
         return 0;
 }
 
@@ -318,7 +326,7 @@ static int judge_open_segment(struct mu_journal *journal, struct mu_segment_curs
         struct mu_segment_header header;
         int err = mu_segment_cursor_header(cursor, &header);
 
-        if (err == -EIO)
+        if (err == -ENODATA)
                 memset(&header, 0, sizeof(header)); /* too short to hold anything */
         else if (err < 0)
                 return err;
@@ -363,7 +371,7 @@ static int judge_segments(struct mu_journal *journal, struct mu_segment_cursor *
         return 0;
 }
 
-/* The newest segment is the one that may end in a torn group: read whole, synced, cut. */
+/* The newest segment is the one that may end in a torn group: read whole, then cut. */
 static int finish_last(struct mu_journal *journal, struct mu_segment_cursor *cursor,
                        struct mu_journal_recovery *recovery)
 {
@@ -372,11 +380,14 @@ static int finish_last(struct mu_journal *journal, struct mu_segment_cursor *cur
         struct scan scan;
         int err = mu_segment_cursor_open(cursor, last->number, last->file_bytes);
 
+        mu_segment_name(last->number, name);
         if (err == 0)
                 err = scan_segment(journal, cursor, last->number, &scan);
-        /* Read is not yet durable: after a kill -9 it may stand in the drive's cache alone. */
+        /* What was read is not therefore durable: after a kill -9 the last group may stand in a
+         * cache alone, and if its fdatasync failed, another one alone would not bring it out. */
         if (err == 0)
-                err = journal->io->sync(journal->io->context, cursor->file);
+                err = mu_segment_cursor_rewrite(cursor, name, scan.group_at,
+                                                mu_block_ceil(scan.end));
         mu_segment_cursor_close(cursor);
         if (err < 0)
                 return err;
@@ -390,8 +401,6 @@ static int finish_last(struct mu_journal *journal, struct mu_segment_cursor *cur
         last->last_seq = scan.last_seq > last->durable_seq ? scan.last_seq : last->durable_seq;
         last->end_bytes = mu_block_ceil(scan.end);
         recovery->durable_seq = last->last_seq;
-
-        mu_segment_name(last->number, name);
         if (last->end_bytes < last->file_bytes) {
                 err = journal->io->truncate(journal->io->context, name, last->end_bytes);
                 if (err < 0)

@@ -119,7 +119,7 @@ static int look(struct mu_segment_cursor *cursor, uint64_t offset,
 int mu_segment_cursor_header(struct mu_segment_cursor *cursor, struct mu_segment_header *ret_header)
 {
         if (cursor->end < MU_JOURNAL_BLOCK_BYTES)
-                return -EIO;
+                return -ENODATA;
         int err = load(cursor, 0);
 
         if (err < 0)
@@ -185,6 +185,26 @@ int mu_segment_cursor_resync(struct mu_segment_cursor *cursor)
                 }
         }
         cursor->at = cursor->end;
+        return 0;
+}
+
+int mu_segment_cursor_rewrite(struct mu_segment_cursor *cursor, const char *name, uint64_t from,
+                              uint64_t end)
+{
+        MU_ASSERT(from % MU_JOURNAL_BLOCK_BYTES == 0 && end % MU_JOURNAL_BLOCK_BYTES == 0);
+        while (from < end) {
+                int err = load(cursor, from);
+
+                if (err < 0)
+                        return err;
+                uint64_t to = cursor->window_end < end ? cursor->window_end : end;
+
+                err = cursor->io->rewrite(cursor->io->context, name, cursor->window, to - from,
+                                          from);
+                if (err < 0)
+                        return err;
+                from = to;
+        }
         return 0;
 }
 

@@ -57,7 +57,7 @@ void mu_segment_cursor_close(struct mu_segment_cursor *cursor);
 /* More of the segment has become readable. */
 void mu_segment_cursor_extend(struct mu_segment_cursor *cursor, uint64_t end_bytes);
 
-/* The segment's header block, as it is. -EIO when the file is too short for one. */
+/* The segment's header block, as it is. -ENODATA when the file is too short for one. */
 MU_MUST_CHECK
 int mu_segment_cursor_header(struct mu_segment_cursor *cursor,
                              struct mu_segment_header *ret_header);
@@ -68,6 +68,10 @@ int mu_segment_cursor_next(struct mu_segment_cursor *cursor, struct mu_frame *re
 /* 1 and the cursor stands at a valid frame; 0 and it stands at the end. */
 MU_MUST_CHECK
 int mu_segment_cursor_resync(struct mu_segment_cursor *cursor);
+/* Blocks from..end are read and written again as they are, and synced. */
+MU_MUST_CHECK
+int mu_segment_cursor_rewrite(struct mu_segment_cursor *cursor, const char *name, uint64_t from,
+                              uint64_t end);
 /* Whether a frame that should follow the last one began to be written at the cursor. */
 MU_MUST_CHECK
 bool mu_segment_cursor_at_torn_frame(const struct mu_segment_cursor *cursor);
