@@ -56,7 +56,9 @@ bool mu_checkpoint_loaded(struct mu_checkpoint *checkpoint, uint64_t seq, bool a
         bool forgotten = checkpoint->loaded && seq < get(&checkpoint->stored);
 
         set(&checkpoint->stored, seq);
-        if (checkpoint->loaded && (again || forgotten)) {
+        /* At first too: a lane that was faster may have committed to a database that was put back
+         * before the keeper ever saw it. */
+        if (!checkpoint->loaded || again || forgotten) {
                 set(&checkpoint->rewind_to, seq);
                 set(&checkpoint->epoch, get(&checkpoint->epoch) + 1);
         }
