@@ -150,15 +150,15 @@ static void follow_rewind(struct mu_writer_core *core)
 /* The database does what it is asked: the outage, if there was one, is over. */
 static void settle(struct mu_writer_core *core)
 {
-        mu_cell_set(&core->stats.available, 1);
-        if (!core->call_open)
-                return;
+        if (core->call_open) {
+                mu_breaker_success(&core->breaker);
+                mu_backoff_reset(&core->backoff);
+        }
         core->call_open = false;
-        mu_breaker_success(&core->breaker);
-        mu_backoff_reset(&core->backoff);
         if (core->away_noted)
                 note(core, (struct mu_writer_note){.event = MU_WRITER_BACK, .seq = position(core)});
         core->away_noted = false;
+        mu_cell_set(&core->stats.available, 1);
 }
 
 static void answered(struct mu_writer_core *core, uint64_t at_us)
@@ -172,12 +172,6 @@ static struct mu_writer_plan go_away(struct mu_writer_core *core, enum mu_store_
         const struct mu_store_error *error = store_error(core);
         uint64_t wait_ms = mu_backoff_next_ms(&core->backoff, &core->random);
 
-        mu_cell_set(&core->stats.available, 0);
-        mu_cell_set(&core->stats.drain_per_s, 0);
-        /* Nothing in hand: whatever is left unstored from now on is younger than this. */
-        if (mu_cell_get(&core->stats.oldest_received_at_us) == 0)
-                mu_cell_set(&core->stats.oldest_received_at_us,
-                            (uint64_t)mu_clock_realtime_us(core->config.clock));
         if (outcome != MU_STORE_STOPPED)
                 mu_cell_add(&core->stats.retries, 1);
         if (!core->away_noted && outcome != MU_STORE_STOPPED) {
@@ -187,6 +181,12 @@ static struct mu_writer_plan go_away(struct mu_writer_core *core, enum mu_store_
                                                    .sqlstate = error->sqlstate,
                                                    .sentence = error->text});
         }
+        mu_cell_set(&core->stats.available, 0);
+        mu_cell_set(&core->stats.drain_per_s, 0);
+        /* Nothing in hand: whatever is left unstored from now on is younger than this. */
+        if (mu_cell_get(&core->stats.oldest_received_at_us) == 0)
+                mu_cell_set(&core->stats.oldest_received_at_us,
+                            (uint64_t)mu_clock_realtime_us(core->config.clock));
         core->config.store->ops->disconnect(core->config.store);
         core->connected = false;
 

@@ -17,7 +17,7 @@ enum {
 static struct scratch_postgres postgres;
 
 struct writers_fixture {
-        struct fixture journal;
+        struct fixture *journal;
         struct mu_database *database;
         struct mu_metrics *metrics;
         struct mu_writers *writers;
@@ -49,9 +49,8 @@ static int setup(void **state)
         *state = f;
         if (!f || fixture_setup(&made))
                 return -1;
-        f->journal = *(struct fixture *)made;
-        free(made);
-        f->journal.config.tail_bytes = 256 << 10;
+        f->journal = made;
+        f->journal->config.tail_bytes = 256 << 10;
         if (postgres.pid == 0)
                 return 0;
         struct mu_database_config config;
@@ -68,14 +67,31 @@ static int setup(void **state)
         return 0;
 }
 
+static void finish(struct writers_fixture *f)
+{
+        mu_metrics_destroy(f->metrics);
+        mu_writers_destroy(f->writers);
+        f->writers = NULL;
+        fixture_close(f->journal);
+}
+
+static bool drain(struct writers_fixture *f, uint32_t deadline_ms)
+{
+        mu_journal_drain(f->journal->journal);
+        bool stored = mu_writers_drain(f->writers, deadline_ms);
+
+        finish(f);
+        return stored;
+}
+
 static int teardown(void **state)
 {
         struct writers_fixture *f = *state;
-        struct fixture *journal = malloc(sizeof(*journal));
-        void *made = journal;
+        void *made = f->journal;
 
+        if (f->writers)
+                (void)drain(f, 0); /* the test failed half-way */
         mu_database_destroy(f->database);
-        *journal = f->journal;
         free(f);
         return fixture_teardown(&made);
 }
@@ -89,10 +105,10 @@ static void start(struct writers_fixture *f, uint32_t writer_count)
 {
         struct mu_writers_config config;
 
-        fixture_start(&f->journal);
+        fixture_start(f->journal);
         assert_int_equal(mu_metrics_create(&f->metrics), 0);
         mu_writers_config_init(&config);
-        config.journal = f->journal.journal;
+        config.journal = f->journal->journal;
         config.database = f->database;
         config.clock = mu_clock_system();
         config.metrics = f->metrics;
@@ -111,7 +127,7 @@ static bool commit_one(struct writers_fixture *f)
 {
         uint32_t extra_bytes = (uint32_t)(f->sent * 7919 % 900);
         struct mu_record *record =
-                mu_port_reserve(f->journal.port, sizeof(*record) + extra_bytes + 2);
+                mu_port_reserve(f->journal->port, sizeof(*record) + extra_bytes + 2);
 
         if (!record)
                 return false;
@@ -130,7 +146,7 @@ static bool commit_one(struct writers_fixture *f)
         extra[0] = '{';
         extra[extra_bytes + 1] = '}';
         record->extra_bytes = (uint16_t)(extra_bytes + 2);
-        (void)mu_port_commit(f->journal.port);
+        (void)mu_port_commit(f->journal->port);
         return true;
 }
 
@@ -142,22 +158,11 @@ static void send_records(struct writers_fixture *f, uint64_t count)
         for (uint64_t sent = 0; resolved < count;) {
                 while (sent < count && commit_one(f))
                         sent++;
-                struct mu_port_verdict verdict = fixture_verdict(f->journal.port);
+                struct mu_port_verdict verdict = fixture_verdict(f->journal->port);
 
                 assert_true(verdict.durable);
                 resolved += verdict.last - verdict.first + 1;
         }
-}
-
-static bool drain(struct writers_fixture *f, uint32_t deadline_ms)
-{
-        mu_journal_drain(f->journal.journal);
-        bool stored = mu_writers_drain(f->writers, deadline_ms);
-
-        mu_metrics_destroy(f->metrics);
-        mu_writers_destroy(f->writers);
-        fixture_close(&f->journal);
-        return stored;
 }
 
 static void expect_all_stored(struct writers_fixture *f)
@@ -255,12 +260,10 @@ static void a_killed_server_gets_everything_once(void **state)
                 send_records(f, 1000);
                 scratch_postgres_kill(&postgres);
                 send_records(f, 2000);
-                AWAIT(!status_of(f).available);
+                AWAIT(!status_of(f).available && status_of(f).last_error[0] != '\0');
                 assert_true(status_of(f).backlog_records > 0);
-                assert_true(status_of(f).last_error[0] != '\0');
                 scratch_postgres_start(&postgres);
-                AWAIT(status_of(f).available);
-                assert_string_equal(status_of(f).last_error, "");
+                AWAIT(status_of(f).available && status_of(f).last_error[0] == '\0');
         }
         assert_true(drain(f, DRAIN_MS));
         expect_all_stored(f);
@@ -285,12 +288,10 @@ static void a_drain_can_be_hurried(void **state)
         send_records(f, 1000);
         AWAIT(sql_int(locker, "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0);
         assert_int_equal(pthread_create(&thread, NULL, hurry, f->writers), 0);
-        mu_journal_drain(f->journal.journal);
+        mu_journal_drain(f->journal->journal);
         assert_false(mu_writers_drain(f->writers, UINT32_MAX));
         pthread_join(thread, NULL);
-        mu_metrics_destroy(f->metrics);
-        mu_writers_destroy(f->writers);
-        fixture_close(&f->journal);
+        finish(f);
         sql_text(locker, "ROLLBACK");
         PQfinish(locker);
 
