@@ -220,6 +220,8 @@ static int take_postmaster(struct mu_cluster *cluster)
         if (found == 1) {
                 say(cluster, MU_CLUSTER_ADOPTED, "the running database server (pid %d) is adopted",
                     cluster->postmaster.pid);
+                /* Our settings may be newer than it is: those that can change at run time do. */
+                (void)pidfd_send_signal(cluster->postmaster.pidfd, SIGHUP, NULL, 0);
         } else {
                 int err = end_leftovers(cluster);
 

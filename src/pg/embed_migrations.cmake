@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCES=a.sql|b.sql -DOUTPUT=migrations.c -P: the files of schema/ as C arrays, so that the
-# daemon needs no path at run time. Its own build step: a changed file is embedded anew.
+# cmake -DSOURCES=a.sql|b.sql -DOUTPUT=migrations.c -P: the files of schema/ as C arrays, so that
+# the daemon needs no path at run time. Its own build step: a changed file is embedded anew.
 string(REPLACE "|" ";" SOURCES "${SOURCES}")
 set(arrays "")
 set(rows "")

@@ -290,20 +290,16 @@ static int attempt(struct mu_pg *pg, const struct mu_pg_statement *statement,
         return err;
 }
 
-static int run_statement(struct mu_pg *pg, const struct mu_pg_statement *statement,
-                         const struct bound *bound, PGresult **ret_result)
+/* May what failed be sent once more? Then it goes to a fresh connection. */
+static bool may_repeat(struct mu_pg *pg, const struct mu_pg_statement *statement, int err)
 {
-        int err = attempt(pg, statement, bound, ret_result);
-
-        if (err == 0 || pg->in_transaction || pg->pinned)
-                return err;
-        if (err == -ENOTCONN && statement->repeatable)
-                return attempt(pg, statement, bound, ret_result);
+        if (pg->in_transaction || pg->pinned)
+                return false;
         if (err == -EPROTO && pg->conn && is_stale_plan(pg)) {
                 mu_pg_disconnect(pg);
-                return attempt(pg, statement, bound, ret_result);
+                return true;
         }
-        return err;
+        return err == -ENOTCONN && statement->repeatable;
 }
 
 static uint64_t now_us(const struct mu_pg *pg)
@@ -325,7 +321,9 @@ int mu_pg_query(struct mu_pg *pg, const struct mu_pg_statement *statement,
                 return err;
         uint64_t start_us = now_us(pg);
 
-        err = run_statement(pg, statement, &bound, &result);
+        err = attempt(pg, statement, &bound, &result);
+        if (err && may_repeat(pg, statement, err))
+                err = attempt(pg, statement, &bound, &result);
         struct mu_pg_result *rows = (struct mu_pg_result *)result;
 
         mu_database_observe(pg->database, statement->name, now_us(pg) - start_us,
@@ -375,6 +373,26 @@ static int take_rows(struct mu_pg *pg, int (*each)(void *context, const struct m
         return failure;
 }
 
+static int attempt_rows(struct mu_pg *pg, const struct mu_pg_statement *statement,
+                        const struct bound *bound,
+                        int (*each)(void *context, const struct mu_pg_result *row), void *context,
+                        uint64_t *ret_rows, int *ret_stop)
+{
+        int err = mu_pg_ensure(pg);
+
+        if (err)
+                return err;
+        mu_pg_error_clear(&pg->error);
+        err = send_statement(pg, statement, bound);
+        if (err)
+                return err;
+        if (!PQsetSingleRowMode(pg->conn)) {
+                mu_pg_disconnect(pg);
+                return mu_pg_error_format(&pg->error, "XX000", "rows can't be had one at a time");
+        }
+        return take_rows(pg, each, context, ret_rows, ret_stop);
+}
+
 int mu_pg_each(struct mu_pg *pg, const struct mu_pg_statement *statement,
                const struct mu_pg_value *values,
                int (*each)(void *context, const struct mu_pg_result *row), void *context)
@@ -386,19 +404,14 @@ int mu_pg_each(struct mu_pg *pg, const struct mu_pg_statement *statement,
         mu_pg_error_clear(&pg->error);
         int err = bind_values(pg, statement, values, &bound);
 
-        if (!err)
-                err = mu_pg_ensure(pg);
         if (err)
                 return err;
         uint64_t start_us = now_us(pg);
 
-        err = send_statement(pg, statement, &bound);
-        if (!err && !PQsetSingleRowMode(pg->conn)) {
-                mu_pg_disconnect(pg);
-                err = mu_pg_error_format(&pg->error, "XX000", "rows can't be had one at a time");
-        }
-        if (!err)
-                err = take_rows(pg, each, context, &rows, &stop);
+        err = attempt_rows(pg, statement, &bound, each, context, &rows, &stop);
+        /* Rows handed over can't be taken back. */
+        if (err && rows == 0 && may_repeat(pg, statement, err))
+                err = attempt_rows(pg, statement, &bound, each, context, &rows, &stop);
         mu_database_observe(pg->database, statement->name, now_us(pg) - start_us, rows, err != 0);
         return err ? err : stop;
 }

@@ -145,7 +145,7 @@ int mu_pg_query(struct mu_pg *pg, const struct mu_pg_statement *statement,
 
 /* Rows one at a time, memory flat however many there are. The row is 0 of the result handed over,
  * which each must not free. Stops at the first non-zero answer of each and returns it (the rest is
- * read and thrown away). */
+ * read and thrown away). Sent once more, as query does, only before the first row. */
 MU_MUST_CHECK
 int mu_pg_each(struct mu_pg *pg, const struct mu_pg_statement *statement,
                const struct mu_pg_value *values,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +63,9 @@ _Noreturn static void child(const struct mu_spawn *spawn, int output_fd, int nul
                 exit_saying("close_range is refused");
         if (become(spawn->uid, spawn->gid) < 0)
                 exit_saying("the other user is refused");
+        /* After the change of user, which would undo it. */
+        if (spawn->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                exit_saying("the death signal is refused");
         if (chdir(spawn->directory) < 0)
                 exit_saying(spawn->directory);
         execvpe(spawn->argv[0], (char *const *)(uintptr_t)spawn->argv, environment);
@@ -117,6 +121,7 @@ int mu_spawn_run(struct mu_spawn *spawn, uint32_t wait_ms, char *ret_output, siz
         pid_t pid;
 
         MU_ASSERT(output_room > 0);
+        spawn->dies_with_us = true;
         spawn->output_fd = memfd_create("output", MFD_CLOEXEC);
         if (spawn->output_fd < 0)
                 return -errno;

@@ -24,14 +24,15 @@ struct mu_spawn {
         gid_t gid;
         const char *directory; /* to run in */
         int output_fd;         /* stdout and stderr; -1: /dev/null */
+        bool dies_with_us;     /* killed when the thread that started it ends */
 };
 
 /* In a session of its own. A program that can't be run exits with 127 and says why. */
 MU_MUST_CHECK
 int mu_spawn_start(const struct mu_spawn *spawn, pid_t *ret_pid);
 
-/* Runs to the end; past wait_ms it is killed: -ETIMEDOUT. ret_status as from waitpid; the last
- * output_room - 1 bytes of what it said in ret_output. */
+/* Runs to the end, ours at the latest; past wait_ms it is killed: -ETIMEDOUT. ret_status as from
+ * waitpid; the last output_room - 1 bytes of what it said in ret_output. */
 MU_MUST_CHECK
 int mu_spawn_run(struct mu_spawn *spawn, uint32_t wait_ms, char *ret_output, size_t output_room,
                  int *ret_status);

@@ -230,6 +230,14 @@ static void failed_transaction_says_so_at_commit(void **state)
         mu_database_release(test->database, pg);
 }
 
+static int add_up(void *context, const struct mu_pg_result *row)
+{
+        int64_t *sum = context;
+
+        *sum += mu_pg_get_int(row, 0, 0);
+        return *sum > 1000000 ? -E2BIG : 0;
+}
+
 static void stale_plan_is_prepared_again(void **state)
 {
         static const struct mu_pg_statement all = {.name = "test_all",
@@ -243,16 +251,10 @@ static void stale_plan_is_prepared_again(void **state)
         assert_int_equal(mu_pg_query(pg, &all, MU_PG_VALUES(), NULL), 0);
         test_pg_run(pg, "DEALLOCATE ALL");
         assert_int_equal(mu_pg_query(pg, &all, MU_PG_VALUES(), NULL), 0);
+        test_pg_run(pg, "ALTER TABLE test_shape DROP n");
+        assert_int_equal(mu_pg_each(pg, &all, MU_PG_VALUES(), add_up, NULL), 0);
         test_pg_run(pg, "DROP TABLE test_shape");
         mu_database_release(test->database, pg);
-}
-
-static int add_up(void *context, const struct mu_pg_result *row)
-{
-        int64_t *sum = context;
-
-        *sum += mu_pg_get_int(row, 0, 0);
-        return *sum > 1000000 ? -E2BIG : 0;
 }
 
 static void rows_one_at_a_time(void **state)
