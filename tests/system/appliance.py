@@ -37,12 +37,11 @@ class Appliance:
 
     # -- life --
 
-    def spawn(self):
-        """Starts the process and returns as soon as it serves."""
+    def launch(self):
+        """Starts the process, waiting for nothing."""
         assert self.process is None
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        run_json = self.data_dir / "run.json"
-        run_json.unlink(missing_ok=True)
+        (self.data_dir / "run.json").unlink(missing_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MUSTER_")}
         environment.update(self.environment)
         self.output = open(self.data_dir / "output.txt", "ab")
@@ -50,17 +49,24 @@ class Appliance:
             [self.bin_dir / "musterd", "--data-dir", self.data_dir, "--port", "0",
              "--tls-address", "127.0.0.1", "--http-port", "0", *self.options],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, env=environment)
+        return self
 
+    def wait_published(self):
+        """Until a launched process serves."""
         def published():
             if self.process.poll() is not None:
                 raise AssertionError(f"musterd ended with {self.process.returncode}:\n{self.log_tail()}")
             try:
-                return json.loads(run_json.read_text())
+                return json.loads((self.data_dir / "run.json").read_text())
             except (FileNotFoundError, json.JSONDecodeError):
                 return None
 
         self.run = wait_until(published, "musterd to serve")
         return self
+
+    def spawn(self):
+        """Starts the process and returns as soon as it serves."""
+        return self.launch().wait_published()
 
     def start(self):
         """Starts it and waits until it stores."""
@@ -76,16 +82,17 @@ class Appliance:
         for _ in range(signals):
             self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(deadline_s)
-        self._forget()
+        self.forget()
         return code
 
     def kill(self):
         """kill -9: nothing is said, nothing is drained."""
         self.process.kill()
         self.process.wait(10)
-        self._forget()
+        self.forget()
 
-    def _forget(self):
+    def forget(self):
+        """The process has ended."""
         self.process = None
         self.output.close()
         self.session.close()
@@ -96,7 +103,7 @@ class Appliance:
         if self.process:
             self.process.kill()
             self.process.wait(10)
-            self._forget()
+            self.forget()
         pid = self.postgres_pid()
         if pid:
             try:

@@ -2,6 +2,7 @@
 """A real musterd with a private PostgreSQL in a temporary directory, driven from outside."""
 import os
 import pathlib
+import random
 import shutil
 import tempfile
 
@@ -13,6 +14,8 @@ from appliance import Appliance
 def pytest_addoption(parser):
     parser.addoption("--bin", default=None, help="folder with musterd and muster-loadgen")
     parser.addoption("--rounds", type=int, default=50, help="rounds of the kill -9 test")
+    parser.addoption("--seed", type=int, default=None, help="repeats the random choices of a kill -9 run")
+    parser.addoption("--failpoint-bin", default=None, help="folder with a musterd built with MUSTER_FAILPOINTS")
     parser.addoption("--keep", action="store_true", help="keep the data directories")
 
 
@@ -24,6 +27,28 @@ def bin_dir(request):
     if not (path / "musterd").exists():
         pytest.fail(f"{path}/musterd is not built; run ./muster test, or give --bin")
     return path
+
+
+@pytest.fixture(scope="session")
+def failpoint_bin_dir(request, bin_dir):
+    """A build that fails where MUSTER_FAILPOINTS says: --failpoint-bin, the debug build, or --bin itself."""
+    given = request.config.getoption("--failpoint-bin") or os.environ.get("MUSTER_TEST_FAILPOINT_BIN")
+    debug = pathlib.Path(__file__).resolve().parents[2] / "build" / "debug" / "bin"
+    for path in [pathlib.Path(given)] if given else [bin_dir, debug]:
+        binary = path / "musterd"
+        if binary.exists() and b"store.before_commit" in binary.read_bytes():
+            return path
+    pytest.skip("no musterd with failpoints: build the debug preset, or give --failpoint-bin")
+
+
+@pytest.fixture
+def dice(request):
+    """Random choices; the seed is printed when the test fails."""
+    seed = request.config.getoption("--seed")
+    if seed is None:
+        seed = random.SystemRandom().randrange(1 << 30)
+    print(f"repeat with --seed {seed}")
+    return random.Random(seed)
 
 
 @pytest.fixture
@@ -42,7 +67,8 @@ def make_appliance(bin_dir, scratch):
     made = []
 
     def make(name="data", **options):
-        appliance = Appliance(bin_dir, scratch / name, **options)
+        options.setdefault("bin_dir", bin_dir)
+        appliance = Appliance(data_dir=scratch / name, **options)
         made.append(appliance)
         return appliance
 
