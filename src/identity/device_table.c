@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/qsbr.h"
+#include "base/weaken.h"
 
 enum {
         CHUNK_DEVICES = 1024,
@@ -19,7 +20,7 @@ enum {
         SLOTS_AT_START = 4096,
 };
 
-/* The slots of the digest table: NULL free, &gone once used, else a token. At most half are not
+/* The slots of the digest table: NULL free, GONE once used, else a token. At most half are not
  * free, so every probe ends. */
 struct slots {
         struct slots *kept_next;
@@ -51,7 +52,9 @@ struct mu_device_table {
         struct mu_token *kept_tokens;
 };
 
-static struct mu_token gone;
+/* Never looked into. */
+static const struct mu_token gone_token;
+#define GONE ((struct mu_token *)(uintptr_t)&gone_token)
 
 static uint64_t slot_of(const struct mu_digest *digest, uint64_t mask)
 {
@@ -105,7 +108,7 @@ void mu_device_table_destroy(struct mu_device_table *table)
         for (uint64_t i = 0; i <= slots->mask; i++) {
                 struct mu_token *token = atomic_load_explicit(&slots->at[i], memory_order_relaxed);
 
-                if (token && token != &gone)
+                if (token && token != GONE)
                         free(token);
         }
         free(slots);
@@ -164,11 +167,11 @@ static void note_first_use(struct mu_device_table *table, struct mu_token *token
 static struct mu_token *find(const struct slots *slots, const struct mu_digest *digest)
 {
         for (uint64_t at = slot_of(digest, slots->mask);; at = (at + 1) & slots->mask) {
-                struct mu_token *token = atomic_load_explicit(&slots->at[at], memory_order_acquire);
+                struct mu_token *token = atomic_load_explicit(&slots->at[at], MU_ORDER(4, acquire));
 
                 if (!token)
                         return NULL;
-                if (token != &gone && mu_digest_equal(&token->digest, digest))
+                if (token != GONE && mu_digest_equal(&token->digest, digest))
                         return token;
         }
 }
@@ -176,7 +179,7 @@ static struct mu_token *find(const struct slots *slots, const struct mu_digest *
 struct mu_device *mu_device_table_resolve(struct mu_device_table *table,
                                           const struct mu_digest *digest, uint64_t now_ms)
 {
-        const struct slots *slots = atomic_load_explicit(&table->slots, memory_order_acquire);
+        const struct slots *slots = atomic_load_explicit(&table->slots, MU_ORDER(2, acquire));
         struct mu_token *token = find(slots, digest);
 
         if (!token)
@@ -192,6 +195,18 @@ struct mu_device *mu_device_table_resolve(struct mu_device_table *table,
         return device;
 }
 
+const struct mu_device *mu_device_table_peek(const struct mu_device_table *table,
+                                             const struct mu_digest *digest)
+{
+        const struct slots *slots = atomic_load_explicit(&table->slots, memory_order_relaxed);
+        const struct mu_token *token = find(slots, digest);
+
+        if (!token || token->generation < atomic_load_explicit(&token->device->generation_min,
+                                                               memory_order_relaxed))
+                return NULL;
+        return token->device;
+}
+
 static size_t radix_index(int64_t device_id, int level)
 {
         return (size_t)(device_id >> (level * RADIX_BITS)) & (RADIX_SLOTS - 1);
@@ -205,16 +220,16 @@ struct mu_device *mu_device_table_by_id(const struct mu_device_table *table, int
 
         for (int level = 2; level > 0; level--) {
                 slots = atomic_load_explicit(&slots[radix_index(device_id, level)],
-                                             memory_order_acquire);
+                                             MU_ORDER(6, acquire));
                 if (!slots)
                         return NULL;
         }
-        return atomic_load_explicit(&slots[radix_index(device_id, 0)], memory_order_acquire);
+        return atomic_load_explicit(&slots[radix_index(device_id, 0)], MU_ORDER(6, acquire));
 }
 
 uint32_t mu_device_table_count(const struct mu_device_table *table)
 {
-        return atomic_load_explicit(&table->device_count, memory_order_acquire);
+        return atomic_load_explicit(&table->device_count, MU_ORDER(8, acquire));
 }
 
 uint32_t mu_device_table_token_count(const struct mu_device_table *table)
@@ -225,8 +240,9 @@ uint32_t mu_device_table_token_count(const struct mu_device_table *table)
 struct mu_device *mu_device_table_at(const struct mu_device_table *table, uint32_t index)
 {
         MU_ASSERT(index < mu_device_table_count(table));
+        /* Whoever has seen the count has the chunk and the device too. */
         struct mu_device *chunk =
-                atomic_load_explicit(&table->chunks[index / CHUNK_DEVICES], memory_order_acquire);
+                atomic_load_explicit(&table->chunks[index / CHUNK_DEVICES], memory_order_relaxed);
 
         return &chunk[index % CHUNK_DEVICES];
 }
@@ -271,7 +287,7 @@ static struct mu_device *device_place(struct mu_device_table *table, uint32_t in
                 if (!chunk)
                         return NULL;
                 memset(chunk, 0, CHUNK_DEVICES * sizeof(*chunk));
-                atomic_store_explicit(slot, chunk, memory_order_release);
+                atomic_store_explicit(slot, chunk, memory_order_relaxed);
         }
         return &chunk[index % CHUNK_DEVICES];
 }
@@ -298,8 +314,8 @@ int mu_device_table_add(struct mu_device_table *table, int64_t device_id,
                 device->id = device_id;
                 device->index = index;
                 atomic_flag_clear_explicit(&device->clone_busy, memory_order_relaxed);
-                atomic_store_explicit(slot, device, memory_order_release);
-                atomic_store_explicit(&table->device_count, index + 1, memory_order_release);
+                atomic_store_explicit(slot, device, MU_ORDER(5, release));
+                atomic_store_explicit(&table->device_count, index + 1, MU_ORDER(7, release));
         }
         *ret_device = device;
         return 0;
@@ -321,7 +337,7 @@ static int make_room(struct mu_device_table *table)
         for (uint64_t i = 0; i < count; i++) {
                 struct mu_token *token = atomic_load_explicit(&old->at[i], memory_order_relaxed);
 
-                if (!token || token == &gone)
+                if (!token || token == GONE)
                         continue;
                 uint64_t at = slot_of(&token->digest, slots->mask);
 
@@ -330,7 +346,7 @@ static int make_room(struct mu_device_table *table)
                 atomic_store_explicit(&slots->at[at], token, memory_order_relaxed);
         }
         table->slots_used = live;
-        atomic_store_explicit(&table->slots, slots, memory_order_release);
+        atomic_store_explicit(&table->slots, slots, MU_ORDER(1, release));
         if (mu_qsbr_retire(table->qsbr, old, free) < 0) {
                 old->kept_next = table->kept_slots;
                 table->kept_slots = old;
@@ -366,7 +382,7 @@ int mu_device_table_add_token(struct mu_device_table *table, struct mu_device *d
         while (atomic_load_explicit(&slots->at[at], memory_order_relaxed))
                 at = (at + 1) & slots->mask;
         table->slots_used++;
-        atomic_store_explicit(&slots->at[at], token, memory_order_release);
+        atomic_store_explicit(&slots->at[at], token, MU_ORDER(3, release));
         atomic_fetch_add_explicit(&table->token_count, 1, memory_order_relaxed);
         return 0;
 }
@@ -379,7 +395,7 @@ static void unlink_token(struct mu_device_table *table, struct mu_token *token)
 
         while (atomic_load_explicit(&slots->at[at], memory_order_relaxed) != token)
                 at = (at + 1) & slots->mask;
-        atomic_store_explicit(&slots->at[at], &gone, memory_order_release);
+        atomic_store_explicit(&slots->at[at], GONE, memory_order_relaxed);
         atomic_fetch_sub_explicit(&table->token_count, 1, memory_order_relaxed);
         if (mu_qsbr_retire(table->qsbr, token, free) < 0) {
                 token->next = table->kept_tokens;
@@ -412,14 +428,14 @@ void mu_device_table_note(struct mu_device_table *table, struct mu_device *devic
 {
         MU_ASSERT(events != 0);
         /* Whoever sets the first event owns the device's place on the stack until it is taken. */
-        if (atomic_fetch_or_explicit(&device->events, events, memory_order_acq_rel) != 0)
+        if (atomic_fetch_or_explicit(&device->events, events, MU_ORDER(11, acq_rel)) != 0)
                 return;
         struct mu_device *first = atomic_load_explicit(&table->noted, memory_order_relaxed);
 
         do {
                 device->event_next = first;
         } while (!atomic_compare_exchange_weak_explicit(
-                &table->noted, &first, device, memory_order_release, memory_order_relaxed));
+                &table->noted, &first, device, MU_ORDER(9, release), memory_order_relaxed));
         if (!first)
                 (void)eventfd_write(table->eventfd, 1); /* EAGAIN: it is readable already */
 }
@@ -429,14 +445,14 @@ struct mu_device *mu_device_table_take(struct mu_device_table *table)
         eventfd_t count;
 
         (void)eventfd_read(table->eventfd, &count); /* EAGAIN: nobody wrote since */
-        return atomic_exchange_explicit(&table->noted, NULL, memory_order_acquire);
+        return atomic_exchange_explicit(&table->noted, NULL, MU_ORDER(10, acquire));
 }
 
 uint32_t mu_device_take_events(struct mu_device *device, struct mu_device **ret_next)
 {
         /* Read before the events are cleared: from then on another push may change it. */
         *ret_next = device->event_next;
-        return atomic_exchange_explicit(&device->events, 0, memory_order_acq_rel);
+        return atomic_exchange_explicit(&device->events, 0, MU_ORDER(12, acq_rel));
 }
 
 int mu_device_table_eventfd(const struct mu_device_table *table)

@@ -13,12 +13,11 @@
  * each device the smallest one still valid; first use raises it.
  *
  * Units      *_ms: CLOCK_MONOTONIC; *_s: seconds.
- * Threads    resolve, by_id, note and the mu_device_* helpers: any thread; resolve between two
- * quiescent points of a registered QSBR reader. add, add_token, set_state …: one at a time, under
- *            mu_device_table_lock (control plane and start-up, never a frontend).
- * Ordering   A device is complete before a token or the directory shows it (release/acquire).
- * Ownership  The table owns everything it returns, until destroy.
- * Errors     negative errno.
+ * Threads    resolve, by_id, at, note and the mu_device_* helpers: any thread; resolve between two
+ *            quiescent points of a registered QSBR reader. peek, add, add_token, drop_tokens: one
+ * at a time, under mu_device_table_lock (control plane and keeper, never a frontend). Ordering   A
+ * device is complete before a token or the directory shows it (release/acquire). Ownership  The
+ * table owns everything it returns, until destroy. Errors     negative errno.
  */
 #ifndef MUSTER_IDENTITY_DEVICE_TABLE_H
 #define MUSTER_IDENTITY_DEVICE_TABLE_H
@@ -99,6 +98,11 @@ void mu_device_table_destroy(struct mu_device_table *table);
 MU_MUST_CHECK
 struct mu_device *mu_device_table_resolve(struct mu_device_table *table,
                                           const struct mu_digest *digest, uint64_t now_ms);
+
+/* The same look without a trace: nothing is marked, nothing stamped. Under the table's lock. */
+MU_MUST_CHECK
+const struct mu_device *mu_device_table_peek(const struct mu_device_table *table,
+                                             const struct mu_digest *digest);
 
 MU_MUST_CHECK
 struct mu_device *mu_device_table_by_id(const struct mu_device_table *table, int64_t device_id);

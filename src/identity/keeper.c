@@ -52,10 +52,13 @@ static void trouble(struct mu_keeper *keeper, const char *what, const char *deta
         keeper->config.on_trouble(keeper->config.ctx, what, detail);
 }
 
-static void database_trouble(struct mu_keeper *keeper, const char *what, const struct mu_pg *pg)
+static void database_trouble(struct mu_keeper *keeper, const char *what, const struct mu_pg *pg,
+                             int error)
 {
+        const struct mu_pg_error *told = mu_pg_last_error(pg);
+
         mu_cell_add(&keeper->database_errors, 1);
-        trouble(keeper, what, mu_pg_last_error(pg)->text);
+        trouble(keeper, what, *told->sqlstate ? told->text : strerror(-error));
 }
 
 /* True when it was told to stop meanwhile. */
@@ -66,6 +69,27 @@ static bool pause_ms(struct mu_keeper *keeper, int ms)
         return poll(&stop, 1, ms) > 0;
 }
 
+/* ---- the snapshot ---- */
+
+static void write_snapshot(struct mu_keeper *keeper)
+{
+        uint64_t appended = mu_snapshot_appended(keeper->snapshot);
+        uint64_t tokens = mu_device_table_token_count(keeper->devices);
+        bool grown = appended > REWRITE_APPENDED_MIN && appended > 4 * tokens;
+        int error;
+
+        if (keeper->rewrite_due || grown)
+                error = mu_snapshot_rewrite(keeper->snapshot, keeper->devices);
+        else
+                error = mu_snapshot_sync(keeper->snapshot);
+        keeper->rewrite_due = error < 0;
+        if (error == 0)
+                return;
+        mu_snapshot_forget(keeper->snapshot);
+        mu_cell_add(&keeper->snapshot_errors, 1);
+        trouble(keeper, "writing the identity snapshot", strerror(-error));
+}
+
 /* ---- starting ---- */
 
 static bool load(struct mu_keeper *keeper)
@@ -73,16 +97,19 @@ static bool load(struct mu_keeper *keeper)
         struct mu_keeper_report report = {0};
         struct mu_pg *pg;
 
+        if (keeper->config.database_ready && !keeper->config.database_ready(keeper->config.ctx))
+                return false;
         if (mu_database_acquire(keeper->config.database, ACQUIRE_MS, &pg, NULL) < 0)
                 return false; /* away: the snapshot is what there is */
         int error = mu_keeper_load(&keeper->config, pg, &report);
 
         if (error < 0)
-                database_trouble(keeper, "reading the device list", pg);
+                database_trouble(keeper, "reading the device list", pg, error);
         mu_database_release(keeper->config.database, pg);
         if (error < 0)
                 return false;
         keeper->rewrite_due = true;
+        write_snapshot(keeper);
         mu_device_table_set_authoritative(keeper->devices);
         keeper->config.on_authoritative(keeper->config.ctx, &report);
         return true;
@@ -147,25 +174,6 @@ static void take_events(struct mu_keeper *keeper)
                 device = next;
         }
         mu_cell_set(&keeper->pending_gauge, keeper->pending_count);
-}
-
-static void write_snapshot(struct mu_keeper *keeper)
-{
-        uint64_t appended = mu_snapshot_appended(keeper->snapshot);
-        uint64_t tokens = mu_device_table_token_count(keeper->devices);
-        bool grown = appended > REWRITE_APPENDED_MIN && appended > 4 * tokens;
-        int error;
-
-        if (keeper->rewrite_due || grown)
-                error = mu_snapshot_rewrite(keeper->snapshot, keeper->devices);
-        else
-                error = mu_snapshot_sync(keeper->snapshot);
-        keeper->rewrite_due = error < 0;
-        if (error == 0)
-                return;
-        mu_snapshot_forget(keeper->snapshot);
-        mu_cell_add(&keeper->snapshot_errors, 1);
-        trouble(keeper, "writing the identity snapshot", strerror(-error));
 }
 
 struct gathered {
@@ -256,8 +264,10 @@ static void write_pending(struct mu_keeper *keeper)
             mu_database_acquire(keeper->config.database, ACQUIRE_MS, &pg, NULL) < 0)
                 return; /* the database's own breaker and metrics tell */
         while (keeper->pending_count > 0) {
-                if (write_pending_batch(keeper, pg) < 0) {
-                        database_trouble(keeper, "writing what devices changed", pg);
+                int error = write_pending_batch(keeper, pg);
+
+                if (error < 0) {
+                        database_trouble(keeper, "writing what devices changed", pg, error);
                         break;
                 }
         }
@@ -281,8 +291,6 @@ static void run(void *context)
                         authoritative = load(keeper);
                 bool again = !authoritative || keeper->rewrite_due || keeper->pending_count > 0;
 
-                if (authoritative && keeper->rewrite_due)
-                        write_snapshot(keeper);
                 if (poll(wake, 2, again ? RETRY_MS : -1) > 0 && wake[1].revents && !wake[0].revents)
                         stopping = pause_ms(keeper, GATHER_MS);
                 stopping = stopping || pause_ms(keeper, 0);

@@ -16,6 +16,7 @@
 #ifndef MUSTER_IDENTITY_KEEPER_H
 #define MUSTER_IDENTITY_KEEPER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "identity/snapshot.h"
@@ -44,6 +45,9 @@ struct mu_keeper_config {
         void (*on_authoritative)(void *ctx, const struct mu_keeper_report *report);
         /* A step failed and will be tried again. what: literal; detail: a sentence. */
         void (*on_trouble)(void *ctx, const char *what, const char *detail);
+        /* Whether PostgreSQL may be asked yet (its schema is there); NULL: from the start. Until
+         * then the keeper keeps the snapshot alone. Asked about once a second. */
+        bool (*database_ready)(void *ctx);
         void *ctx;
         struct mu_metrics *metrics;
 };

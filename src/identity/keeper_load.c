@@ -10,6 +10,7 @@
 
 enum {
         BATCH_DEVICES = 1000, /* devices in one statement */
+        OFFSET_STEP_S = 10,   /* clock offsets are multiples of it; PostgreSQL does not insist */
 };
 
 enum listed {
@@ -53,40 +54,72 @@ static int make_room(struct listing *listing, uint32_t index)
         return 0;
 }
 
+static void merge_state(struct mu_device_table *devices, struct mu_device *device, bool deleted,
+                        bool quarantined)
+{
+        uint32_t live = MU_DEVICE_LIVE;
+
+        if (deleted)
+                atomic_store(&device->state, MU_DEVICE_DELETED);
+        else if (quarantined)
+                (void)atomic_compare_exchange_strong(&device->state, &live, MU_DEVICE_QUARANTINED);
+        else if (mu_device_state(device) == MU_DEVICE_QUARANTINED)
+                mu_device_table_note(devices, device, MU_EVENT_QUARANTINED);
+}
+
+/* The snapshot is written before PostgreSQL, so what it says of a device is never the older. */
+static void merge_clock_offset(struct mu_device_table *devices, struct mu_device *device,
+                               bool in_snapshot, int32_t listed_s)
+{
+        if (!in_snapshot)
+                atomic_store(&device->clock_offset_s, listed_s - listed_s % OFFSET_STEP_S);
+        else if (atomic_load(&device->clock_offset_s) != listed_s)
+                mu_device_table_note(devices, device, MU_EVENT_CLOCK_OFFSET);
+}
+
 static int on_device(void *context, const struct mu_pg_result *row)
 {
         struct listing *listing = context;
         struct mu_device_table *devices = listing->devices;
         struct mu_device *device;
 
+        uint32_t count = mu_device_table_count(devices);
+
         mu_device_table_lock(devices);
         int error = mu_device_table_add(devices, mu_pg_get_int(row, 0, 0), &device);
 
+        if (error == 0)
+                device->kind = mu_pg_get_bool(row, 0, 6);
         mu_device_table_unlock(devices);
         if (error == 0)
                 error = make_room(listing, device->index);
         if (error < 0)
                 return error;
-        listing->listed[device->index] = LISTED_LIVE;
-        enum mu_device_state known = mu_device_state(device);
+        bool deleted = mu_pg_get_bool(row, 0, 1);
 
-        if (mu_pg_get_bool(row, 0, 1)) {
-                listing->listed[device->index] = LISTED_DELETED;
-                atomic_store(&device->state, MU_DEVICE_DELETED);
-        } else if (mu_pg_get_bool(row, 0, 2) && known != MU_DEVICE_DELETED)
-                atomic_store(&device->state, MU_DEVICE_QUARANTINED);
-        else if (known == MU_DEVICE_QUARANTINED)
-                mu_device_table_note(devices, device, MU_EVENT_QUARANTINED);
+        listing->listed[device->index] = deleted ? LISTED_DELETED : LISTED_LIVE;
+        merge_state(devices, device, deleted, mu_pg_get_bool(row, 0, 2));
         if (mu_pg_get_bool(row, 0, 3))
                 atomic_store(&device->seen, true);
+        else if (atomic_load(&device->seen))
+                mu_device_table_note(devices, device, MU_EVENT_FIRST_SEEN);
         atomic_store(&device->interval_s, (uint32_t)mu_pg_get_int(row, 0, 4));
-        if (atomic_load(&device->clock_offset_s) == 0)
-                atomic_store(&device->clock_offset_s, (int32_t)mu_pg_get_int(row, 0, 5));
-        device->kind = mu_pg_get_bool(row, 0, 6);
+        merge_clock_offset(devices, device, device->index < count,
+                           (int32_t)mu_pg_get_int(row, 0, 5));
         listing->report.device_count++;
         if (device->id > listing->report.device_id_max)
                 listing->report.device_id_max = device->id;
         return 0;
+}
+
+/* Frontends may be raising it too. */
+static void raise_generation_min(struct mu_device *device, uint32_t generation)
+{
+        uint32_t least = atomic_load(&device->generation_min);
+
+        while (least < generation &&
+               !atomic_compare_exchange_weak(&device->generation_min, &least, generation))
+                ;
 }
 
 static int on_token(void *context, const struct mu_pg_result *row)
@@ -100,6 +133,10 @@ static int on_token(void *context, const struct mu_pg_result *row)
         struct mu_digest digest;
 
         MU_ASSERT(device && bytes.bytes == sizeof(digest.bytes));
+        if (generation > listing->generation_max[device->index])
+                listing->generation_max[device->index] = generation;
+        if (mu_pg_get_bool(row, 0, 4))
+                return 0; /* revoked */
         memcpy(digest.bytes, bytes.data, sizeof(digest.bytes));
         mu_device_table_lock(devices);
         int error = mu_device_table_add_token(devices, device, &digest, (uint32_t)generation, used);
@@ -107,10 +144,10 @@ static int on_token(void *context, const struct mu_pg_result *row)
         mu_device_table_unlock(devices);
         if (error < 0 && error != -EEXIST)
                 return error;
-        if (generation > listing->generation_max[device->index])
-                listing->generation_max[device->index] = generation;
-        if (used && (uint32_t)generation > atomic_load(&device->generation_min))
-                atomic_store(&device->generation_min, (uint32_t)generation);
+        if (used)
+                raise_generation_min(device, (uint32_t)generation);
+        else if ((uint32_t)generation <= atomic_load(&device->generation_min))
+                mu_device_table_note(devices, device, MU_EVENT_TOKEN_USED); /* it was, or a newer */
         return 0;
 }
 
@@ -186,7 +223,7 @@ static int put_back_tokens(struct mu_pg *pg, struct put_back *back, const struct
         return 0;
 }
 
-/* The control plane does not run yet: nobody else changes the table. */
+/* The control plane changes nothing before the list is read: nobody else touches the tokens. */
 static int put_back(struct mu_pg *pg, struct listing *listing)
 {
         struct mu_device_table *devices = listing->devices;
@@ -255,6 +292,8 @@ int mu_keeper_load(const struct mu_keeper_config *config, struct mu_pg *pg,
         struct listing listing = {.devices = config->devices};
         int error = mu_pg_begin(pg);
 
+        if (error == 0)
+                error = mu_pg_query(pg, &mu_keeper_one_moment, MU_PG_VALUES(), NULL);
         if (error == 0)
                 error = mu_pg_each(pg, &mu_keeper_list_devices, MU_PG_VALUES(), on_device,
                                    &listing);

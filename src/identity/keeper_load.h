@@ -4,11 +4,11 @@
  *
  * A tombstone on either side wins. A device that only the snapshot knows was lost with a restored
  * backup: it is put back with its digests, and new ids start above every id that the snapshot or an
- * unstored journal record names.
+ * unstored journal record names. What the snapshot knows better (a first use, a clock offset, a
+ * quarantine that was not written down before the end of the last process) is noted as an event.
  *
  * Threads    the keeper's, before anything else changes the table.
- * Errors     those of pg/error.h; nothing was changed in PostgreSQL then, and loading again is
- * right.
+ * Errors     those of pg/error.h; nothing was changed in PostgreSQL then: load again.
  */
 #ifndef MUSTER_IDENTITY_KEEPER_LOAD_H
 #define MUSTER_IDENTITY_KEEPER_LOAD_H

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/keeper_sql.h"
 
+const struct mu_pg_statement mu_keeper_one_moment = {
+        .name = "keeper_one_moment",
+        .sql = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+};
+
 const struct mu_pg_statement mu_keeper_list_devices = {
         .name = "keeper_list_devices",
         .sql = "SELECT id, deleted_at IS NOT NULL, quarantined_at IS NOT NULL,"
@@ -12,8 +17,8 @@ const struct mu_pg_statement mu_keeper_list_devices = {
 
 const struct mu_pg_statement mu_keeper_list_tokens = {
         .name = "keeper_list_tokens",
-        .sql = "SELECT device_id, generation, token_sha256, first_used_at IS NOT NULL"
-               " FROM device_tokens WHERE revoked_at IS NULL ORDER BY device_id, generation",
+        .sql = "SELECT device_id, generation, token_sha256, first_used_at IS NOT NULL,"
+               " revoked_at IS NOT NULL FROM device_tokens ORDER BY device_id, generation",
         .repeatable = true,
 };
 

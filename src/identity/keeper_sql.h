@@ -7,6 +7,8 @@
 
 #include "pg/query.h"
 
+/* Devices and tokens must be of one moment: a token's device is always listed before it. */
+extern const struct mu_pg_statement mu_keeper_one_moment;
 extern const struct mu_pg_statement mu_keeper_list_devices;
 extern const struct mu_pg_statement mu_keeper_list_tokens;
 extern const struct mu_pg_statement mu_keeper_checkpoint;

@@ -18,6 +18,7 @@
 enum {
         FILE_BYTES_MAX = 1024,
         ADMIN_KEY_CHARS_MIN = 20,
+        PATH_SHOWN = 100,
 };
 
 struct mu_secrets {
@@ -25,10 +26,23 @@ struct mu_secrets {
         uint8_t hmac_master[MU_SECRET_MASTER_BYTES];
 };
 
+/* A long path loses its beginning: the end names the secret. */
 static int fail(char *error, int code, const char *path, const char *what)
 {
-        (void)snprintf(error, MU_SECRET_ERROR_BYTES, "The secret %.100s %s", path, what);
+        size_t chars = strlen(path);
+        bool cut = chars > PATH_SHOWN;
+
+        (void)snprintf(error, MU_SECRET_ERROR_BYTES, "The secret %s%s %s", cut ? "..." : "",
+                       path + (cut ? chars - PATH_SHOWN : 0), what);
         return code;
+}
+
+static int fail_errno(char *error, int code, const char *path)
+{
+        char what[96];
+
+        (void)snprintf(what, sizeof(what), "can't be used: %.60s.", strerror(-code));
+        return fail(error, code, path, what);
 }
 
 /* The file's line without its end, to be freed and wiped; made by make when it is not there. */
@@ -45,7 +59,7 @@ static int read_or_make(const char *path, int (*make)(char *text, size_t room), 
                         made_error = mu_fs_write_file(path, made, strlen(made), 0600);
                 OPENSSL_cleanse(made, sizeof(made));
                 if (made_error < 0)
-                        return fail(error, made_error, path, strerror(-made_error));
+                        return fail_errno(error, made_error, path);
         } else if ((file.st_mode & 077) != 0) {
                 return fail(error, -EPERM, path,
                             "can be read by others; make it private (chmod 600) and replace it.");
@@ -54,7 +68,7 @@ static int read_or_make(const char *path, int (*make)(char *text, size_t room), 
         int code = mu_fs_read_file(path, FILE_BYTES_MAX, &line, NULL);
 
         if (code < 0)
-                return fail(error, code, path, strerror(-code));
+                return fail_errno(error, code, path);
         line[strcspn(line, "\r\n")] = '\0';
         *ret_line = line;
         return 0;
@@ -143,7 +157,7 @@ int mu_secrets_open(const char *directory, struct mu_secrets **ret_secrets, char
         int code = secrets ? mu_fs_make_directories(directory, 0700) : -ENOMEM;
 
         if (code < 0)
-                (void)fail(error, code, directory, strerror(-code));
+                (void)fail_errno(error, code, directory);
         if (code == 0)
                 code = open_admin_key(secrets, directory, error);
         if (code == 0)

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
+#include "base/failpoint.h"
 #include "base/fs.h"
 
 enum entry_type {
@@ -84,47 +85,88 @@ static bool entry_valid(const struct entry *entry)
                (entry->type == ENTRY_DEVICE || entry->type == ENTRY_TOKEN);
 }
 
-/* Applies entries until the end or the first that does not hold. */
-static int load(struct mu_snapshot *snapshot, struct mu_device_table *table,
-                struct mu_snapshot_report *report)
+/* Whether the file is ours: -EBADMSG when it begins like another. A header cut short or all zero is
+ * what a power cut leaves of a file's first write. */
+static int check_header(const struct mu_snapshot *snapshot)
+{
+        static const char zeros[sizeof(magic)];
+        char head[sizeof(magic)] = "";
+        ssize_t got = pread(snapshot->fd, head, sizeof(head), 0);
+
+        if (got < 0)
+                return -errno;
+        if ((size_t)got < sizeof(head))
+                return memcmp(head, magic, (size_t)got) == 0 ||
+                                       memcmp(head, zeros, (size_t)got) == 0
+                               ? 0
+                               : -EBADMSG;
+        return memcmp(head, magic, sizeof(head)) == 0 || memcmp(head, zeros, sizeof(head)) == 0
+                       ? 0
+                       : -EBADMSG;
+}
+
+/* Applies every entry that holds. Entries have their places, so one that does not hide the next. */
+static int load_entries(struct mu_snapshot *snapshot, struct mu_device_table *table,
+                        struct mu_snapshot_report *report)
 {
         struct entry entries[256];
-        char head[sizeof(magic)];
-        struct stat file;
+        uint64_t at_bytes = sizeof(magic);
+        size_t count;
 
-        if (fstat(snapshot->fd, &file) < 0)
-                return -errno;
-        if (file.st_size == 0)
-                return 0;
-        if (pread(snapshot->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-            memcmp(head, magic, sizeof(head)) != 0)
-                return -EBADMSG;
-        snapshot->end_bytes = sizeof(head);
-        for (;;) {
-                ssize_t got =
-                        pread(snapshot->fd, entries, sizeof(entries), (off_t)snapshot->end_bytes);
+        do {
+                ssize_t got = pread(snapshot->fd, entries, sizeof(entries), (off_t)at_bytes);
 
                 if (got < 0)
                         return -errno;
-                size_t count = (size_t)got / sizeof(entries[0]);
-                size_t i = 0;
-
-                for (; i < count && entry_valid(&entries[i]); i++) {
+                count = (size_t)got / sizeof(entries[0]);
+                for (size_t i = 0; i < count; i++) {
+                        at_bytes += sizeof(entries[0]);
+                        if (!entry_valid(&entries[i]))
+                                continue;
                         int error = apply(table, &entries[i]);
 
                         if (error < 0)
                                 return error;
+                        snapshot->end_bytes = at_bytes;
                         report->entry_count++;
                         if (entries[i].device_id > report->device_id_max)
                                 report->device_id_max = entries[i].device_id;
                 }
-                snapshot->end_bytes += i * sizeof(entries[0]);
-                if (i < MU_COUNT_OF(entries))
-                        break;
-        }
-        report->damaged_bytes = (uint64_t)file.st_size - snapshot->end_bytes;
+        } while (count > 0);
+        return 0;
+}
+
+static int load(struct mu_snapshot *snapshot, struct mu_device_table *table,
+                struct mu_snapshot_report *report)
+{
+        struct stat file;
+
+        if (fstat(snapshot->fd, &file) < 0)
+                return -errno;
+        int error = check_header(snapshot);
+
+        if (error == 0)
+                error = load_entries(snapshot, table, report);
+        if (error < 0)
+                return error;
+        uint64_t size_bytes = (uint64_t)file.st_size;
+        uint64_t sound_bytes = report->entry_count * sizeof(struct entry);
+
+        if (size_bytes >= sizeof(magic))
+                sound_bytes += sizeof(magic);
+        report->damaged_bytes = size_bytes - (sound_bytes < size_bytes ? sound_bytes : size_bytes);
         snapshot->appended = report->entry_count;
         return 0;
+}
+
+static int sync_directory_of(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+        char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+        int error = directory ? mu_fs_sync_directory(directory) : -ENOMEM;
+
+        free(directory);
+        return error;
 }
 
 int mu_snapshot_open(const char *path, struct mu_device_table *table,
@@ -145,6 +187,9 @@ int mu_snapshot_open(const char *path, struct mu_device_table *table,
                 error = -errno;
                 goto fail;
         }
+        error = sync_directory_of(path); /* it may be new */
+        if (error < 0)
+                goto fail;
         mu_device_table_lock(table);
         error = load(snapshot, table, &report);
         mu_device_table_unlock(table);
@@ -225,27 +270,28 @@ int mu_snapshot_add(struct mu_snapshot *snapshot, const struct mu_device *device
         return 0;
 }
 
-/* Writes added entries at the end; the end moves only when they are synced. */
+/* Writes added entries at the end; the end moves only when they are synced. A failure may leave
+ * bytes behind the end: whole entries of states that the table has had, which the next load may
+ * well believe. After a failed sync the file is not to be trusted again: rewrite. */
 static int append(struct mu_snapshot *snapshot)
 {
         size_t bytes = snapshot->added_count * sizeof(snapshot->added[0]);
 
-        /* A write that failed before left bytes behind the end; they are overwritten or, being
-         * older entries of the same devices, harmless. */
-        if (snapshot->end_bytes == 0) {
-                if (pwrite(snapshot->fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic))
-                        return errno ? -errno : -EIO;
-                snapshot->end_bytes = sizeof(magic);
-        }
+        int error = 0;
+
         if (lseek(snapshot->fd, (off_t)snapshot->end_bytes, SEEK_SET) < 0)
                 return -errno;
-        int error = mu_fs_write_all(snapshot->fd, snapshot->added, bytes);
-
+        if (snapshot->end_bytes == 0)
+                error = mu_fs_write_all(snapshot->fd, magic, sizeof(magic));
+        if (error == 0)
+                error = mu_fs_write_all(snapshot->fd, snapshot->added, bytes);
+        MU_FAILPOINT("snapshot.write", error);
+        if (error == 0 && fdatasync(snapshot->fd) < 0)
+                error = -errno;
+        MU_FAILPOINT("snapshot.sync", error);
         if (error < 0)
                 return error;
-        if (fdatasync(snapshot->fd) < 0)
-                return -errno;
-        snapshot->end_bytes += bytes;
+        snapshot->end_bytes += bytes + (snapshot->end_bytes == 0 ? sizeof(magic) : 0);
         snapshot->appended += snapshot->added_count;
         snapshot->added_count = 0;
         return 0;
@@ -268,48 +314,40 @@ static int write_whole(struct mu_snapshot *whole, struct mu_device_table *table)
         return error < 0 ? error : append(whole);
 }
 
+/* Appends go to the new file from here on. */
+static void take_over(struct mu_snapshot *snapshot, struct mu_snapshot *whole)
+{
+        close(snapshot->fd);
+        snapshot->fd = whole->fd;
+        snapshot->end_bytes = whole->end_bytes;
+        snapshot->appended = 0;
+        snapshot->added_count = 0; /* the whole has them */
+        whole->fd = -1;
+}
+
 int mu_snapshot_rewrite(struct mu_snapshot *snapshot, struct mu_device_table *table)
 {
         struct mu_snapshot whole = {.fd = -1};
-        char *directory = strdup(snapshot->path);
         int error = -ENOMEM;
 
-        if (!directory || asprintf(&whole.path, "%s.new", snapshot->path) < 0) {
-                whole.path = NULL;
-                goto out;
-        }
-        char *slash = strrchr(directory, '/');
-
-        MU_ASSERT(slash);
-        *slash = '\0';
+        if (asprintf(&whole.path, "%s.new", snapshot->path) < 0)
+                return error;
         whole.fd = open(whole.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (whole.fd < 0) {
+        error = whole.fd < 0 ? -errno : write_whole(&whole, table);
+        if (error == 0)
+                MU_FAILPOINT("snapshot.rename", error);
+        if (error == 0 && rename(whole.path, snapshot->path) < 0)
                 error = -errno;
-                goto out;
+        if (error == 0) {
+                take_over(snapshot, &whole);
+                error = sync_directory_of(snapshot->path);
         }
-        error = write_whole(&whole, table);
-        if (error < 0)
-                goto out;
-        if (rename(whole.path, snapshot->path) < 0) {
-                error = -errno;
-                goto out;
-        }
-        /* The new file is complete and in place: from here on appends go to it. */
-        close(snapshot->fd);
-        snapshot->fd = whole.fd;
-        snapshot->end_bytes = whole.end_bytes;
-        snapshot->appended = 0;
-        snapshot->added_count = 0; /* the whole has them */
-        whole.fd = -1;
-        error = mu_fs_sync_directory(directory);
-out:
         if (whole.fd >= 0) {
                 close(whole.fd);
                 (void)unlink(whole.path);
         }
         free(whole.added);
         free(whole.path);
-        free(directory);
         return error;
 }
 

@@ -8,7 +8,8 @@
  *
  * Units      entries; bytes.
  * Threads    one (the keeper's). rewrite holds the device table's lock.
- * Errors     negative errno. A torn or damaged tail ends the load and is counted, never refused.
+ * Errors     negative errno; -EBADMSG: the file is not a snapshot. Torn and damaged entries are
+ *            passed over and counted, never refused.
  */
 #ifndef MUSTER_IDENTITY_SNAPSHOT_H
 #define MUSTER_IDENTITY_SNAPSHOT_H
@@ -34,12 +35,13 @@ void mu_snapshot_close(struct mu_snapshot *snapshot);
 /* Adds the device's present state and tokens to what the next sync writes. */
 MU_MUST_CHECK
 int mu_snapshot_add(struct mu_snapshot *snapshot, const struct mu_device *device);
-/* Writes and syncs what was added. On failure it stays added: call again. */
+/* Writes and syncs what was added. After a failure: forget, then rewrite. */
 MU_MUST_CHECK
 int mu_snapshot_sync(struct mu_snapshot *snapshot);
-/* Forgets what was added and not synced; a rewrite must follow. */
+/* Forgets what was added and not synced. */
 void mu_snapshot_forget(struct mu_snapshot *snapshot);
-/* Replaces the file by the table's state; after a failure the old file stands. */
+/* Replaces the file by the table's state. After a failure the old file stands, or the new one whose
+ * name is not yet durable: call again. */
 MU_MUST_CHECK
 int mu_snapshot_rewrite(struct mu_snapshot *snapshot, struct mu_device_table *table);
 /* Appended entries since the last rewrite. */
