@@ -11,6 +11,7 @@
 #include "control/enroll/register_api.h"
 #include "http/auth_failures.h"
 #include "http/offload.h"
+#include "identity/device_table.h"
 #include "identity/secrets.h"
 #include "muster/wire.h"
 #include "pg/database.h"
@@ -124,6 +125,15 @@ bool mu_control_require_admin_key(struct mu_control *control, struct mu_job *job
         mu_control_refuse_401(control, job, "admin-key",
                               "This needs the admin key in X-Admin-Key; it stands in the file "
                               "secrets/admin-key of the data directory.");
+        return false;
+}
+
+bool mu_control_require_device_list(const struct mu_control *control, struct mu_job *job)
+{
+        if (mu_device_table_authoritative(control->config.devices))
+                return true;
+        mu_job_problem_retry(job, 503, "starting", RETRY_AFTER_S,
+                             "The device list has not been read from the database yet; try again.");
         return false;
 }
 

@@ -70,6 +70,11 @@ bool mu_control_require_admin_key(struct mu_control *control, struct mu_job *job
 void mu_control_refuse_401(struct mu_control *control, struct mu_job *job, const char *slug,
                            const char *sentence);
 
+/* Whether PostgreSQL's device list was read: before, the table says nothing about who is unknown.
+ * False: the job is answered 503. */
+MU_MUST_CHECK
+bool mu_control_require_device_list(const struct mu_control *control, struct mu_job *job);
+
 /* A path parameter that is an id; false: the job is answered 404. what: "device", ... */
 MU_MUST_CHECK
 bool mu_control_id_param(struct mu_job *job, const char *name, const char *what, int64_t *ret_id);

@@ -1,12 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/device/device_api.h"
 
-#include <errno.h>
-
 #include "control/control.h"
 #include "control/device/device_delete.h"
 #include "http/offload.h"
 #include "muster/wire.h"
+
+enum {
+        RETRY_AFTER_S = 5,
+};
+
+static void reply(struct mu_job *job, int64_t id, enum mu_delete_outcome outcome)
+{
+        switch (outcome) {
+        case MU_DELETE_DONE:
+                mu_job_reply_empty(job, 204);
+                return;
+        case MU_DELETE_UNKNOWN:
+                mu_job_problem(job, 404, "not-found", "id", "There is no device %lld.",
+                               (long long)id);
+                return;
+        case MU_DELETE_UNDER_WAY:
+                mu_job_problem_retry(job, 409, "device-deleting", 1,
+                                     "Somebody else is deleting this device right now.");
+                return;
+        case MU_DELETE_JOURNAL_BUSY:
+                mu_job_problem_retry(job, 503, "journal-busy", RETRY_AFTER_S,
+                                     "The journal does not move at the moment, so the device could "
+                                     "not be deleted safely; try again.");
+                return;
+        }
+}
 
 static void delete_device(struct mu_job *job, void *state, void *ctx)
 {
@@ -17,7 +41,8 @@ static void delete_device(struct mu_job *job, void *state, void *ctx)
 
         (void)state;
         if (!mu_control_require_admin_key(control, job) ||
-            !mu_control_id_param(job, "id", "device", &id))
+            !mu_control_id_param(job, "id", "device", &id) ||
+            !mu_control_require_device_list(control, job))
                 return;
         struct mu_pg *pg = mu_control_borrow(control, job);
 
@@ -27,20 +52,10 @@ static void delete_device(struct mu_job *job, void *state, void *ctx)
         int error = mu_device_delete(control, pg, id, "admin-key", address, &outcome);
 
         mu_control_give_back(control, pg);
-        if (error == -ETIMEDOUT)
-                mu_job_problem_retry(job, 503, "journal-busy", 5,
-                                     "The journal does not move at the moment, so the device could "
-                                     "not be deleted safely; try again.");
-        else if (error < 0)
+        if (error < 0)
                 mu_control_database_failed(job, error);
-        else if (outcome == MU_DELETE_UNKNOWN)
-                mu_job_problem(job, 404, "not-found", "id", "There is no device %lld.",
-                               (long long)id);
-        else if (outcome == MU_DELETE_UNDER_WAY)
-                mu_job_problem_retry(job, 409, "device-deleting", 1,
-                                     "Somebody else is deleting this device right now.");
         else
-                mu_job_reply_empty(job, 204);
+                reply(job, id, outcome);
 }
 
 static const struct mu_route routes[] = {

@@ -7,17 +7,20 @@
 #include "identity/device_table.h"
 #include "pg/query.h"
 
+/* The sequence is written even when the tombstone stands already: a first try may have been
+ * committed without our hearing of it, and the device has reported since. */
 static const struct mu_pg_statement DELETE_DEVICE = {
         .name = "device_delete",
-        .sql = "WITH device AS (UPDATE devices SET deleted_at = now(), deletion_journal_id = $2,"
-               "  deletion_journal_seq = $3 WHERE id = $1 AND deleted_at IS NULL"
-               "  RETURNING id, alias, kind, hardware_id),"
-               " status AS (DELETE FROM device_last_status WHERE device_id = $1),"
-               " audit AS (INSERT INTO audit_log (actor, action, subject, address, before)"
+        .sql = "WITH old AS (SELECT id, alias, kind, hardware_id, deleted_at FROM devices"
+               "  WHERE id = $1 FOR UPDATE),"
+               " device AS (UPDATE devices d SET deleted_at = coalesce(old.deleted_at, now()),"
+               "  deletion_journal_id = $2, deletion_journal_seq = $3 FROM old"
+               "  WHERE d.id = old.id),"
+               " status AS (DELETE FROM device_last_status WHERE device_id = $1)"
+               " INSERT INTO audit_log (actor, action, subject, address, before)"
                "  SELECT $4, 'device.delete', 'device:' || id, $5,"
                "  jsonb_build_object('alias', alias, 'kind', kind, 'hardware_id', hardware_id)"
-               "  FROM device)"
-               " SELECT count(*) FROM device",
+               "  FROM old WHERE deleted_at IS NULL",
         .params = {MU_PG_INT8, MU_PG_BYTEA, MU_PG_INT8, MU_PG_TEXT, MU_PG_TEXT},
         .repeatable = true,
 };
@@ -31,14 +34,9 @@ static const struct mu_pg_statement DELETE_STATUS = {
         .repeatable = true,
 };
 
-static int write_down(struct mu_control *control, struct mu_pg *pg, int64_t device_id,
+static int write_down(struct mu_control *control, struct mu_pg *pg, int64_t device_id, uint64_t seq,
                       const char *actor, const char *address)
 {
-        uint64_t seq;
-        int error = control->config.journal_barrier(control->config.ctx, &seq);
-
-        if (error < 0)
-                return error;
         return mu_pg_query(
                 pg, &DELETE_DEVICE,
                 MU_PG_VALUES(mu_pg_int8(device_id), mu_pg_bytea(control->config.journal_id, 16),
@@ -46,36 +44,60 @@ static int write_down(struct mu_control *control, struct mu_pg *pg, int64_t devi
                 NULL);
 }
 
+/* Claims the device for this deletion. False: it is deleted, or somebody else is at it. */
+static bool claim(struct mu_device *device, uint32_t *ret_before)
+{
+        uint32_t state = mu_device_state(device);
+
+        while (state != MU_DEVICE_DELETED && state != MU_DEVICE_DELETING)
+                if (atomic_compare_exchange_weak(&device->state, &state, MU_DEVICE_DELETING))
+                        break;
+        *ret_before = state;
+        return state != MU_DEVICE_DELETED && state != MU_DEVICE_DELETING;
+}
+
+static int delete_claimed(struct mu_control *control, struct mu_pg *pg, struct mu_device *device,
+                          const char *actor, const char *address,
+                          enum mu_delete_outcome *ret_outcome)
+{
+        uint64_t seq;
+        int error = control->config.journal_barrier(control->config.ctx, &seq);
+
+        if (error == -ETIMEDOUT) {
+                *ret_outcome = MU_DELETE_JOURNAL_BUSY;
+                return 0;
+        }
+        if (error == 0)
+                error = write_down(control, pg, device->id, seq, actor, address);
+        if (error < 0)
+                return error;
+        *ret_outcome = MU_DELETE_DONE;
+        return 0;
+}
+
 int mu_device_delete(struct mu_control *control, struct mu_pg *pg, int64_t device_id,
                      const char *actor, const char *address, enum mu_delete_outcome *ret_outcome)
 {
         struct mu_device *device = mu_device_table_by_id(control->config.devices, device_id);
+        uint32_t before = MU_DEVICE_DELETED;
 
-        if (!device) {
-                *ret_outcome = MU_DELETE_UNKNOWN;
+        *ret_outcome = device ? MU_DELETE_DONE : MU_DELETE_UNKNOWN;
+        if (!device)
                 return 0;
-        }
-        uint32_t state = mu_device_state(device);
+        if (claim(device, &before)) {
+                int error = delete_claimed(control, pg, device, actor, address, ret_outcome);
 
-        do {
-                if (state == MU_DEVICE_DELETING) {
-                        *ret_outcome = MU_DELETE_UNDER_WAY;
-                        return 0;
-                }
-        } while (state != MU_DEVICE_DELETED &&
-                 !atomic_compare_exchange_weak(&device->state, &state, MU_DEVICE_DELETING));
-        if (state != MU_DEVICE_DELETED) {
-                int error = write_down(control, pg, device_id, actor, address);
-
-                if (error < 0) {
-                        atomic_store(&device->state, state);
+                if (error < 0 || *ret_outcome != MU_DELETE_DONE) {
+                        atomic_store(&device->state, before);
                         return error;
                 }
                 atomic_store(&device->state, MU_DEVICE_DELETED);
                 mu_device_table_note(control->config.devices, device, MU_EVENT_CHANGED);
                 atomic_fetch_add_explicit(&control->devices_deleted, 1, memory_order_relaxed);
+        } else if (before == MU_DEVICE_DELETING) {
+                *ret_outcome = MU_DELETE_UNDER_WAY;
+                return 0;
         }
-        *ret_outcome = MU_DELETE_DONE;
         /* The tombstone stands; a status left behind is only untidy, and a repeat removes it. */
         return mu_pg_query(pg, &DELETE_STATUS, MU_PG_VALUES(mu_pg_int8(device_id)), NULL);
 }

@@ -9,7 +9,7 @@
  * The memory changes first, so that no record of the device can lie above the sequence that is
  * written down; 410 is given only after the database has it, since an agent stops for good on it.
  *
- * Threads    any. Errors: of pg/error.h, or -ETIMEDOUT from the barrier; the device is live again.
+ * Threads    any. Errors: of pg/error.h or the barrier; the device is what it was before.
  */
 #ifndef MUSTER_CONTROL_DEVICE_DELETE_H
 #define MUSTER_CONTROL_DEVICE_DELETE_H
@@ -24,7 +24,8 @@ struct mu_pg;
 enum mu_delete_outcome {
         MU_DELETE_DONE, /* now or before */
         MU_DELETE_UNKNOWN,
-        MU_DELETE_UNDER_WAY, /* by another request */
+        MU_DELETE_UNDER_WAY,    /* by another request */
+        MU_DELETE_JOURNAL_BUSY, /* the journal does not move: nothing was changed */
 };
 
 MU_MUST_CHECK

@@ -11,6 +11,9 @@
  *                                                          one use
  *                                                        else refused
  *
+ * An enrolment token that is unknown, expired or revoked is refused whatever it asks for; one that
+ * is used up still serves a lost reply. A quarantined device is not taken over with its token.
+ *
  * A device's earlier tokens stay valid until the fresh one is first used. A deleted device never
  * comes back: its hardware_id gets a new device.
  *

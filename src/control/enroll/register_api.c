@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <openssl/mem.h>
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "control/control.h"
 #include "control/enroll/register.h"
@@ -19,16 +18,24 @@ enum {
 };
 
 /* Shows the new token to the frontends. */
-static int publish(struct mu_control *control, const struct mu_registered *registered,
+static int publish(struct mu_control *control, enum mu_register_outcome outcome,
+                   const struct mu_registered *registered,
                    const struct mu_register_request *request, const struct mu_digest *digest)
 {
         struct mu_device_table *devices = control->config.devices;
         struct mu_device *device;
 
         mu_device_table_lock(devices);
-        int error = mu_device_table_add(devices, registered->device_id, &device);
+        bool is_known = mu_device_table_by_id(devices, registered->device_id) != NULL;
+        /* A database restored from a backup under our feet gives out ids anew: a second device must
+         * never share one. A restart puts the lost devices back. */
+        int error = outcome == MU_REGISTER_NEW && is_known ? -EEXIST : 0;
 
+        if (error == 0)
+                error = mu_device_table_add(devices, registered->device_id, &device);
         if (error == 0) {
+                if (!is_known)
+                        atomic_store(&device->interval_s, registered->interval_s);
                 device->kind = (uint8_t)request->kind;
                 error = mu_device_table_add_token(devices, device, digest, registered->generation,
                                                   false);
@@ -99,8 +106,8 @@ static void reply(struct mu_control *control, struct mu_job *job,
         OPENSSL_cleanse(key_text, sizeof(key_text));
 }
 
-/* The device whose token came along, if it is a valid one. The keys of QSBR are not needed: the
- * table's lock keeps tokens in their place. */
+/* The device whose token came along, if it is a valid one. To show a token is not to use it: a lost
+ * reply stays one. */
 static int64_t own_device_id(struct mu_control *control, const struct mu_job *job)
 {
         struct mu_slice bearer = mu_job_bearer(job);
@@ -111,9 +118,7 @@ static int64_t own_device_id(struct mu_control *control, const struct mu_job *jo
                 return 0;
         mu_token_digest(bearer.data, bearer.bytes, &digest);
         mu_device_table_lock(control->config.devices);
-        const struct mu_device *device = mu_device_table_resolve(
-                control->config.devices, &digest,
-                mu_clock_monotonic_ns(control->config.clock) / MU_NS_PER_MS);
+        const struct mu_device *device = mu_device_table_peek(control->config.devices, &digest);
 
         if (device && mu_device_state(device) == MU_DEVICE_LIVE)
                 device_id = device->id;
@@ -163,10 +168,11 @@ static void carry_out(struct mu_control *control, struct mu_job *job, struct mu_
                 mu_control_database_failed(job, error);
         } else if (outcome != MU_REGISTER_NEW && outcome != MU_REGISTER_AGAIN) {
                 refuse(control, job, outcome);
-        } else if (publish(control, &registered, ask->request, &digest) < 0) {
+        } else if (publish(control, outcome, &registered, ask->request, &digest) < 0) {
                 mu_job_problem(job, 500, "internal", NULL,
                                "The device was registered but could not be taken into memory; "
-                               "register it again.");
+                               "register it again. If that does not help, the database has gone "
+                               "back to an older state: restart the appliance.");
         } else {
                 atomic_fetch_add_explicit(outcome == MU_REGISTER_NEW ? &control->registered_new
                                                                      : &control->registered_again,
@@ -191,12 +197,8 @@ static void register_device(struct mu_job *job, void *state, void *ctx)
         mu_address_format(mu_job_address(job), address);
         if (authorise(control, job, &enrolment_digest, &ask) < 0)
                 return;
-        if (!mu_device_table_authoritative(control->config.devices)) {
-                mu_job_problem_retry(job, 503, "starting", 5,
-                                     "The device list has not been read from the database yet; try "
-                                     "again.");
+        if (!mu_control_require_device_list(control, job))
                 return;
-        }
         int error = mu_decode_register(body.data, body.bytes, &request, &problem);
 
         if (error == -EBADMSG)
