@@ -38,16 +38,15 @@ int64_t mu_time_bucket_s(int64_t observed_at_us)
 uint32_t mu_next_heartbeat_s(int64_t device_id, uint32_t interval_s, int64_t now_us)
 {
         MU_ASSERT(interval_s > 0 && now_us > 0);
-        /* Milliseconds: turn (32 bits) times a year of them still fits. */
         uint64_t interval_ms = (uint64_t)interval_s * MU_MS_PER_S;
-        uint64_t turn = (uint64_t)device_id * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-        uint64_t phase_ms = turn * interval_ms >> 32;
+        uint64_t least_ms = ((uint64_t)interval_s + 1) / 2 * MU_MS_PER_S;
+        uint64_t turn = (uint64_t)device_id * UINT64_C(0x9e3779b97f4a7c15);
+        uint64_t phase_ms = (uint64_t)(((unsigned __int128)turn * interval_ms) >> 64);
         uint64_t at_ms = (uint64_t)(now_us / MU_US_PER_MS) % interval_ms;
         uint64_t until_ms = (phase_ms + interval_ms - at_ms) % interval_ms;
 
-        if (until_ms < interval_ms / 2)
+        if (until_ms < least_ms)
                 until_ms += interval_ms;
-        uint64_t until_s = (until_ms + MU_MS_PER_S / 2) / MU_MS_PER_S;
-
-        return until_s > 0 ? (uint32_t)until_s : 1;
+        /* Whole seconds, cut: half a second early every time is still the same phase. */
+        return (uint32_t)(until_ms / MU_MS_PER_S);
 }

@@ -22,6 +22,9 @@ enum mu_device_time_limits {
         MU_OFFSET_TOLERANCE_S = 300,
 };
 
+/* The first bucket after the epoch's own: bucket 0 names nothing. */
+#define MU_OBSERVED_AT_US_MIN INT64_C(10000000)
+
 /* How far from received_at an observed_at may lie to be accepted. */
 struct mu_time_window {
         int64_t back_us;
@@ -34,7 +37,9 @@ int32_t mu_clock_offset_measure(int32_t remembered_s, int64_t received_at_us, in
 static inline bool mu_time_in_window(const struct mu_time_window *window, int64_t received_at_us,
                                      int64_t observed_at_us)
 {
-        return observed_at_us >= received_at_us - window->back_us &&
+        /* A server whose clock stands at 1970 must not take what has no bucket. */
+        return observed_at_us >= MU_OBSERVED_AT_US_MIN &&
+               observed_at_us >= received_at_us - window->back_us &&
                observed_at_us <= received_at_us + window->ahead_us;
 }
 
@@ -43,7 +48,8 @@ int64_t mu_time_bucket_s(int64_t observed_at_us);
 
 /* Seconds until the device's next heartbeat. Every device has a phase of its own within the
  * interval, spread evenly over ids that follow each other (multiples of the golden ratio, Knuth
- * TAOCP 3, 6.4); the answer lies in [interval/2, 3/2 interval) and settles on the phase. */
+ * TAOCP 3, 6.4); the answer lies in [interval/2, 3/2 interval) and settles within a second of
+ * the phase. Any interval from 1 s. */
 uint32_t mu_next_heartbeat_s(int64_t device_id, uint32_t interval_s, int64_t now_us);
 
 #endif
