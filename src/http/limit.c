@@ -3,6 +3,7 @@
  * limit.c - the descriptor limit, and connections per address where somebody wants that.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,7 +11,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/random.h"
-#include "http/private.h"
+#include "http/limit.h"
 
 int mu_descriptors_raise(uint64_t *ret_limit)
 {

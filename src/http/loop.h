@@ -15,7 +15,8 @@
  * Ordering   Posted calls of one thread run in order.
  * Ownership  The server owns loops, connections and listening sockets. Routes, TLS, metrics and
  *            offload pools are lent until destroy.
- * Errors     negative errno; listen also a sentence.
+ * Process    create raises the soft descriptor limit to the hard one; run blocks SIGPIPE in its
+ * thread. Errors     negative errno; listen also a sentence.
  */
 #ifndef MUSTER_HTTP_LOOP_H
 #define MUSTER_HTTP_LOOP_H
@@ -84,8 +85,7 @@ struct mu_loop *mu_server_loop(struct mu_server *server, uint32_t index);
  * thread; not a signal handler. */
 void mu_server_stop(struct mu_server *server, uint32_t deadline_ms);
 
-/* Serves until stopped and every connection is gone. 0 or a negative errno. Blocks SIGPIPE for the
- * calling thread. */
+/* Serves until stopped and every connection is gone. 0 or a negative errno. */
 MU_MUST_CHECK
 int mu_loop_run(struct mu_loop *loop);
 

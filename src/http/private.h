@@ -25,6 +25,8 @@
 #include <h2o/http1.h>
 
 #include "base/random.h"
+#include "http/cells.h"
+#include "http/limit.h"
 #include "http/loop.h"
 #include "http/reply.h"
 #include "http/request.h"
@@ -70,42 +72,6 @@ struct mu_connection {
         struct mu_address address;
         enum mu_connection_state state;
         bool tls;
-};
-
-#define MU_STATUS_CLASSES 4 /* 2xx .. 5xx */
-
-struct mu_route_cells {
-        struct mu_histogram *duration_ns;
-        struct mu_cell status[MU_STATUS_CLASSES];
-};
-
-enum mu_tls_failure {
-        MU_TLS_FAILED_CLOSED,
-        MU_TLS_FAILED_TIMEOUT,
-        MU_TLS_FAILED_VERSION,
-        MU_TLS_FAILED_CIPHER,
-        MU_TLS_FAILED_ALPN,
-        MU_TLS_FAILED_CERTIFICATE_REFUSED,
-        MU_TLS_FAILED_NOT_TLS,
-        MU_TLS_FAILED_OTHER,
-        MU_TLS_FAILURES,
-};
-
-struct mu_loop_cells {
-        struct mu_cell open;
-        struct mu_cell accepted;
-        struct mu_cell handed_over;
-        struct mu_cell evicted; /* idle ones closed for room */
-        struct mu_cell refused; /* closed at once: at the cap, nothing idle */
-        struct mu_cell refused_address;
-        struct mu_cell no_descriptors;
-        struct mu_cell aborted; /* requests that died unanswered */
-        struct mu_cell protocol_errors;
-        struct mu_cell tls_full;
-        struct mu_cell tls_resumed;
-        struct mu_cell tls_failed[MU_TLS_FAILURES];
-        struct mu_histogram *handshake_ns;
-        struct mu_route_cells *routes; /* routes, and one more for what matched none */
 };
 
 struct mu_poll {
@@ -214,14 +180,6 @@ static inline struct mu_connection *mu_request_connection(const struct mu_reques
         return (struct mu_connection *)((const char *)request -
                                         offsetof(struct mu_connection, request));
 }
-
-/* limit.c: how many descriptors, and how many connections an address has. */
-MU_MUST_CHECK
-int mu_descriptors_raise(uint64_t *ret_limit); /* soft to hard */
-struct mu_address_counts *mu_address_counts_create(uint32_t per_address);
-void mu_address_counts_destroy(struct mu_address_counts *counts);
-bool mu_address_counts_enter(struct mu_address_counts *counts, struct mu_address address);
-void mu_address_counts_leave(struct mu_address_counts *counts, struct mu_address address);
 
 /* dispatch.c */
 void mu_dispatch_install(struct mu_server *server);

@@ -9,82 +9,55 @@
 #include "base/text.h"
 #include "http/private.h"
 
+static const struct {
+        int status;
+        const char *text;
+} statuses[] = {
+        /* The hot ones first. */
+        {202, "Accepted"},
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {422, "Unprocessable Content"},
+        {423, "Locked"},
+        {428, "Precondition Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {507, "Insufficient Storage"},
+};
+
 const char *mu_status_text(int status)
 {
-        switch (status) {
-        case 200:
-                return "OK";
-        case 201:
-                return "Created";
-        case 202:
-                return "Accepted";
-        case 204:
-                return "No Content";
-        case 206:
-                return "Partial Content";
-        case 301:
-                return "Moved Permanently";
-        case 302:
-                return "Found";
-        case 303:
-                return "See Other";
-        case 304:
-                return "Not Modified";
-        case 307:
-                return "Temporary Redirect";
-        case 308:
-                return "Permanent Redirect";
-        case 400:
-                return "Bad Request";
-        case 401:
-                return "Unauthorized";
-        case 403:
-                return "Forbidden";
-        case 404:
-                return "Not Found";
-        case 405:
-                return "Method Not Allowed";
-        case 406:
-                return "Not Acceptable";
-        case 408:
-                return "Request Timeout";
-        case 409:
-                return "Conflict";
-        case 410:
-                return "Gone";
-        case 412:
-                return "Precondition Failed";
-        case 413:
-                return "Content Too Large";
-        case 415:
-                return "Unsupported Media Type";
-        case 416:
-                return "Range Not Satisfiable";
-        case 422:
-                return "Unprocessable Content";
-        case 423:
-                return "Locked";
-        case 428:
-                return "Precondition Required";
-        case 429:
-                return "Too Many Requests";
-        case 431:
-                return "Request Header Fields Too Large";
-        case 500:
-                return "Internal Server Error";
-        case 501:
-                return "Not Implemented";
-        case 502:
-                return "Bad Gateway";
-        case 503:
-                return "Service Unavailable";
-        case 504:
-                return "Gateway Timeout";
-        case 507:
-                return "Insufficient Storage";
-        default:
-                return "Status";
+        for (size_t i = 0; i < MU_COUNT_OF(statuses); i++) {
+                if (statuses[i].status == status)
+                        return statuses[i].text;
         }
+        return "Status";
 }
 
 /* ---- headers ---- */
@@ -161,6 +134,8 @@ static void send_reply(struct mu_request *request, int status, const char *type,
         if (type)
                 h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type,
                                strlen(type));
+        if (mu_loop_stopping(mu_request_loop(request)))
+                req->http1_is_persistent = 0;
         mu_request_finish(request, status);
         h2o_start_response(req, &generator);
         h2o_send(req, &body, without_body || body.len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);

@@ -58,7 +58,7 @@ void mu_reply_close(struct mu_request *request);
 /* mu_pending_request and mu_reply_json in one; false: the handle was dead, nothing happened. */
 bool mu_pending_reply_json(struct mu_pending pending, int status, const char *json, size_t bytes);
 
-/* The reason phrase, "Status 599" style for unknown ones. Static. */
+/* The reason phrase; "Status" for unknown ones. Static. */
 const char *mu_status_text(int status);
 
 /* The body of a problem as text (request_id may be NULL). For jobs and other planes. */

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,11 +369,13 @@ bool peer_can_open(uint16_t port)
 void peer_open(struct peer *peer, uint16_t port)
 {
         struct timeval timeout = {.tv_sec = 10};
+        int on = 1;
 
         *peer = (struct peer){.room = 4096};
         peer->bytes = calloc(1, peer->room);
         assert_non_null(peer->bytes);
         assert_int_equal(connect_to(port, &peer->fd), 0);
+        setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
         setsockopt(peer->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 }
