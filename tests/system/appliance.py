@@ -169,11 +169,17 @@ class Appliance:
         return {"X-Admin-Key": (self.data_dir / "secrets" / "admin-key").read_text().strip()}
 
     def ready(self):
+        """/ready's body while it says 200."""
+        answer = self.probe()
+        return answer[1] if answer and answer[0] == 200 else None
+
+    def probe(self):
+        """(status, body) of /ready, whatever it says; None without an answer."""
         try:
             answer = self.session.get(self.url + "/ready", timeout=5)
-        except requests.RequestException:
+            return answer.status_code, answer.json()
+        except (requests.RequestException, KeyError):
             return None
-        return answer.json() if answer.status_code == 200 else None
 
     def metrics(self):
         """name{labels} → value, as text."""
@@ -183,6 +189,10 @@ class Appliance:
                 name, value = line.rsplit(" ", 1)
                 values[name] = float(value)
         return values
+
+    def rss_bytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
     def metric(self, prefix):
         """The sum of all series whose name begins so."""

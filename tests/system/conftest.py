@@ -9,6 +9,7 @@ import tempfile
 import pytest
 
 from appliance import Appliance
+from postgres_server import PostgresServer
 
 
 def pytest_addoption(parser):
@@ -83,3 +84,11 @@ def appliance(make_appliance):
     started = make_appliance()
     started.start()
     return started
+
+
+@pytest.fixture
+def postgres_server(scratch):
+    """A running PostgreSQL of the test's own, for MUSTER_DATABASE_URL."""
+    server = PostgresServer(scratch / "server")
+    yield server
+    server.destroy()
