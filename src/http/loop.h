@@ -44,13 +44,14 @@ enum mu_loop_limits {
 };
 
 struct mu_server_config {
-        uint32_t loop_count;              /* 1..MU_LOOPS_MAX */
-        uint32_t handshake_timeout_ms;    /* TLS, from accept */
-        uint32_t idle_timeout_ms;         /* between requests, until the next one's first byte */
-        uint32_t request_timeout_ms;      /* head and body together, from the first byte */
-        uint32_t write_timeout_ms;        /* a reply of which the peer acknowledges nothing more */
-        uint32_t body_bytes_max;          /* of any route; 413 above */
-        uint32_t connections_max;         /* 0: from the descriptor limit */
+        uint32_t loop_count;            /* 1..MU_LOOPS_MAX */
+        uint32_t handshake_timeout_ms;  /* TLS, from accept */
+        uint32_t idle_timeout_ms;       /* between requests, until the next one's first byte */
+        uint32_t request_timeout_ms;    /* head and body together, from the first byte */
+        uint32_t write_timeout_ms;      /* a reply of which the peer acknowledges nothing more */
+        uint32_t body_bytes_max;        /* of any route; 413 above */
+        uint64_t body_memory_bytes_max; /* of all bodies above 4 KiB, per loop; 503; 0: no bound */
+        uint32_t connections_max;       /* 0: from the descriptor limit */
         uint32_t connections_per_address; /* 0: no limit (a fleet sits behind one NAT) */
         uint32_t reserved_descriptors;    /* kept free for PostgreSQL, journal and files */
         const struct mu_clock *clock;     /* NULL: the system's. Times replies; h2o has its own */

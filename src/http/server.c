@@ -24,6 +24,7 @@ void mu_server_config_init(struct mu_server_config *config)
                 .request_timeout_ms = 30000, /* 256 KiB over a slow mobile uplink */
                 .write_timeout_ms = 30000,
                 .body_bytes_max = 256 * 1024,
+                .body_memory_bytes_max = 64 * 1024 * 1024, /* 256 of the largest batches at once */
                 .reserved_descriptors = 256,
                 .clock = mu_clock_system(),
         };
@@ -69,6 +70,7 @@ static void configure_h2o(struct mu_server *server)
         global->http1.idle_timeout = config->idle_timeout_ms;
         global->http1.req_timeout = config->request_timeout_ms;
         global->http1.write_timeout = config->write_timeout_ms;
+        global->http1.max_entity_memory = config->body_memory_bytes_max;
         global->http1.on_protocol_error = on_protocol_error;
         server->hostconf =
                 h2o_config_register_host(global, h2o_iovec_init(H2O_STRLIT("default")), 65535);

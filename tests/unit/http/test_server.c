@@ -185,6 +185,63 @@ static void limits_bodies_and_heads(void **state)
         assert_true(site_metric(&site, "muster_http_protocol_errors_total") == 3);
 }
 
+/* Slow senders of large bodies share a budget; small bodies never meet it. */
+static void bounds_the_memory_of_bodies(void **state)
+{
+        static const char head[] =
+                "POST /v1/echo HTTP/1.1\r\nHost: t\r\nContent-Length: 60000\r\n\r\n";
+        struct peer first, second, small;
+        struct answer answer;
+        char *body = calloc(1, 60001);
+
+        (void)state;
+        assert_non_null(body);
+        memset(body, 'z', 60000);
+        site.config.body_memory_bytes_max = 100000;
+        site_start(&site);
+        peer_open(&first, site.port);
+        peer_send(&first, head);
+        peer_send_bytes(&first, body, 59999);
+        peer_open(&small, site.port);
+        peer_post(&small, "/v1/echo", "[]", 200, "[]");
+        peer_open(&second, site.port);
+        /* Served as long as the first one's head has not arrived. */
+        for (bool refused = false; !refused;) {
+                peer_send(&second, head);
+                peer_send_bytes(&second, body, 60000);
+                peer_receive(&second, false, &answer);
+                refused = answer.status == 503;
+                if (refused) {
+                        assert_non_null(strstr(answer.head, "Retry-After: 2\r\n"));
+                        assert_non_null(strstr(answer.body, "too many large request bodies"));
+                }
+                answer_done(&answer);
+        }
+        assert_true(peer_at_end(&second));
+        peer_close(&second);
+        peer_post(&small, "/v1/echo", "[2]", 200, "[2]");
+        peer_ask(&first, "z", 200, body);
+        /* Given back: by an answer, and by a connection that ends. */
+        peer_post(&first, "/v1/echo", body, 200, body);
+        peer_send(&first, head);
+        peer_close(&first);
+        peer_open(&second, site.port);
+        for (bool served = false; !served;) {
+                peer_send(&second, head);
+                peer_send_bytes(&second, body, 60000);
+                peer_receive(&second, false, &answer);
+                served = answer.status == 200;
+                answer_done(&answer);
+                if (!served) {
+                        peer_close(&second);
+                        peer_open(&second, site.port);
+                }
+        }
+        peer_close(&second);
+        peer_close(&small);
+        free(body);
+}
+
 static void defers_and_replies_in_any_order(void **state)
 {
         struct peer peers[8];
@@ -425,6 +482,7 @@ int main(void)
                 T(finds_routes),
                 T(gives_each_reply_its_headers),
                 T(limits_bodies_and_heads),
+                T(bounds_the_memory_of_bodies),
                 T(defers_and_replies_in_any_order),
                 T(an_old_handle_never_answers_a_later_request),
                 T(survives_clients_that_leave_before_the_reply),
