@@ -295,7 +295,7 @@ static int judge_without_header(struct mu_journal *journal, struct mu_segment_cu
                                                              .first_seq = scan.first_seq,
                                                              .durable_seq = scan.first_seq - 1,
                                                              .last_seq = scan.last_seq,
-                                                             .end_bytes = scan.end});
+                                                             .end_bytes = mu_block_ceil(scan.end)});
                 return 0;
         }
         if (file_bytes == journal->config.segment_bytes && recovery->recyclable == 0) {
