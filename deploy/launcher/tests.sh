@@ -61,7 +61,7 @@ preset_part()
 run_pytest()
 {
         cd "$root"
-        MUSTER_BIN_DIR=$root/build/release/bin PYTHONDONTWRITEBYTECODE=1 \
+        MUSTER_TEST_BIN=$root/build/release/bin PYTHONDONTWRITEBYTECODE=1 \
                 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider --junitxml "$2" "tests/$1"
 }
 
