@@ -32,7 +32,7 @@ static int fail(char *error, int code, const char *path, const char *what)
         size_t chars = strlen(path);
         bool cut = chars > PATH_SHOWN;
 
-        (void)snprintf(error, MU_SECRET_ERROR_BYTES, "The secret %s%s %s", cut ? "..." : "",
+        (void)snprintf(error, MU_SECRET_ERROR_BYTES, "The secret %s%.100s %s", cut ? "..." : "",
                        path + (cut ? chars - PATH_SHOWN : 0), what);
         return code;
 }
