@@ -37,7 +37,8 @@ def refusal(owner, target):
     if owner == target or target == "muster":
         return None
     if target not in LEVELS:
-        return f"'{target}' is no module: new ones get a level in check_layers.py and src/README.md"
+        return (f"'{target}' is no module of ours: foreign headers come in <>, new modules get a "
+                "level in check_layers.py and src/README.md")
     if owner in OUTSIDE:
         if target in OUTSIDE[owner]:
             return None

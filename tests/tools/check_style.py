@@ -100,8 +100,8 @@ def check_calls(path, text, lines, findings):
     for number, line in enumerate(tree.code_only(text).split("\n"), 1):
         for match in call.finditer(line):
             if "allowed because" not in lines[number - 1]:
-                findings.append(f"{path}:{number}: {match.group(1)}() is banned: "
-                                f"use {banned[match.group(1)]}")
+                findings.append(f"{path}:{number}: {match.group(1)}() is banned; "
+                                f"instead: {banned[match.group(1)]}")
 
 
 def check(root):

@@ -50,7 +50,7 @@ class Layers(unittest.TestCase):
         self.assertIn("not part of", self.refused("include__muster__a_DOT_h", "base/a.h"))
 
     def test_unknown_folders_and_dots_are_refused(self):
-        self.assertIn("no module", self.refused("src__pg__a_DOT_c", "misc/a.h"))
+        self.assertIn("no module of ours", self.refused("src__pg__a_DOT_c", "misc/a.h"))
         self.assertIn("without ..", self.refused("src__pg__a_DOT_c", "../base/a.h"))
         self.assertEqual(len(findings(check_layers.check, src__misc__a_DOT_c="")), 1)
 
