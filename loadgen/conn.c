@@ -8,6 +8,7 @@
  *
  * A socket is closed at once; completions that still arrive for it carry the old generation.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -206,6 +207,20 @@ static void on_connected(struct mu_lg_worker *worker, struct mu_lg_conn *conn, i
                 failure(worker, conn, MU_LG_FAILURE_TLS, now_ns);
 }
 
+/* See count_sources() in run.c. A failure leaves the choice to the kernel. */
+static void choose_source(const struct mu_lg_worker *worker, const struct mu_lg_conn *conn)
+{
+        uint32_t sources = worker->run->sources_count;
+        struct sockaddr_in source = {.sin_family = AF_INET};
+        int one = 1;
+
+        if (sources == 0)
+                return;
+        source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + conn->index % sources);
+        (void)setsockopt(conn->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+        (void)bind(conn->fd, (const struct sockaddr *)&source, sizeof(source));
+}
+
 static void open_socket(struct mu_lg_worker *worker, struct mu_lg_conn *conn)
 {
         const struct mu_lg_url *url = &worker->run->url;
@@ -218,6 +233,7 @@ static void open_socket(struct mu_lg_worker *worker, struct mu_lg_conn *conn)
                 io_uring_prep_nop(sqe); /* reported as a failed connect, from the loop */
         } else {
                 (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+                choose_source(worker, conn);
                 io_uring_prep_connect(sqe, conn->fd, (const struct sockaddr *)&url->address,
                                       url->address_bytes);
         }

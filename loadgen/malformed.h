@@ -32,10 +32,11 @@ enum mu_lg_malformed_answer {
 /* How the bytes are sent. */
 enum mu_lg_malformed_manner {
         MU_LG_SEND_WHOLE,
-        MU_LG_SEND_DRIP,      /* a byte now and then: slowloris */
-        MU_LG_SEND_HALF,      /* half, then silence */
-        MU_LG_SEND_AND_CLOSE, /* half, then the connection ends; no answer is expected */
-        MU_LG_SEND_AND_SHUT,  /* half, then our side of the connection ends */
+        MU_LG_SEND_UNFINISHED, /* whole, but a server may wait for more of it */
+        MU_LG_SEND_DRIP,       /* a byte now and then: slowloris */
+        MU_LG_SEND_HALF,       /* half, then silence */
+        MU_LG_SEND_AND_CLOSE,  /* half, then the connection ends; no answer is expected */
+        MU_LG_SEND_AND_SHUT,   /* half, then our side of the connection ends */
         MU_LG_SEND_NOTHING,
 };
 

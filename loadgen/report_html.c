@@ -368,7 +368,10 @@ static void add_latencies(struct mu_text *out, const struct mu_lg_outcome *outco
 
 static int write_page(struct mu_text *out, const struct mu_lg_outcome *outcome, const char *path)
 {
-        mu_text_add(out, mu_lg_page_start);
+        mu_text_add(out, mu_lg_page_head);
+        mu_text_add(out, "<style>\n");
+        mu_text_add(out, mu_lg_report_css);
+        mu_text_add(out, "</style></head><body><main>\n");
         add_header(out, outcome);
         add_tiles(out, outcome);
         add_slo(out, &outcome->slo);

@@ -10,7 +10,8 @@
 #include "base/text.h"
 #include "outcome.h"
 
-extern const char mu_lg_page_start[]; /* up to the opened <main> */
+extern const char mu_lg_page_head[];
+extern const char mu_lg_report_css[]; /* report.css, embedded by CMakeLists.txt */
 
 void mu_lg_page_add_answers(struct mu_text *out, const struct mu_lg_outcome *outcome);
 void mu_lg_page_add_cpu(struct mu_text *out, const struct mu_lg_outcome *outcome);

@@ -38,7 +38,7 @@ struct malformed {
 static bool is_slow(const struct mu_lg_malformed_kind *kind)
 {
         return kind->manner == MU_LG_SEND_DRIP || kind->manner == MU_LG_SEND_HALF ||
-               kind->manner == MU_LG_SEND_NOTHING;
+               kind->manner == MU_LG_SEND_NOTHING || kind->manner == MU_LG_SEND_UNFINISHED;
 }
 
 static int start(struct mu_lg_worker *worker)
@@ -120,7 +120,7 @@ static bool send_bad(struct mu_lg_worker *worker, struct malformed *state, struc
                 bytes = 0;
         else if (kind->manner == MU_LG_SEND_DRIP)
                 bytes = DRIP_START;
-        else if (kind->manner != MU_LG_SEND_WHOLE)
+        else if (kind->manner != MU_LG_SEND_WHOLE && kind->manner != MU_LG_SEND_UNFINISHED)
                 bytes /= 2;
         conn->out_bytes = bytes;
         conn->keep_body_max_bytes = 0;

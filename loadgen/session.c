@@ -2,11 +2,13 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/random.h"
 #include "clock.h"
@@ -85,6 +87,17 @@ static uint32_t descriptors_free(void)
                        ? (uint32_t)(limit.rlim_cur < 1000000 ? limit.rlim_cur : 1000000) -
                                  DESCRIPTORS_SPARE
                        : DESCRIPTORS_SPARE;
+}
+
+/* The kernel doubles a process's descriptor table as it fills, and with several threads waits for
+ * an RCU grace period each time: tens of milliseconds in the middle of a run. So it is grown now.
+ */
+static void grow_descriptor_table(uint32_t connections)
+{
+        int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)(connections + DESCRIPTORS_SPARE / 2));
+
+        if (fd >= 0)
+                close(fd);
 }
 
 static uint32_t choose_connections(struct session *session)
@@ -323,6 +336,7 @@ static int work(struct session *session)
         outcome->devices_count = session->fleet.count;
         outcome->url = session->url.base;
         outcome->connections_count = choose_connections(session);
+        grow_descriptor_table(outcome->connections_count);
         if (register_missing(session) < 0)
                 return complain(session, MU_LG_EXIT_RUN);
         if (options->scenario == MU_LG_REGISTER) {

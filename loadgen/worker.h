@@ -104,6 +104,7 @@ struct mu_lg_run {
         uint64_t start_wall_ms;
         uint32_t boot; /* random, part of every boot_id of this run */
         uint32_t threads_count;
+        uint32_t sources_count; /* local addresses to connect from; 0: the kernel's choice */
         pthread_barrier_t ready;
         pthread_barrier_t go;
         _Atomic bool interrupted;

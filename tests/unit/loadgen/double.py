@@ -5,7 +5,8 @@
 Speaks the device contract (/v1/register, /v1/heartbeat, /v1/heartbeats) and /admin/verify, keeps
 what it acknowledged in memory, and can be told to misbehave. Not for measuring speed.
 
-    double.py [--port 0] [--port-file FILE] [--lose N] [--shed N] [--close N] [--extra N] [--stall N]
+    double.py [--port 0] [--port-file FILE]
+              [--lose N] [--shed N] [--close N] [--extra N] [--stall N]
 
 Every N-th heartbeat: --lose acknowledges without storing, --shed answers 503, --close closes
 without an answer, --stall never answers, --extra stores a second bucket nobody sent.
@@ -122,9 +123,9 @@ class Server:
         device_id = self.device_of(headers)
         item = parse_json(body)
         bucket = self.bucket_of(item, None)
-        invalid = [key for key, good in (("battery", lambda v: isinstance(v, int) and 0 <= v <= 100),
-                                         ("ssid", lambda v: isinstance(v, str) and "\0" not in v))
-                   if key in item and not good(item[key])]
+        rules = {"battery": lambda value: isinstance(value, int) and 0 <= value <= 100,
+                 "ssid": lambda value: isinstance(value, str) and "\0" not in value}
+        invalid = [key for key, good in rules.items() if key in item and not good(item[key])]
         new = self.store(device_id, bucket)
         if new is None:
             raise Problem(503, "shed")
@@ -174,7 +175,8 @@ class Server:
         start, end = int(query["from"]), int(query["to"])
         after, limit = int(query.get("after", 0)), int(query.get("limit", 1000))
         device_id = int(query["device_id"])
-        buckets = sorted(b for b in self.stored.get(device_id, []) if start <= b < end and b > after)
+        buckets = sorted(b for b in self.stored.get(device_id, [])
+                         if start <= b < end and b > after)
         return 200, {"device_id": str(device_id), "count": len(buckets[:limit]),
                      "buckets": buckets[:limit]}
 
@@ -184,17 +186,16 @@ class Server:
 
     def metrics(self):
         n = self.heartbeats
-        return ("# TYPE process_cpu_seconds_total counter\n"
-                "process_cpu_seconds_total %f\n"
-                "# TYPE muster_stage_seconds histogram\n" % time.process_time() +
-                "".join('muster_stage_seconds_bucket{stage="%s",le="%s"} %d\n' % (stage, le, n * share)
-                        for stage, scale in (("decode", 1e-6), ("ring wait", 2e-5), ("sync", 1e-4),
-                                             ("copy", 6e-3), ("commit", 2e-3))
-                        for le, share in ((scale, 0.5), (scale * 4, 0.95), ("+Inf", 1))) +
-                "".join('muster_stage_seconds_sum{stage="%s"} %f\nmuster_stage_seconds_count{stage="%s"} %d\n'
-                        % (stage, n * scale * 1.5, stage, n)
-                        for stage, scale in (("decode", 1e-6), ("ring wait", 2e-5), ("sync", 1e-4),
-                                             ("copy", 6e-3), ("commit", 2e-3))))
+        lines = ["process_cpu_seconds_total %f" % time.process_time(),
+                 "# TYPE muster_stage_seconds histogram"]
+        for stage, scale in (("decode", 1e-6), ("ring wait", 2e-5), ("sync", 1e-4),
+                             ("copy", 6e-3), ("commit", 2e-3)):
+            for le, share in ((scale, 0.5), (scale * 4, 0.95), ("+Inf", 1)):
+                lines.append('muster_stage_seconds_bucket{stage="%s",le="%s"} %d'
+                             % (stage, le, n * share))
+            lines.append('muster_stage_seconds_sum{stage="%s"} %f' % (stage, n * scale * 1.5))
+            lines.append('muster_stage_seconds_count{stage="%s"} %d' % (stage, n))
+        return "\n".join(lines) + "\n"
 
     def route(self, method, target, headers, body):
         path, _, rest = target.partition("?")

@@ -153,8 +153,8 @@ class ProgramTest(unittest.TestCase):
 
     def test_compressed_follows_the_server(self):
         with Double("--next-in", "60") as double:
-            out = self.load(double, "compressed", "--speed", "60", "--interval", "60s", "--duration",
-                            "4s", "--keep-alive", "--verify")
+            out = self.load(double, "compressed", "--speed", "60", "--interval", "60s",
+                            "--duration", "4s", "--keep-alive", "--verify")
             # One heartbeat a second and device, but for the jitter.
             self.assertGreater(out["counts"]["acknowledged"], 150)
             self.assertLessEqual(out["counts"]["acknowledged"], 200)
@@ -179,7 +179,8 @@ class ProgramTest(unittest.TestCase):
 
     def test_a_server_that_takes_anything_is_found_out(self):
         with Double("--next-in", "0", "--idle", "100") as double:
-            out = self.load(double, "malformed", "--duration", "2s", "--slow-deadline", "1s", code=1)
+            out = self.load(double, "malformed", "--duration", "2s", "--slow-deadline", "1s",
+                            code=1)
             wrong = {kind["kind"] for kind in out["malformed"] if kind["wrong"]}
             self.assertEqual(wrong, {"silent", "half_open", "slowloris", "lines_bare"})
 

@@ -16,26 +16,26 @@ struct expected {
 };
 
 static const struct expected good[] = {
-        { "HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nhello", 202, true, -1, "hello" },
-        { "HTTP/1.1 202\r\ncontent-length:0\r\n\r\n", 202, true, -1, "" },
-        { "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, false, -1, "ok" },
-        { "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", 200, true, -1,
-          "ok" },
-        { "HTTP/1.1 503 x\r\nRetry-After:  17 \r\nConnection: Close\r\nContent-Length: 0\r\n\r\n",
-          503, false, 17, "" },
-        { "HTTP/1.1 503 x\r\nRetry-After: Fri, 31 Dec 1999\r\nContent-Length: 0\r\n\r\n", 503, true,
-          -1, "" },
-        { "HTTP/1.1 200 OK\r\nConnection: upgrade, close\r\nContent-Length: 0\r\n\r\n", 200, false,
-          -1, "" },
-        { "HTTP/1.1 204 None\r\n\r\n", 204, true, -1, "" },
-        { "HTTP/1.1 304 Same\r\nContent-Length: 90\r\n\r\n", 304, true, -1, "" },
-        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n"
-          "0\r\nTrailer: 1\r\n\r\n",
-          200, true, -1, "abc0123456789" },
-        { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Big\r\nContent-Length: 1\r\n\r\nx", 413, true,
-          -1, "x" },
-        { "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 200, true, -1,
-          "abc" },
+        {"HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nhello", 202, true, -1, "hello"},
+        {"HTTP/1.1 202\r\ncontent-length:0\r\n\r\n", 202, true, -1, ""},
+        {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, false, -1, "ok"},
+        {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", 200, true, -1,
+         "ok"},
+        {"HTTP/1.1 503 x\r\nRetry-After:  17 \r\nConnection: Close\r\nContent-Length: 0\r\n\r\n",
+         503, false, 17, ""},
+        {"HTTP/1.1 503 x\r\nRetry-After: Fri, 31 Dec 1999\r\nContent-Length: 0\r\n\r\n", 503, true,
+         -1, ""},
+        {"HTTP/1.1 200 OK\r\nConnection: upgrade, close\r\nContent-Length: 0\r\n\r\n", 200, false,
+         -1, ""},
+        {"HTTP/1.1 204 None\r\n\r\n", 204, true, -1, ""},
+        {"HTTP/1.1 304 Same\r\nContent-Length: 90\r\n\r\n", 304, true, -1, ""},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n"
+         "0\r\nTrailer: 1\r\n\r\n",
+         200, true, -1, "abc0123456789"},
+        {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Big\r\nContent-Length: 1\r\n\r\nx", 413, true,
+         -1, "x"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 200, true, -1,
+         "abc"},
 };
 
 static void check(const struct mu_lg_reply *reply, const struct expected *want)
@@ -58,7 +58,7 @@ static void test_every_cut(void **state)
 
                 for (size_t a = 0; a <= bytes; a++) {
                         for (size_t b = a; b <= bytes; b += 7) {
-                                const size_t cuts[] = { 0, a, b, bytes };
+                                const size_t cuts[] = {0, a, b, bytes};
                                 struct mu_lg_reply reply;
 
                                 mu_lg_reply_init(&reply);
@@ -66,9 +66,9 @@ static void test_every_cut(void **state)
                                 for (size_t c = 0; c < 3; c++) {
                                         size_t n = cuts[c + 1] - cuts[c];
 
-                                        assert_int_equal(mu_lg_reply_feed(&reply,
-                                                                          good[i].text + cuts[c], n),
-                                                         n);
+                                        assert_int_equal(
+                                                mu_lg_reply_feed(&reply, good[i].text + cuts[c], n),
+                                                n);
                                 }
                                 check(&reply, &good[i]);
                                 mu_lg_reply_done(&reply);
@@ -148,9 +148,9 @@ static void test_end_of_stream(void **state)
         assert_false(reply.keep_alive);
 
         mu_lg_reply_next(&reply, 100);
-        assert_int_equal(mu_lg_reply_feed(&reply, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
-                                          41),
-                         41);
+        assert_int_equal(
+                mu_lg_reply_feed(&reply, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 41),
+                41);
         assert_int_equal(mu_lg_reply_eof(&reply), -EPROTO);
         mu_lg_reply_done(&reply);
 }
@@ -165,9 +165,9 @@ static void test_limits(void **state)
         memset(line, 'a', 9000);
         mu_lg_reply_init(&reply);
         mu_lg_reply_next(&reply, 2); /* keeps two bytes of the body, counts all */
-        assert_int_equal(mu_lg_reply_feed(&reply, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde",
-                                          43),
-                         43);
+        assert_int_equal(
+                mu_lg_reply_feed(&reply, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde", 43),
+                43);
         assert_true(mu_lg_reply_complete(&reply));
         assert_string_equal(reply.body, "ab");
 

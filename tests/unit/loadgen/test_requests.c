@@ -18,23 +18,24 @@ static struct mu_lg_url example_url(void)
         return url;
 }
 
-/* Whatever the digits, Content-Length is the body's length and the body is the JSON that was meant. */
+/* Whatever the digits, Content-Length is the body's length and the body is the JSON that was meant.
+ */
 static void test_heartbeat_requests(void **state)
 {
-        static const uint32_t devices[] = { 0, 9, 10, 1999, 99999, 1999999 };
+        static const uint32_t devices[] = {0, 9, 10, 1999, 99999, 1999999};
         struct mu_lg_url url = example_url();
         char out[MU_LG_HEARTBEAT_BYTES_MAX];
 
         (void)state;
         for (size_t i = 0; i < MU_COUNT_OF(devices); i++) {
                 for (uint32_t seq = 0; seq < 2000000000; seq = seq * 13 + 1) {
-                        struct mu_lg_device device = { .id = 5, .seq = seq, .token_bytes = 46 };
+                        struct mu_lg_device device = {.id = 5, .seq = seq, .token_bytes = 46};
                         uint32_t bucket = 176371920u + seq % 50000;
 
                         memset(device.token, 'T', 46);
-                        uint32_t bytes = mu_lg_heartbeat_request(out, &url, 0xdeadbeef, &device,
-                                                                 devices[i], bucket,
-                                                                 UINT64_C(1763719200007), i % 2);
+                        uint32_t bytes =
+                                mu_lg_heartbeat_request(out, &url, 0xdeadbeef, &device, devices[i],
+                                                        bucket, UINT64_C(1763719200007), i % 2);
                         char *body = memmem(out, bytes, "\r\n\r\n", 4);
                         char *length = memmem(out, bytes, "Content-Length: ", 16);
 
@@ -59,7 +60,8 @@ static void test_heartbeat_requests(void **state)
 
 static void test_json_number(void **state)
 {
-        static const char body[] = "{\"server_time\":1.5,\"next_heartbeat_in_s\": 287,\"commands\":0}";
+        static const char body[] =
+                "{\"server_time\":1.5,\"next_heartbeat_in_s\": 287,\"commands\":0}";
 
         (void)state;
         assert_int_equal(mu_lg_json_number(body, sizeof(body) - 1, "next_heartbeat_in_s"), 287);
@@ -72,9 +74,9 @@ static void test_json_number(void **state)
 
 static void test_urls(void **state)
 {
-        static const char *const bad[] = { "127.0.0.1:80", "ftp://x", "http://", "http://x:0",
-                                           "http://x:65536", "http://x/path", "http://[::1",
-                                           "http://x?q", "https://x:1y" };
+        static const char *const bad[] = {"127.0.0.1:80", "ftp://x",        "http://",
+                                          "http://x:0",   "http://x:65536", "http://x/path",
+                                          "http://[::1",  "http://x?q",     "https://x:1y"};
         struct mu_lg_url url;
         char error[256];
 
@@ -94,8 +96,12 @@ static void test_malformed_kinds(void **state)
 {
         struct mu_lg_url url = example_url();
         char *out = malloc(MU_LG_MALFORMED_ROOM_BYTES);
-        struct mu_lg_malformed_input input = { .url = &url, .token = "mu_token", .token_bytes = 8,
-                                               .ts_s = 1763719200, .now_s = 1763719300, .out = out };
+        struct mu_lg_malformed_input input = {.url = &url,
+                                              .token = "mu_token",
+                                              .token_bytes = 8,
+                                              .ts_s = 1763719200,
+                                              .now_s = 1763719300,
+                                              .out = out};
 
         (void)state;
         assert_non_null(out);

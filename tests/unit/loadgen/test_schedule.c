@@ -25,7 +25,7 @@ static void test_pacers_interleave_exactly(void **state)
 
 static void test_shares_add_up(void **state)
 {
-        static const uint64_t totals[] = { 0, 1, 7, 2000, 100000, 1234567 };
+        static const uint64_t totals[] = {0, 1, 7, 2000, 100000, 1234567};
 
         (void)state;
         for (size_t t = 0; t < MU_COUNT_OF(totals); t++) {

@@ -38,9 +38,9 @@ static void test_terms(void **state)
 static void test_bad_terms_are_named(void **state)
 {
         static const char *const bad[] = {
-                "p99",     "p99<",     "p99<10",    "p99<10m",  "p0<1ms",    "p101<1ms", "<5ms",
-                "shed=0s", "shed!0",   "colour=1",  "p99<-1ms", "rate>=fast", "p99<nanms", "p99=<1ms",
-                "shed=1 2x", "p9x9<1ms", "service_max<1ms",
+                "p99",       "p99<",     "p99<10",    "p99<10m",  "p0<1ms",          "p101<1ms",
+                "<5ms",      "shed=0s",  "shed!0",    "colour=1", "p99<-1ms",        "rate>=fast",
+                "p99<nanms", "p99=<1ms", "shed=1 2x", "p9x9<1ms", "service_max<1ms",
         };
 
         (void)state;
@@ -60,10 +60,10 @@ static void test_judging(void **state)
                 double measured;
                 bool holds;
         } cases[] = {
-                { "shed<5", 4, true },    { "shed<5", 5, false },  { "shed<=5", 5, true },
-                { "shed<=5", 6, false },  { "shed>5", 6, true },   { "shed>5", 5, false },
-                { "shed>=5", 5, true },   { "shed>=5", 4, false }, { "shed=5", 5, true },
-                { "shed=5", 4, false },   { "shed=5", 6, false },
+                {"shed<5", 4, true},   {"shed<5", 5, false},  {"shed<=5", 5, true},
+                {"shed<=5", 6, false}, {"shed>5", 6, true},   {"shed>5", 5, false},
+                {"shed>=5", 5, true},  {"shed>=5", 4, false}, {"shed=5", 5, true},
+                {"shed=5", 4, false},  {"shed=5", 6, false},
         };
 
         (void)state;

@@ -80,23 +80,21 @@ static void test_merge(void **state)
         mu_lg_stats_done(&b);
 }
 
-static const char before[] =
-        "# HELP x y\n# TYPE muster_stage_seconds histogram\n"
-        "muster_stage_seconds_bucket{stage=\"copy\",le=\"0.001\"} 10\n"
-        "muster_stage_seconds_bucket{stage=\"copy\",le=\"0.01\"} 10\n"
-        "muster_stage_seconds_bucket{stage=\"copy\",le=\"+Inf\"} 10\n"
-        "muster_stage_seconds_sum{stage=\"copy\"} 0.005\n"
-        "muster_stage_seconds_count{stage=\"copy\"} 10\n"
-        "muster_stage_seconds_count{stage=\"idle\"} 4\n"
-        "process_cpu_seconds_total 1.5\n";
-static const char after[] =
-        "muster_stage_seconds_bucket{le=\"0.001\",stage=\"copy\"} 60\n"
-        "muster_stage_seconds_bucket{le=\"0.01\",stage=\"copy\"} 110\n"
-        "muster_stage_seconds_bucket{le=\"+Inf\",stage=\"copy\"} 110\n"
-        "muster_stage_seconds_sum{stage=\"copy\"} 0.305\n"
-        "muster_stage_seconds_count{stage=\"copy\"} 110 1700000000000\n"
-        "muster_stage_seconds_count{stage=\"idle\"} 4\n"
-        "other_seconds_count 3\nbroken{ 4\n\nprocess_cpu_seconds_total 4\n";
+static const char before[] = "# HELP x y\n# TYPE muster_stage_seconds histogram\n"
+                             "muster_stage_seconds_bucket{stage=\"copy\",le=\"0.001\"} 10\n"
+                             "muster_stage_seconds_bucket{stage=\"copy\",le=\"0.01\"} 10\n"
+                             "muster_stage_seconds_bucket{stage=\"copy\",le=\"+Inf\"} 10\n"
+                             "muster_stage_seconds_sum{stage=\"copy\"} 0.005\n"
+                             "muster_stage_seconds_count{stage=\"copy\"} 10\n"
+                             "muster_stage_seconds_count{stage=\"idle\"} 4\n"
+                             "process_cpu_seconds_total 1.5\n";
+static const char after[] = "muster_stage_seconds_bucket{le=\"0.001\",stage=\"copy\"} 60\n"
+                            "muster_stage_seconds_bucket{le=\"0.01\",stage=\"copy\"} 110\n"
+                            "muster_stage_seconds_bucket{le=\"+Inf\",stage=\"copy\"} 110\n"
+                            "muster_stage_seconds_sum{stage=\"copy\"} 0.305\n"
+                            "muster_stage_seconds_count{stage=\"copy\"} 110 1700000000000\n"
+                            "muster_stage_seconds_count{stage=\"idle\"} 4\n"
+                            "other_seconds_count 3\nbroken{ 4\n\nprocess_cpu_seconds_total 4\n";
 
 static void test_metrics_difference(void **state)
 {

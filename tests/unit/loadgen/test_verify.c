@@ -17,7 +17,7 @@ static void mark(struct mu_lg_marks *marks, uint32_t bucket, bool acknowledged)
 /* The numbers of README.md's contract: whoever writes the server's side has these to compare. */
 static void test_digest_vectors(void **state)
 {
-        struct mu_lg_digest digest = { 0 };
+        struct mu_lg_digest digest = {0};
 
         (void)state;
         assert_true(mu_hash_u64(1) == UINT64_C(0x5692161d100b05e5));
@@ -34,7 +34,7 @@ static void test_digest_vectors(void **state)
 
 static void test_marks(void **state)
 {
-        struct mu_lg_marks marks = { 0 };
+        struct mu_lg_marks marks = {0};
         uint32_t first, last;
 
         (void)state;
@@ -59,10 +59,10 @@ static void test_marks(void **state)
 /* Each way in which storage can differ is counted as what it is, and only as that. */
 static void test_compare(void **state)
 {
-        struct mu_lg_device device = { .id = 7 };
-        struct mu_lg_verify result = { 0 };
+        struct mu_lg_device device = {.id = 7};
+        struct mu_lg_verify result = {0};
         /* sent: 0..5; answered: 0..3. Stored: 0, 1 twice, 3, 4, and one never sent. */
-        const uint32_t stored[] = { BASE + 4, BASE + 1, BASE, BASE + 3, BASE + 1, BASE + 9 };
+        const uint32_t stored[] = {BASE + 4, BASE + 1, BASE, BASE + 3, BASE + 1, BASE + 9};
 
         (void)state;
         for (uint32_t i = 0; i < 6; i++)
@@ -87,7 +87,7 @@ static void test_compare(void **state)
 /* The buckets a device may use, and what keeps past and real-time ones apart. */
 static void test_claims(void **state)
 {
-        struct mu_lg_device device = { .id = 1 };
+        struct mu_lg_device device = {.id = 1};
 
         (void)state;
         assert_int_equal(mu_lg_device_claim(&device, BASE, BASE + 2), BASE);
