@@ -4,8 +4,8 @@
  *
  *   bench_ceiling_204 PORT     serves on 127.0.0.1 until SIGTERM
  *
- * The same libh2o that musterd links, without anything of ours: what a heartbeat costs above this is
- * ours.
+ * The same libh2o that musterd links, without anything of ours: what a heartbeat costs above this
+ * is ours.
  */
 #include <errno.h>
 #include <netinet/in.h>
