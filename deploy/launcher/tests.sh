@@ -58,19 +58,41 @@ preset_part()
         count_part "$preset" "$file"
 }
 
+# run_pytest KIND PRESET JUNIT_FILE [pytest option...]
 run_pytest()
 {
+        local kind=$1 preset=$2 file=$3
+        shift 3
         cd "$root"
-        MUSTER_TEST_BIN=$root/build/release/bin PYTHONDONTWRITEBYTECODE=1 \
-                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider --junitxml "$2" "tests/$1"
+        # A report of a sanitizer must be seen even where the test would not notice the daemon's end.
+        local report=log_path=$logs/sanitizer-$preset
+        ASAN_OPTIONS=$report UBSAN_OPTIONS=$report:print_stacktrace=1 TSAN_OPTIONS=$report \
+                MUSTER_TEST_BIN=$root/build/$preset/bin PYTHONDONTWRITEBYTECODE=1 \
+                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider --junitxml "$file" "tests/$kind" "$@"
 }
 
+# pytest_part KIND PRESET [pytest option...]
 pytest_part()
 {
-        local kind=$1 file=$logs/test-$1.xml
-        rm -f "$file"
-        run_step "$kind tests" run_pytest "$kind" "$file" || true
-        count_part "$kind" "$file"
+        local kind=$1 preset=$2 file=$logs/test-$1-$2.xml report
+        shift 2
+        rm -f "$file" "$logs/sanitizer-$preset".*
+        run_step "$kind tests ($preset)" run_pytest "$kind" "$preset" "$file" "$@" || true
+        count_part "$kind ($preset)" "$file"
+        while read -r report; do
+                failed=$((failed + 1))
+                failures+=("$kind ($preset): the sanitizer's report is in ${report#"$root"/}")
+        done < <(compgen -G "$logs/sanitizer-$preset.*")
+}
+
+has_pytest() { [[ -n $(find "$root/tests/$1" -name 'test_*.py' -print -quit 2>/dev/null) ]]; }
+
+# sanitizer_part PRESET: the unit tests, and the system tests with fewer rounds of kill -9.
+sanitizer_part()
+{
+        preset_part "$1" all -LE "$not_again"
+        [[ -x $root/build/$1/bin/musterd ]] && has_pytest system || return 0
+        pytest_part system "$1" --rounds 5
 }
 
 # has_part PART: does the tree have it, and was it asked for?
@@ -81,7 +103,7 @@ has_part()
         case $part in
         asan | tsan) ((!quick)) ;;
         fuzz) ((!quick)) && [[ -f $root/tests/fuzz/CMakeLists.txt ]] ;;
-        system | stage | fault) [[ -n $(find "$root/tests/$part" -name 'test_*.py' -print -quit 2>/dev/null) ]] ;;
+        system | stage | fault) has_pytest "$part" ;;
         esac
 }
 
@@ -97,10 +119,10 @@ run_parts()
                 build_part release all || return 0
         fi
         ! has_part fuzz || preset_part fuzz fuzz_targets -L fuzz
-        ! has_part asan || preset_part asan all -LE "$not_again"
-        ! has_part tsan || preset_part tsan all -LE "$not_again"
+        ! has_part asan || sanitizer_part asan
+        ! has_part tsan || sanitizer_part tsan
         for kind in system stage fault; do
-                ! has_part "$kind" || pytest_part "$kind"
+                ! has_part "$kind" || pytest_part "$kind" release
         done
 }
 
@@ -109,6 +131,9 @@ count_steps()
         local part count=2
         for part in release fuzz asan tsan; do
                 ! has_part "$part" || count=$((count + 2))
+        done
+        for part in asan tsan; do
+                ! { has_part "$part" && has_pytest system; } || count=$((count + 1))
         done
         for part in system stage fault; do
                 ! has_part "$part" || count=$((count + 1))
