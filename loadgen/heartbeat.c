@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "clock.h"
+#include "muster/wire.h"
 
 #define KEEP_BODY_BYTES 1024u
 
@@ -94,7 +95,7 @@ uint32_t mu_lg_heartbeat_request(char *out, const struct mu_lg_url *url, uint32_
 {
         char *at = out;
 
-        at = PUT(at, "POST /v1/heartbeat HTTP/1.1\r\nHost: ");
+        at = PUT(at, "POST " MU_PATH_HEARTBEAT " HTTP/1.1\r\nHost: ");
         at = put(at, url->authority, strlen(url->authority));
         at = PUT(at, "\r\nContent-Type: application/json\r\nAuthorization: Bearer ");
         at = put(at, device->token, device->token_bytes);

@@ -9,6 +9,7 @@
 
 #include "client.h"
 #include "clock.h"
+#include "muster/wire.h"
 
 #define METRICS_TIMEOUT_NS (5 * MU_LG_NS_PER_S)
 
@@ -220,7 +221,7 @@ static struct mu_lg_snapshot *read_server(struct mu_lg_server_use *use,
                 }
         }
         mu_lg_client_init(&client, url, tls, METRICS_TIMEOUT_NS);
-        if (mu_lg_client_request(&client, "/metrics", "", NULL, 0) < 0)
+        if (mu_lg_client_request(&client, MU_PATH_METRICS, "", NULL, 0) < 0)
                 snprintf(use->why, sizeof(use->why), "%.150s", client.error);
         else if (client.reply.status != 200 || !client.reply.body)
                 snprintf(use->why, sizeof(use->why), "/metrics answered %d", client.reply.status);

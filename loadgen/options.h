@@ -18,8 +18,6 @@
 
 #define MU_LG_THREADS_MAX 64u
 #define MU_LG_DEVICES_MAX 2000000u
-#define MU_LG_BATCH_ITEMS_MAX 500u
-#define MU_LG_BATCH_BYTES_MAX (256u * 1024u)
 
 enum mu_lg_scenario_id {
         MU_LG_STEADY,

@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "heartbeat.h"
+#include "muster/wire.h"
 #include "scenarios.h"
 #include "schedule.h"
 
@@ -62,7 +63,7 @@ static int fill_queue(struct mu_lg_worker *worker, struct drain *drain, uint32_t
         drain->buckets = malloc(wanted * sizeof(*drain->buckets));
         if (!drain->buckets)
                 return -ENOMEM;
-        drain->batch_max = MU_LG_BATCH_ITEMS_MAX;
+        drain->batch_max = MU_BATCH_ITEMS_MAX;
         while (drain->count < wanted) {
                 uint32_t bucket =
                         mu_lg_device_claim(device, worker->run->fleet->first_bucket, bucket_max);
@@ -94,7 +95,7 @@ static int build(struct mu_lg_worker *worker, struct mu_lg_conn *conn, struct dr
 {
         struct mu_lg_device *device = mu_lg_worker_device(worker, index);
         uint32_t items_max = drain->count < drain->batch_max ? drain->count : drain->batch_max;
-        uint32_t room = HEAD_BYTES_MAX + MU_LG_BATCH_BYTES_MAX;
+        uint32_t room = HEAD_BYTES_MAX + MU_BODY_BYTES_MAX;
         uint64_t sent_at_ms = mu_lg_run_wall_ms(worker->run, now_ns);
 
         if (!mu_lg_conn_reserve(conn, room))
@@ -106,7 +107,7 @@ static int build(struct mu_lg_worker *worker, struct mu_lg_conn *conn, struct dr
                                            (unsigned)(sent_at_ms % 1000));
         uint32_t items = 0;
 
-        while (items < items_max && bytes + MU_LG_ITEM_BYTES_MAX + 3 < MU_LG_BATCH_BYTES_MAX) {
+        while (items < items_max && bytes + MU_LG_ITEM_BYTES_MAX + 3 < MU_BODY_BYTES_MAX) {
                 if (items > 0)
                         body[bytes++] = ',';
                 bytes += mu_lg_heartbeat_json(body + bytes, worker->run->boot, device, index,
@@ -117,7 +118,7 @@ static int build(struct mu_lg_worker *worker, struct mu_lg_conn *conn, struct dr
         body[bytes++] = '}';
         char head[HEAD_BYTES_MAX];
         uint32_t head_bytes = mu_lg_request_head(head, sizeof(head), &worker->run->url,
-                                                 "/v1/heartbeats", "Authorization: Bearer",
+                                                 MU_PATH_HEARTBEATS, "Authorization: Bearer",
                                                  device->token, device->token_bytes, bytes, false);
         memcpy(conn->out, head, head_bytes);
         memmove(conn->out + head_bytes, body, bytes);

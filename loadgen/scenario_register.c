@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "heartbeat.h"
+#include "muster/wire.h"
 #include "scenarios.h"
 
 #define TRIES_MAX 8u
@@ -56,7 +57,7 @@ static bool build(struct mu_lg_worker *worker, struct mu_lg_conn *conn, uint32_t
         if (!mu_lg_conn_reserve(conn, REQUEST_BYTES))
                 return false;
         uint32_t head_bytes = mu_lg_request_head(
-                conn->out, REQUEST_BYTES - (uint32_t)body_bytes, &run->url, "/v1/register",
+                conn->out, REQUEST_BYTES - (uint32_t)body_bytes, &run->url, MU_PATH_REGISTER,
                 options->credential_header, options->credential,
                 (uint32_t)strlen(options->credential), (uint32_t)body_bytes, false);
 
@@ -143,14 +144,15 @@ static void on_reply(struct mu_lg_worker *worker, struct mu_lg_conn *conn, uint6
                         return;
                 }
                 (void)mu_lg_worker_fail(worker, -EPROTO,
-                                        "POST /v1/register answered %d without device_id and "
+                                        "POST " MU_PATH_REGISTER
+                                        " answered %d without device_id and "
                                         "token: %.200s",
                                         reply->status, body);
                 return;
         }
         (void)mu_lg_worker_fail(
-                worker, -EACCES, "POST /v1/register was refused with %d: %.300s%s", reply->status,
-                body,
+                worker, -EACCES, "POST " MU_PATH_REGISTER " was refused with %d: %.300s%s",
+                reply->status, body,
                 reply->status == 401 || reply->status == 403
                         ? " -- check --admin-key-file, MUSTER_ADMIN_KEY or --enrolment-token-file"
                         : "");

@@ -19,9 +19,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/hash.h"
 #include "device.h"
 #include "muster/compiler.h"
+#include "muster/wire.h"
 #include "options.h"
 #include "tls.h"
 #include "url.h"
@@ -60,7 +60,7 @@ struct mu_lg_digest {
 static inline void mu_lg_digest_add(struct mu_lg_digest *digest, uint32_t bucket)
 {
         digest->count++;
-        digest->bucket_xor ^= mu_hash_u64((uint64_t)bucket * MU_LG_BUCKET_S);
+        digest->bucket_xor ^= mu_verify_mix64((uint64_t)bucket * MU_LG_BUCKET_S);
 }
 
 /* Of the buckets acknowledged, or of all sent. */

@@ -129,7 +129,7 @@ static int ask_digests(struct session *session, struct pending *batch, uint32_t 
         mu_text_add(&body, "]}");
         int r = mu_text_status(&body);
         if (r == 0)
-                r = mu_lg_client_request(&session->client, "/admin/verify", session->header,
+                r = mu_lg_client_request(&session->client, MU_PATH_VERIFY, session->header,
                                          body.data, body.bytes);
         mu_text_done(&body);
         if (r < 0)
@@ -196,8 +196,8 @@ static int ask_buckets(struct session *session, const struct mu_lg_device *devic
                 json_t *root = NULL;
 
                 snprintf(path, sizeof(path),
-                         "/admin/verify?device_id=%" PRIu64 "&from=%" PRIu64 "&to=%" PRIu64
-                         "&after=%" PRIu64 "&limit=%u",
+                         MU_PATH_VERIFY "?device_id=%" PRIu64 "&from=%" PRIu64 "&to=%" PRIu64
+                                        "&after=%" PRIu64 "&limit=%u",
                          device->id, (uint64_t)first * MU_LG_BUCKET_S,
                          ((uint64_t)last + 1) * MU_LG_BUCKET_S, after, PAGE_BUCKETS);
                 int r = mu_lg_client_request(&session->client, path, session->header, NULL, 0);

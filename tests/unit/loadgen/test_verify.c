@@ -20,16 +20,16 @@ static void test_digest_vectors(void **state)
         struct mu_lg_digest digest = {0};
 
         (void)state;
-        assert_true(mu_hash_u64(1) == UINT64_C(0x5692161d100b05e5));
+        assert_true(mu_verify_mix64(1) == UINT64_C(0x5692161d100b05e5));
         mu_lg_digest_add(&digest, BASE);
         assert_int_equal(digest.count, 1);
-        assert_true(digest.bucket_xor == mu_hash_u64(UINT64_C(1763719200)));
+        assert_true(digest.bucket_xor == mu_verify_mix64(UINT64_C(1763719200)));
         assert_true(digest.bucket_xor == UINT64_C(0x7de378f19b75e865));
         mu_lg_digest_add(&digest, BASE + 1);
         assert_true(digest.bucket_xor == UINT64_C(0x560026d6f31a0cca));
         mu_lg_digest_add(&digest, BASE); /* a row twice: the count tells */
         assert_int_equal(digest.count, 3);
-        assert_true(digest.bucket_xor == mu_hash_u64(UINT64_C(1763719210)));
+        assert_true(digest.bucket_xor == mu_verify_mix64(UINT64_C(1763719210)));
 }
 
 static void test_marks(void **state)
