@@ -151,7 +151,7 @@ class Appliance:
         connection = self.connect()
         try:
             with connection, connection.cursor() as cursor:
-                cursor.execute(statement, values)
+                cursor.execute(statement, values or None)
                 return cursor.fetchall() if cursor.description else None
         finally:
             connection.close()

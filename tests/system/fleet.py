@@ -128,8 +128,11 @@ class Connection:
 
 
 class Fleet:
-    def __init__(self, appliance, devices=24, connections=8, batch_max=40, seed=1, days_back=6):
+    def __init__(self, appliance, devices=24, connections=8, batch_max=40, seed=1, days_back=6,
+                 per_s=10000):
         self.batch_max = batch_max
+        self.per_s = per_s  # most heartbeats a second, so that the buckets last
+        self.credit = 0.0
         self.base_s = int(time.time()) // 10 * 10 - days_back * DAY_S
         self.devices = []
         for i in range(devices):
@@ -187,12 +190,15 @@ class Fleet:
                 connection.close()
 
     def _serve(self):
+        now = time.monotonic()
         while True:
-            now = time.monotonic()
+            before, now = now, time.monotonic()
+            self.credit = min(self.credit + (now - before) * self.per_s, self.per_s / 10)
             if not self._stopping and self.endpoint:
                 for connection in self.connections:
-                    if not connection.pending and now >= connection.not_before:
+                    if self.credit > 0 and not connection.pending and now >= connection.not_before:
                         connection.send(self.endpoint)
+                        self.credit -= len(connection.pending[1]) if connection.pending else 0
             waiting = {c.socket: c for c in self.connections if c.pending}
             if self._stopping and not waiting:
                 return
