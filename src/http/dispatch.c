@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "http/offload.h"
 #include "http/private.h"
-#include "muster/histogram.h"
 
 static const char no_body[MU_BODY_PADDING_BYTES];
 
@@ -135,21 +134,20 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
         return 0;
 }
 
-void mu_request_finish(struct mu_request *request, int status)
+struct mu_histogram *mu_request_finish(struct mu_request *request, int status)
 {
         struct mu_loop *loop = mu_request_connection(request)->loop;
         struct mu_route_cells *cells = &loop->cells.routes[request->route_index];
         int class = status / 100 - 2;
 
         MU_ASSERT(request->h2o);
-        mu_histogram_record(cells->duration_ns,
-                            mu_loop_monotonic_exact_ns(loop) - request->started_ns);
         mu_cell_add(&cells->status[class < 0                    ? 0
                                    : class >= MU_STATUS_CLASSES ? MU_STATUS_CLASSES - 1
                                                                 : class],
                     1);
         request->h2o = NULL;
         request->number++;
+        return cells->duration_ns;
 }
 
 /* h2o disposes of a request; its memory goes when we return. */

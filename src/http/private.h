@@ -183,8 +183,9 @@ static inline struct mu_connection *mu_request_connection(const struct mu_reques
 
 /* dispatch.c */
 void mu_dispatch_install(struct mu_server *server);
-/* Counts the reply and unbinds the request; right before the reply goes to h2o. */
-void mu_request_finish(struct mu_request *request, int status);
+/* Counts the reply and unbinds the request, right before the reply goes to h2o; where to record how
+ * long it took once it has gone. */
+struct mu_histogram *mu_request_finish(struct mu_request *request, int status);
 
 /* server_metrics.c */
 MU_MUST_CHECK

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/text.h"
 #include "http/private.h"
+#include "muster/histogram.h"
 
 static const struct {
         int status;
@@ -122,6 +123,7 @@ static bool is_data_plane(const struct mu_request *request)
 static void send_reply(struct mu_request *request, int status, const char *type, h2o_iovec_t body)
 {
         static h2o_generator_t generator; /* h2o wants one; it never calls it for a whole reply */
+        struct mu_loop *loop = mu_request_loop(request);
         h2o_req_t *req = request->h2o;
         bool without_body = request->method == MU_METHOD_HEAD || status == 204 || status == 304;
 
@@ -134,11 +136,13 @@ static void send_reply(struct mu_request *request, int status, const char *type,
         if (type)
                 h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type,
                                strlen(type));
-        if (mu_loop_stopping(mu_request_loop(request)))
+        if (mu_loop_stopping(loop))
                 req->http1_is_persistent = 0;
-        mu_request_finish(request, status);
+        uint64_t started_ns = request->started_ns;
+        struct mu_histogram *duration_ns = mu_request_finish(request, status);
         h2o_start_response(req, &generator);
         h2o_send(req, &body, without_body || body.len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+        mu_histogram_record(duration_ns, mu_loop_monotonic_exact_ns(loop) - started_ns);
 }
 
 void mu_reply(struct mu_request *request, int status, const char *type, const void *body,
