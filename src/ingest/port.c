@@ -139,12 +139,13 @@ static bool drained(struct mu_port *port)
 bool mu_port_poll(struct mu_port *port, struct mu_port_verdict *ret_verdict)
 {
         if (port->polled == port->resolved_seen) {
-                port->resolved_seen = atomic_load_explicit(&port->resolved, MU_ORDER(1, acquire));
+                port->resolved_seen = atomic_load_explicit(&port->resolved, memory_order_acquire);
                 if (port->polled == port->resolved_seen && drained(port))
                         return false;
         }
         uint32_t head = atomic_load_explicit(&port->failed_head, memory_order_relaxed);
-        uint32_t tail = atomic_load_explicit(&port->failed_tail, MU_ORDER(2, acquire));
+        /* At least as new as resolved, which was loaded before it. */
+        uint32_t tail = atomic_load_explicit(&port->failed_tail, memory_order_acquire);
         struct mu_port_verdict verdict = {
                 .first = port->polled + 1, .last = port->resolved_seen, .durable = true};
 
@@ -155,7 +156,7 @@ bool mu_port_poll(struct mu_port *port, struct mu_port_verdict *ret_verdict)
                         verdict.durable = false;
                         verdict.last = run->last;
                         /* Release: the run is read before the journal may overwrite it. */
-                        atomic_store_explicit(&port->failed_head, head + 1, MU_ORDER(3, release));
+                        atomic_store_explicit(&port->failed_head, head + 1, MU_ORDER(1, release));
                 } else if (run->first <= verdict.last) {
                         verdict.last = run->first - 1;
                 }
@@ -227,7 +228,7 @@ bool mu_port_journal_pending(const struct mu_port *port)
 
 bool mu_port_journal_can_fail(const struct mu_port *port)
 {
-        uint32_t head = atomic_load_explicit(&port->failed_head, MU_ORDER(4, acquire));
+        uint32_t head = atomic_load_explicit(&port->failed_head, MU_ORDER(2, acquire));
         uint32_t tail = atomic_load_explicit(&port->failed_tail, memory_order_relaxed);
 
         return tail - head + FAILED_RUNS_RESERVE <= FAILED_RUNS_MAX;
@@ -235,12 +236,12 @@ bool mu_port_journal_can_fail(const struct mu_port *port)
 
 static void add_failed_run(struct mu_port *port, uint64_t first, uint64_t last)
 {
-        uint32_t head = atomic_load_explicit(&port->failed_head, MU_ORDER(5, acquire));
+        uint32_t head = atomic_load_explicit(&port->failed_head, memory_order_relaxed);
         uint32_t tail = atomic_load_explicit(&port->failed_tail, memory_order_relaxed);
 
         MU_ASSERT(tail - head < FAILED_RUNS_MAX);
         port->failed[tail % FAILED_RUNS_MAX] = (struct failed_run){first, last};
-        atomic_store_explicit(&port->failed_tail, tail + 1, MU_ORDER(6, release));
+        atomic_store_explicit(&port->failed_tail, tail + 1, memory_order_release);
 }
 
 void mu_port_journal_resolve(struct mu_port *port, uint64_t last, bool durable)

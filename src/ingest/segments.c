@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/weaken.h"
 
 /* first_seq is read without a pin by the search; the others only under one. */
 struct entry {
@@ -97,8 +96,8 @@ void mu_segments_grow(struct mu_segments *segments, uint64_t last_seq, uint64_t 
 {
         struct entry *entry = entry_of(segments, mu_window_next(&segments->window) - 1);
 
-        atomic_store_explicit(&entry->end_bytes, end_bytes, MU_ORDER(20, release));
-        atomic_store_explicit(&entry->last_seq, last_seq, MU_ORDER(21, release));
+        atomic_store_explicit(&entry->end_bytes, end_bytes, memory_order_release);
+        atomic_store_explicit(&entry->last_seq, last_seq, memory_order_release);
 }
 
 void mu_segments_set_file_bytes(struct mu_segments *segments, uint64_t ordinal, uint64_t bytes)
@@ -116,8 +115,8 @@ void mu_segments_get(const struct mu_segments *segments, uint64_t ordinal,
         ret_info->first_seq = atomic_load_explicit(&entry->first_seq, memory_order_relaxed);
         ret_info->durable_seq = entry->durable_seq;
         /* last_seq first: end_bytes is then at least as new. */
-        ret_info->last_seq = atomic_load_explicit(&entry->last_seq, MU_ORDER(22, acquire));
-        ret_info->end_bytes = atomic_load_explicit(&entry->end_bytes, MU_ORDER(23, acquire));
+        ret_info->last_seq = atomic_load_explicit(&entry->last_seq, memory_order_acquire);
+        ret_info->end_bytes = atomic_load_explicit(&entry->end_bytes, memory_order_acquire);
         ret_info->created_at_us = entry->created_at_us;
         ret_info->file_bytes = atomic_load_explicit(&entry->file_bytes, memory_order_relaxed);
 }

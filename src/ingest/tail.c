@@ -65,7 +65,7 @@ static void begin_chunk(struct mu_tail *tail, uint64_t first_seq)
         atomic_store_explicit(&tail->chunks[index].published_bytes, 0, memory_order_relaxed);
         /* Release: who reads the new entry also sees that the old ordinal was retired. */
         atomic_store_explicit(entry_of(tail, mu_window_next(&tail->window)), index,
-                              MU_ORDER(12, release));
+                              memory_order_release);
         mu_window_add(&tail->window);
 }
 
@@ -173,7 +173,7 @@ void mu_tail_publish(struct mu_tail *tail, uint64_t ordinal, uint32_t bytes)
         MU_ASSERT(bytes <= tail->chunk_bytes);
         uint32_t index = atomic_load_explicit(entry_of(tail, ordinal), memory_order_relaxed);
 
-        atomic_store_explicit(&tail->chunks[index].published_bytes, bytes, MU_ORDER(10, release));
+        atomic_store_explicit(&tail->chunks[index].published_bytes, bytes, MU_ORDER(3, release));
 }
 
 /* Pins the chunk and stands at its beginning. The entry is read before the pin is taken: that the
@@ -182,7 +182,7 @@ static bool enter(struct mu_tail *tail, struct mu_tail_cursor *cursor, uint64_t 
 {
         if (ordinal < mu_window_next(&tail->window)) {
                 uint32_t index =
-                        atomic_load_explicit(entry_of(tail, ordinal), MU_ORDER(13, acquire));
+                        atomic_load_explicit(entry_of(tail, ordinal), memory_order_acquire);
 
                 if (mu_window_pin(&tail->window, cursor->slot, ordinal)) {
                         cursor->ordinal = ordinal;
@@ -232,7 +232,7 @@ bool mu_tail_next(struct mu_tail *tail, struct mu_tail_cursor *cursor, uint64_t 
         MU_ASSERT(cursor->memory);
         do {
                 uint32_t published = atomic_load_explicit(
-                        &tail->chunks[cursor->index].published_bytes, MU_ORDER(11, acquire));
+                        &tail->chunks[cursor->index].published_bytes, MU_ORDER(4, acquire));
 
                 while ((cursor->at = (uint32_t)mu_frame_place(cursor->at)) < published) {
                         const struct mu_frame_header *header =

@@ -11,14 +11,14 @@ uint64_t mu_window_oldest(const struct mu_window *window)
 
 uint64_t mu_window_next(const struct mu_window *window)
 {
-        return atomic_load_explicit(&window->next, MU_ORDER(1, acquire));
+        return atomic_load_explicit(&window->next, memory_order_acquire);
 }
 
 void mu_window_add(struct mu_window *window)
 {
         uint64_t next = atomic_load_explicit(&window->next, memory_order_relaxed);
 
-        atomic_store_explicit(&window->next, next + 1, MU_ORDER(2, release));
+        atomic_store_explicit(&window->next, next + 1, memory_order_release);
 }
 
 void mu_window_retire(struct mu_window *window)
@@ -32,7 +32,7 @@ void mu_window_retire(struct mu_window *window)
 bool mu_window_is_pinned(const struct mu_window *window, uint64_t ordinal)
 {
         for (uint32_t i = 0; i < MU_JOURNAL_READERS_MAX; i++)
-                if (atomic_load_explicit(&window->pins[i].ordinal, MU_ORDER(3, seq_cst)) ==
+                if (atomic_load_explicit(&window->pins[i].ordinal, MU_ORDER(1, seq_cst)) ==
                     ordinal + 1)
                         return true;
         return false;
@@ -52,5 +52,5 @@ bool mu_window_pin(struct mu_window *window, uint32_t slot, uint64_t ordinal)
 
 void mu_window_unpin(struct mu_window *window, uint32_t slot)
 {
-        atomic_store_explicit(&window->pins[slot].ordinal, 0, MU_ORDER(4, release));
+        atomic_store_explicit(&window->pins[slot].ordinal, 0, MU_ORDER(2, release));
 }
