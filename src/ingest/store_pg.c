@@ -10,8 +10,8 @@
 #include "base/failpoint.h"
 #include "base/text.h"
 #include "ingest/copy_row.h"
-#include "ingest/last_status.h"
 #include "ingest/partition_route.h"
+#include "ingest/status_array.h"
 #include "ingest/store_pg_io.h"
 #include "ingest/store_pg_sql.h"
 #include "pg/copy_in.h"
@@ -32,8 +32,7 @@ enum step_kind {
         STEP_COPY_PARENT,  /* rows of all days that have no leaf in the route */
         STEP_COPY_STAGE,   /* all rows */
         STEP_INSERT_ROWS,  /* from the stage */
-        STEP_COPY_STATUS,  /* to its stage */
-        STEP_STATUS,       /* from its stage */
+        STEP_STATUS_NEWER, /* how many statuses the batch made newer */
         STEP_COPY_REJECTS, /* to their stage */
         STEP_INSERT_REJECTS,
 };
@@ -45,10 +44,11 @@ struct step {
 
 static const char *const session[] = {
         MU_SQL_PLANNING,
-        MU_SQL_STAGE_ROWS,
-        MU_SQL_STAGE_STATUS,
-        MU_SQL_STAGE_REJECTS,
-        "PREPARE muster_status AS " MU_SQL_STATUS_NEWER,
+        MU_SQL_STATUS_TYPE,
+        MU_SQL_PREPARE("muster_status_newer", MU_SQL_STATUS_NEWER),
+        MU_SQL_PREPARE("muster_status_older", MU_SQL_STATUS_OLDER),
+        MU_SQL_PREPARE("muster_status_missing", MU_SQL_STATUS_MISSING),
+        MU_SQL_STATUS_TYPE_OID,
         NULL,
 };
 
@@ -69,6 +69,10 @@ struct store_pg {
         uint64_t generation; /* of the connection that has our session state */
         uint64_t value;      /* what the last SELECT gave */
         char journal_hex[33];
+        struct mu_status_array statuses;
+        uint32_t status_type_oid;
+        bool has_row_stage; /* this session's temporary tables: made when first needed */
+        bool has_reject_stage;
         struct script script;
         uint8_t send[SEND_BYTES + MU_COPY_ROW_BYTES_MAX];
 };
@@ -111,6 +115,12 @@ static enum mu_store_outcome classify(struct store_pg *pg, const struct mu_pg_er
         if (mu_pg_error_is_data(error))
                 return MU_STORE_DATA;
         return MU_STORE_AWAY;
+}
+
+/* Nothing in hand that could be at fault: the schema is not what we expect, or the server ill. */
+static enum mu_store_outcome never_data(enum mu_store_outcome outcome)
+{
+        return outcome == MU_STORE_OK || outcome == MU_STORE_STOPPED ? outcome : MU_STORE_AWAY;
 }
 
 /* The way to the server failed, not a statement. */
@@ -173,21 +183,6 @@ static int send_rows(struct store_pg *pg, const struct work *work, const struct 
         return err;
 }
 
-static int send_statuses(struct store_pg *pg, struct work *work, uint8_t **at)
-{
-        struct mu_last_status status;
-        uint32_t next = work->request->first;
-        int err = 0;
-
-        while (!err && mu_last_status_next(work->request, &next, &status)) {
-                *at = mu_copy_status(*at, status.content, status.received_at_us,
-                                     status.clock_offset_s);
-                work->result.statuses++;
-                err = put_if_full(pg, at);
-        }
-        return err;
-}
-
 /* A payload that is no record may be longer than any: it goes past the buffer. */
 static int send_rejects(struct store_pg *pg, const struct work *work, uint8_t **at)
 {
@@ -208,14 +203,12 @@ static int send_rejects(struct store_pg *pg, const struct work *work, uint8_t **
         return err;
 }
 
-static int send_copy(struct store_pg *pg, struct work *work, const struct step *step)
+static int send_copy(struct store_pg *pg, const struct work *work, const struct step *step)
 {
         uint8_t *at = mu_copy_header(pg->send);
         int err;
 
-        if (step->kind == STEP_COPY_STATUS)
-                err = send_statuses(pg, work, &at);
-        else if (step->kind == STEP_COPY_REJECTS)
+        if (step->kind == STEP_COPY_REJECTS)
                 err = send_rejects(pg, work, &at);
         else
                 err = send_rows(pg, work, step, &at);
@@ -243,8 +236,7 @@ static void script_add(struct script *script, enum step_kind kind, int64_t day, 
         script->steps[script->step_count++] = (struct step){.kind = kind, .day = day};
 }
 
-static void book(struct store_pg *pg, struct work *work, const struct step *step,
-                 const PGresult *result)
+static void book(struct work *work, const struct step *step, const PGresult *result)
 {
         uint64_t rows = strtoull(PQcmdTuples((PGresult *)result), NULL, 10);
 
@@ -253,17 +245,15 @@ static void book(struct store_pg *pg, struct work *work, const struct step *step
         case STEP_COPY_PARENT:
         case STEP_INSERT_ROWS:
                 work->result.rows += (uint32_t)rows;
-                work->copied_ns = now_ns(pg);
                 break;
         case STEP_INSERT_REJECTS:
                 work->result.rejects += (uint32_t)rows;
                 break;
-        case STEP_STATUS:
+        case STEP_STATUS_NEWER:
                 work->newer = rows;
                 break;
         case STEP_PLAIN:
         case STEP_COPY_STAGE:
-        case STEP_COPY_STATUS:
         case STEP_COPY_REJECTS:
                 break;
         }
@@ -277,18 +267,42 @@ static uint64_t deadline_ns(const struct store_pg *pg)
                ((uint64_t)pg->config.statement_timeout_ms + GRACE_MS) * (uint64_t)MU_NS_PER_MS;
 }
 
-/* Runs the script's statements as one query. The first error decides; what follows it the server
- * has not run. */
-static enum mu_store_outcome run(struct store_pg *pg, struct work *work)
+/* One answer. 0, or how the way to the server failed. */
+static int take_answer(struct store_pg *pg, struct work *work, const PGresult *result, uint32_t *at,
+                       enum mu_store_outcome *outcome)
 {
         struct script *script = &pg->script;
+        ExecStatusType status = PQresultStatus(result);
+        struct mu_pg_error error;
+
+        if (status == PGRES_COPY_IN) {
+                MU_ASSERT(work && *at < script->step_count);
+                return send_copy(pg, work, &script->steps[*at]);
+        }
+        if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+                MU_ASSERT(*at < script->step_count);
+                if (work)
+                        book(work, &script->steps[*at], result);
+                if (PQntuples(result) > 0)
+                        pg->value = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+                ++*at;
+                return 0;
+        }
+        if (*outcome == MU_STORE_OK) {
+                mu_pg_error_set(&error, pg->io.conn, result);
+                *outcome = classify(pg, &error);
+        }
+        return 0;
+}
+
+/* To what was just sent, for each of the script's steps. The first error decides; what follows it
+ * the server has not run. */
+static enum mu_store_outcome take_answers(struct store_pg *pg, struct work *work)
+{
         enum mu_store_outcome outcome = MU_STORE_OK;
         uint32_t at = 0;
 
-        MU_ASSERT(mu_text_status(&script->sql) == 0);
         pg->io.deadline_ns = deadline_ns(pg);
-        if (!PQsendQuery(pg->io.conn, script->sql.data))
-                return io_failed(pg, -ENOTCONN);
         for (;;) {
                 PGresult *result;
                 int err = mu_store_pg_result(&pg->io, &result);
@@ -297,31 +311,38 @@ static enum mu_store_outcome run(struct store_pg *pg, struct work *work)
                         return io_failed(pg, err);
                 if (!result)
                         break;
-                ExecStatusType status = PQresultStatus(result);
-
-                if (status == PGRES_COPY_IN) {
-                        MU_ASSERT(work && at < script->step_count);
-                        err = send_copy(pg, work, &script->steps[at]);
-                } else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
-                        MU_ASSERT(at < script->step_count);
-                        if (work)
-                                book(pg, work, &script->steps[at], result);
-                        if (PQntuples(result) > 0)
-                                pg->value = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-                        at++;
-                } else if (outcome == MU_STORE_OK) {
-                        struct mu_pg_error error;
-
-                        mu_pg_error_set(&error, pg->io.conn, result);
-                        outcome = classify(pg, &error);
-                }
+                err = take_answer(pg, work, result, &at, &outcome);
                 PQclear(result);
                 if (err)
                         return io_failed(pg, err);
         }
-        if (outcome == MU_STORE_OK && at != script->step_count)
+        if (outcome == MU_STORE_OK && at != pg->script.step_count)
                 return io_failed(pg, -ENOTCONN);
         return outcome;
+}
+
+/* The script's statements, as one query. */
+static enum mu_store_outcome run(struct store_pg *pg, struct work *work)
+{
+        MU_ASSERT(mu_text_status(&pg->script.sql) == 0);
+        if (!PQsendQuery(pg->io.conn, pg->script.sql.data))
+                return io_failed(pg, -ENOTCONN);
+        return take_answers(pg, work);
+}
+
+/* A prepared statement over the batch's statuses. */
+static enum mu_store_outcome run_status(struct store_pg *pg, struct work *work, enum step_kind kind,
+                                        const char *name)
+{
+        const char *const values[] = {(const char *)pg->statuses.bytes.data};
+        const int lengths[] = {(int)pg->statuses.bytes.used_bytes};
+        const int formats[] = {1};
+
+        script_begin(&pg->script);
+        script_add(&pg->script, kind, 0, name);
+        if (!PQsendQueryPrepared(pg->io.conn, name, 1, values, lengths, formats, 0))
+                return io_failed(pg, -ENOTCONN);
+        return take_answers(pg, work);
 }
 
 /* Statements without data. ret_value may be NULL: the first column of the last one's first row, 0
@@ -395,8 +416,6 @@ static void script_batch(struct store_pg *pg, const struct work *work)
         if (work->route.rejects == work->request->count)
                 return;
         script_rows(pg, work);
-        script_add(script, STEP_COPY_STATUS, 0, MU_SQL_COPY_STATUS);
-        script_add(script, STEP_STATUS, 0, "EXECUTE muster_status");
 }
 
 static enum mu_store_outcome commit(struct store_pg *pg)
@@ -445,6 +464,45 @@ static enum mu_store_outcome lost(struct store_pg *pg)
         return MU_STORE_AWAY;
 }
 
+/* Outside of the transaction, so that a rollback leaves them. */
+static enum mu_store_outcome make_stages(struct store_pg *pg, const struct work *work)
+{
+        enum mu_store_outcome outcome = MU_STORE_OK;
+
+        if (work->request->staged && !pg->has_row_stage) {
+                outcome = run_plain(pg, (const char *const[]){MU_SQL_STAGE_ROWS, NULL}, NULL);
+                pg->has_row_stage = outcome == MU_STORE_OK;
+        }
+        if (outcome == MU_STORE_OK && work->route.rejects > 0 && !pg->has_reject_stage) {
+                outcome = run_plain(pg, (const char *const[]){MU_SQL_STAGE_REJECTS, NULL}, NULL);
+                pg->has_reject_stage = outcome == MU_STORE_OK;
+        }
+        return never_data(outcome);
+}
+
+static enum mu_store_outcome write_statuses(struct store_pg *pg, struct work *work)
+{
+        if (work->route.rejects == work->request->count)
+                return MU_STORE_OK;
+        if (mu_status_array_encode(&pg->statuses, work->request, pg->status_type_oid) < 0) {
+                struct mu_pg_error error;
+
+                mu_pg_error_format(&error, "53200", "out of memory for a batch's last statuses");
+                set_error(pg, &error);
+                return MU_STORE_AWAY;
+        }
+        work->result.statuses = pg->statuses.count;
+        enum mu_store_outcome outcome =
+                run_status(pg, work, STEP_STATUS_NEWER, "muster_status_newer");
+
+        if (outcome != MU_STORE_OK || work->newer == work->result.statuses)
+                return outcome;
+        outcome = run_status(pg, work, STEP_PLAIN, "muster_status_older");
+        if (outcome == MU_STORE_OK)
+                outcome = run_status(pg, work, STEP_PLAIN, "muster_status_missing");
+        return outcome;
+}
+
 static enum mu_store_outcome store_batch(struct mu_store *store,
                                          const struct mu_store_request *request,
                                          struct mu_store_result *ret_result)
@@ -456,16 +514,16 @@ static enum mu_store_outcome store_batch(struct mu_store *store,
         MU_ASSERT(request->batch->sealed && request->count > 0);
         if (!is_usable(pg))
                 return lost(pg);
-        work.copied_ns = work.start_ns;
         mu_route_plan(request, today - pg->config.window_days, today + 1, &work.route);
+        enum mu_store_outcome outcome = make_stages(pg, &work);
+
+        if (outcome != MU_STORE_OK)
+                return outcome;
         script_batch(pg, &work);
-
-        enum mu_store_outcome outcome = run(pg, &work);
-
-        if (outcome == MU_STORE_OK && work.newer < work.result.statuses)
-                outcome = run_plain(
-                        pg, (const char *const[]){MU_SQL_STATUS_OLDER, MU_SQL_STATUS_MISSING, NULL},
-                        NULL);
+        outcome = run(pg, &work);
+        work.copied_ns = now_ns(pg);
+        if (outcome == MU_STORE_OK)
+                outcome = write_statuses(pg, &work);
         if (outcome != MU_STORE_OK) {
                 mu_database_observe(pg->config.database, "ingest_batch",
                                     (now_ns(pg) - work.start_ns) / (uint64_t)MU_NS_PER_US, 0, true);
@@ -498,12 +556,6 @@ static void disconnect(struct mu_store *store)
         pg->pg = NULL;
 }
 
-/* Nothing in hand that could be at fault: the schema is not what we expect, or the server ill. */
-static enum mu_store_outcome never_data(enum mu_store_outcome outcome)
-{
-        return outcome == MU_STORE_OK || outcome == MU_STORE_STOPPED ? outcome : MU_STORE_AWAY;
-}
-
 static enum mu_store_outcome connect(struct mu_store *store)
 {
         struct store_pg *pg = of(store);
@@ -523,10 +575,14 @@ static enum mu_store_outcome connect(struct mu_store *store)
                 return MU_STORE_AWAY;
         }
         pg->generation = mu_pg_generation(pg->pg);
+        pg->has_row_stage = false;
+        pg->has_reject_stage = false;
         if (PQsetnonblocking(pg->io.conn, 1) != 0)
                 return io_failed(pg, -ENOTCONN);
-        enum mu_store_outcome outcome = run_plain(pg, session, NULL);
+        uint64_t type_oid = 0;
+        enum mu_store_outcome outcome = run_plain(pg, session, &type_oid);
 
+        pg->status_type_oid = (uint32_t)type_oid;
         return never_data(outcome);
 }
 
@@ -626,6 +682,7 @@ int mu_store_pg_create(const struct mu_store_pg_config *config, struct mu_store 
         pg->config = *config;
         pg->io.clock = config->clock;
         pg->io.stop_fd = config->stop_fd;
+        mu_status_array_init(&pg->statuses);
         for (size_t i = 0; i < sizeof(config->journal_id); i++)
                 snprintf(pg->journal_hex + 2 * i, 3, "%02x", config->journal_id[i]);
         *ret_store = &pg->store;
@@ -637,5 +694,6 @@ void mu_store_pg_destroy(struct mu_store *store)
         if (!store)
                 return;
         disconnect(store);
+        mu_status_array_done(&of(store)->statuses);
         free(of(store));
 }

@@ -2,18 +2,19 @@
 /*
  * store_pg.h - a writer's PostgreSQL: one connection, one transaction a batch.
  *
- *   BEGIN; COPY heartbeats_20261121 …; COPY stage_status …; EXECUTE status     one query, data
- * behind [UPDATE liveness of older news; INSERT what had no status yet]             only where it
- * is so COMMIT
+ *   BEGIN; COPY heartbeats_20261121 …                    one query, the rows right behind it
+ *   UPDATE device_last_status … FROM unnest(array)         what the batch makes newer
+ *   [UPDATE liveness of older news; INSERT what had none]  only where it is so
+ *   COMMIT
  *
- * Last status: the batch's newest per device goes to a temporary table and from there by one UPDATE
- * of the rows that it makes newer. UPDATE rather than INSERT … ON CONFLICT: that one locks each row
- * first, which costs a second log record. A status that does not exist is made only while its
- * device row is held and not deleted, so a deleted device's never comes back.
+ * UPDATE rather than INSERT … ON CONFLICT: that one locks each row first, which costs a second log
+ * record. A status that does not exist is made only while its device row is held and not deleted,
+ * so a deleted device's never comes back.
  *
- * When rows may be there already (request->staged), they go through a temporary table too, and from
- * there ON CONFLICT DO NOTHING. The temporary tables belong to the session and are empty after each
- * transaction; the database's user needs the right to make them (PUBLIC has it by default).
+ * When rows may be there already (request->staged) they go through a temporary table, and from
+ * there ON CONFLICT DO NOTHING; rejects do so too. The temporary tables belong to the session, are
+ * made when first needed and empty after each transaction; the database's user needs the right to
+ * make them, TEMPORARY (PUBLIC has it by default).
  *
  * Units      ms; days.
  * Threads    one, but stop_fd may be made readable by any.

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "ingest/copy_row.h"
+#include "ingest/status_array.h"
 
 /* All planning is forced to what is right for any size: walk the small side, look each row up by
  * its key. An empty or young table would otherwise lead to a plan that is kept and wrong later. */
@@ -19,11 +20,15 @@
         " set_config('jit', 'off', false)"
 #define MU_SQL_STAGE_ROWS                                                                          \
         "CREATE TEMP TABLE muster_stage_rows (LIKE heartbeats) ON COMMIT DELETE ROWS"
-#define MU_SQL_STAGE_STATUS                                                                        \
-        "CREATE TEMP TABLE muster_stage_status (LIKE device_last_status) ON COMMIT DELETE ROWS"
 #define MU_SQL_STAGE_REJECTS                                                                       \
         "CREATE TEMP TABLE muster_stage_rejects (LIKE ingest_rejects INCLUDING DEFAULTS)"          \
         " ON COMMIT DELETE ROWS"
+
+/* The batch's newest of each device, from status_array.h. */
+#define MU_SQL_STATUS_TYPE "CREATE TYPE " MU_STATUS_TYPE " AS (" MU_STATUS_TYPE_COLUMNS ")"
+#define MU_SQL_STATUS_TYPE_OID "SELECT '" MU_STATUS_TYPE "'::regtype::oid"
+#define MU_SQL_STATUSES "unnest($1) v"
+#define MU_SQL_PREPARE(name, sql) "PREPARE " name " (" MU_STATUS_TYPE "[]) AS " sql
 
 #define MU_SQL_STATUS_NEWER                                                                        \
         "UPDATE device_last_status s SET"                                                          \
@@ -38,21 +43,21 @@
         " doze_whitelisted = v.doze_whitelisted, net_validated = v.net_validated,"                 \
         " network = v.network, ssid = v.ssid, fg_package = v.fg_package,"                          \
         " agent_version = v.agent_version, boot_id = v.boot_id, extra = v.extra"                   \
-        " FROM pg_temp.muster_stage_status v"                                                      \
+        " FROM " MU_SQL_STATUSES ""                                                                \
         " WHERE s.device_id = v.device_id AND v.observed_at > s.observed_at"
 
 /* For what the statement above left: older news still prove that the device lives … */
 #define MU_SQL_STATUS_OLDER                                                                        \
         "UPDATE device_last_status s SET received_at = v.received_at,"                             \
         " clock_offset_s = v.clock_offset_s"                                                       \
-        " FROM pg_temp.muster_stage_status v"                                                      \
+        " FROM " MU_SQL_STATUSES ""                                                                \
         " WHERE s.device_id = v.device_id AND v.received_at > s.received_at"
 
 /* … and a device without a status gets one. FOR SHARE waits for a deletion that is under way, and
  * holds off the next. */
 #define MU_SQL_STATUS_MISSING                                                                      \
         "INSERT INTO device_last_status (" MU_COPY_STATUS_COLUMNS ")"                              \
-        " SELECT v.device_id, " MU_SQL_STATUS_CONTENT " FROM pg_temp.muster_stage_status v"        \
+        " SELECT v.device_id, " MU_SQL_STATUS_CONTENT " FROM " MU_SQL_STATUSES ""                  \
         " JOIN devices d ON d.id = v.device_id AND d.deleted_at IS NULL"                           \
         " WHERE NOT EXISTS"                                                                        \
         " (SELECT FROM device_last_status s WHERE s.device_id = v.device_id)"                      \
@@ -65,8 +70,6 @@
         " v.net_validated, v.network, v.ssid, v.fg_package, v.agent_version, v.boot_id, v.extra"
 
 #define MU_SQL_COPY_ROWS "COPY %s (" MU_COPY_HEARTBEAT_COLUMNS ") FROM STDIN (FORMAT binary)"
-#define MU_SQL_COPY_STATUS                                                                         \
-        "COPY pg_temp.muster_stage_status (" MU_COPY_STATUS_COLUMNS ") FROM STDIN (FORMAT binary)"
 #define MU_SQL_COPY_REJECTS                                                                        \
         "COPY pg_temp.muster_stage_rejects (" MU_COPY_REJECT_COLUMNS ")"                           \
         " FROM STDIN (FORMAT binary)"
