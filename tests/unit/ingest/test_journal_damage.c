@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ingest/journal_format.h"
+#include "ingest/journal_private.h"
 #include "journal_fixture.h"
 
 static const char *segment_path(const struct fixture *f, uint64_t number)
@@ -57,7 +57,7 @@ static void write_groups(struct fixture *f, int count, int records_each)
                         assert_true(fixture_commit(f->port, ++f->written));
                 while (!mu_port_poll(f->port, &verdict))
                         if (mu_journal_step(f->journal) == 0)
-                                (void)usleep(100); /* the disk is at work */
+                                f->journal->io->wait(f->journal->io->context, 1000 * 1000);
                 assert_true(verdict.durable);
                 assert_int_equal(verdict.last, (uint64_t)(i + 1) * (uint64_t)records_each);
         }
