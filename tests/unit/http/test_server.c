@@ -407,6 +407,24 @@ static void probes_answer(void **state)
         peer_close(&peer);
 }
 
+static void says_why_it_cannot_listen(void **state)
+{
+        char error[MU_LISTEN_ERROR_BYTES];
+        uint16_t port;
+
+        (void)state;
+        site_start(&site);
+        assert_int_equal(mu_server_listen(site.server, "localhost", 0, NULL, &port, error),
+                         -EINVAL);
+        assert_non_null(strstr(error, "\"localhost\" is not an IPv4 or IPv6 address"));
+        assert_int_equal(mu_server_listen(site.server, "127.0.0.1", site.port, NULL, &port, error),
+                         -EADDRINUSE);
+        assert_non_null(strstr(error, "choose another port"));
+        assert_int_equal(mu_server_listen(site.server, "192.0.2.1", 0, NULL, &port, error),
+                         -EADDRNOTAVAIL);
+        assert_non_null(strstr(error, "cannot listen on 192.0.2.1 port 0"));
+}
+
 static void hooks_stand_around_the_wait(void **state)
 {
         struct peer peer;
@@ -490,6 +508,7 @@ int main(void)
                 T(slow_requests_are_ended),
                 T(idle_connections_are_ended),
                 T(probes_answer),
+                T(says_why_it_cannot_listen),
                 T(hooks_stand_around_the_wait),
                 T(stop_lets_the_reply_in_flight_out),
                 T(the_deadline_cuts_what_is_left),
