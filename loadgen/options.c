@@ -364,6 +364,11 @@ static int fill_defaults(struct mu_lg_options *options)
                 else if (options->scenario == MU_LG_MALFORMED)
                         options->duration_ns = 20000000000u;
         }
+        if (options->database_url && strcmp(options->database_url, "env") == 0) {
+                options->database_url = getenv("MUSTER_DATABASE_URL");
+                if (!options->database_url)
+                        return usage("--database-url env: MUSTER_DATABASE_URL is not set");
+        }
         if (options->rate && options->scenario != MU_LG_FLOOD)
                 return usage("--rate belongs to flood; the others have a pace of their own");
         if (options->scenario == MU_LG_STORM && options->round_gap_ns < 10000000000u)
