@@ -34,6 +34,6 @@ command_bench()
                 "${packages_run[@]}" "${packages_build[@]}" "${packages_test[@]}"
         must_step "h2o and BoringSSL" build_dependencies
         must_step "Building" build_preset release
-        [[ -x $root/bench/run.sh ]] || die "there is no bench/run.sh in this tree"
-        MUSTER_BIN_DIR=$root/build/release/bin exec "$root/bench/run.sh" "$@"
+        [[ -x $root/bench/run.py ]] || die "there is no bench/run.py in this tree"
+        MUSTER_BIN_DIR=$root/build/release/bin exec "$root/bench/run.py" "$@"
 }
