@@ -57,6 +57,22 @@ static uint32_t entry_crc(const struct entry *entry)
         return mu_crc32c(0, &entry->type, sizeof(*entry) - offsetof(struct entry, type));
 }
 
+static int apply_token(struct mu_device_table *table, struct mu_device *device,
+                       const struct entry *entry)
+{
+        bool used = entry->flags & ENTRY_USED;
+        int error =
+                mu_device_table_add_token(table, device, &entry->digest, entry->generation, used);
+
+        if (error != -EEXIST)
+                return error;
+        /* A later entry of the same token: all that changes is that it was used. */
+        for (struct mu_token *token = device->tokens; used && token; token = token->next)
+                if (mu_digest_equal(&token->digest, &entry->digest))
+                        atomic_store(&token->used, true);
+        return 0;
+}
+
 static int apply(struct mu_device_table *table, const struct entry *entry)
 {
         struct mu_device *device;
@@ -64,11 +80,8 @@ static int apply(struct mu_device_table *table, const struct entry *entry)
 
         if (error < 0)
                 return error;
-        if (entry->type == ENTRY_TOKEN) {
-                error = mu_device_table_add_token(table, device, &entry->digest, entry->generation,
-                                                  entry->flags & ENTRY_USED);
-                return error == -EEXIST ? 0 : error;
-        }
+        if (entry->type == ENTRY_TOKEN)
+                return apply_token(table, device, entry);
         device->kind = entry->kind;
         atomic_store(&device->state, entry->state);
         atomic_store(&device->generation_min, entry->generation);
