@@ -291,6 +291,8 @@ static void watch_for_hurry(void *context)
                 mu_server_stop(hurry->app->server, 0);
                 mu_pipeline_hurry(hurry->app->pipeline);
                 mu_database_shut(hurry->app->database);
+                if (hurry->app->cluster)
+                        mu_cluster_hurry(hurry->app->cluster);
                 return;
         }
 }
@@ -323,6 +325,9 @@ static void drain(struct mu_app *app, const struct hurry *hurry)
         mu_log(MU_LOG_INFO, "drained", MU_LOG_BOOL("all_stored", stored),
                MU_LOG_UINT("durable_seq", status.journal.durable_seq),
                MU_LOG_UINT("backlog_records", stored ? 0 : status.backlog_records));
+        /* Here, while a second signal is still heard: it may take a minute. */
+        if (app->cluster)
+                mu_cluster_stop(app->cluster);
 }
 
 void mu_app_stop(struct mu_app *app)

@@ -37,6 +37,7 @@ enum {
         LEFTOVERS_PATIENCE_MS =
                 2000, /* backends leave by themselves when their postmaster is gone */
         LEFTOVERS_QUIT_MS = 5000,
+        HURRIED_STOP_MS = 2000,
 };
 
 struct mu_cluster {
@@ -46,7 +47,8 @@ struct mu_cluster {
         char admin_conninfo[512];
         pthread_t thread;
         bool started;
-        int stop_fd; /* readable once it is to stop */
+        int stop_fd;  /* readable once it is to stop */
+        int hurry_fd; /* readable once stopping is to wait for nothing */
         struct mu_random random;
         struct mu_backoff backoff;
         struct mu_postmaster postmaster; /* the thread's */
@@ -133,6 +135,22 @@ static bool has_ended(const struct mu_cluster *cluster, int wait_ms)
         return poll(&ended, 1, wait_ms) > 0;
 }
 
+static bool is_hurried(const struct mu_cluster *cluster)
+{
+        struct pollfd hurry = {.fd = cluster->hurry_fd, .events = POLLIN};
+
+        return poll(&hurry, 1, 0) > 0;
+}
+
+/* As has_ended, but gives up waiting when told to hurry. */
+static bool has_ended_meanwhile(const struct mu_cluster *cluster, int wait_ms)
+{
+        struct pollfd either[] = {{.fd = cluster->postmaster.pidfd, .events = POLLIN},
+                                  {.fd = cluster->hurry_fd, .events = POLLIN}};
+
+        return poll(either, MU_COUNT_OF(either), wait_ms) > 0 && either[0].revents != 0;
+}
+
 static void forget(struct mu_cluster *cluster)
 {
         if (cluster->child > 0)
@@ -154,7 +172,8 @@ static int end_leftovers(struct mu_cluster *cluster)
                      {SIGKILL, LEFTOVERS_QUIT_MS}};
         const char *directory = cluster->place.directory;
 
-        for (size_t i = 0; i < MU_COUNT_OF(steps); i++) {
+        for (size_t i = is_hurried(cluster) ? MU_COUNT_OF(steps) - 1 : 0; i < MU_COUNT_OF(steps);
+             i++) {
                 uint64_t end_ms = now_ms() + (uint64_t)steps[i].wait_ms;
                 int count = mu_postmaster_leftovers(directory, steps[i].signal);
 
@@ -358,7 +377,11 @@ static void stop_postmaster(struct mu_cluster *cluster)
                 return;
         for (size_t i = 0; i < MU_COUNT_OF(steps); i++) {
                 (void)pidfd_send_signal(cluster->postmaster.pidfd, steps[i].signal, NULL, 0);
-                if (has_ended(cluster, steps[i].wait_ms))
+                if (has_ended_meanwhile(cluster, steps[i].wait_ms))
+                        break;
+                /* Told twice, it still gets a moment to leave by itself. */
+                if (steps[i].signal != SIGINT && is_hurried(cluster) &&
+                    has_ended(cluster, HURRIED_STOP_MS))
                         break;
         }
         forget(cluster);
@@ -481,7 +504,9 @@ int mu_cluster_create(const struct mu_cluster_config *config, struct mu_cluster 
         mu_backoff_init(&cluster->backoff, RETRY_BASE_MS, RETRY_CAP_MS);
         init_status(cluster);
         cluster->stop_fd = eventfd(0, EFD_CLOEXEC);
-        int err = cluster->stop_fd < 0 ? -errno : prepare(cluster, ret_error);
+        cluster->hurry_fd = eventfd(0, EFD_CLOEXEC);
+        int err = cluster->stop_fd < 0 || cluster->hurry_fd < 0 ? -errno
+                                                                : prepare(cluster, ret_error);
 
         if (err) {
                 mu_cluster_destroy(cluster);
@@ -505,6 +530,8 @@ void mu_cluster_destroy(struct mu_cluster *cluster)
         mu_cluster_place_done(&cluster->place);
         if (cluster->stop_fd >= 0)
                 close(cluster->stop_fd);
+        if (cluster->hurry_fd >= 0)
+                close(cluster->hurry_fd);
         pthread_cond_destroy(&cluster->changed);
         pthread_mutex_destroy(&cluster->mutex);
         free(cluster);
@@ -544,6 +571,13 @@ void mu_cluster_stop(struct mu_cluster *cluster)
         MU_ASSERT(write(cluster->stop_fd, &one, sizeof(one)) == sizeof(one));
         mu_thread_join(cluster->thread);
         cluster->started = false;
+}
+
+void mu_cluster_hurry(struct mu_cluster *cluster)
+{
+        uint64_t one = 1;
+
+        MU_ASSERT(write(cluster->hurry_fd, &one, sizeof(one)) == sizeof(one));
 }
 
 const char *mu_cluster_conninfo(const struct mu_cluster *cluster)
