@@ -22,10 +22,9 @@
  *   …/postgres/local.conf          the operator's own settings, read last; muster.conf is ours
  *
  * Units      *_ms; *_bytes.
- * Threads    create, start, stop, destroy: one thread. status, hurry: any. on_event: create's thread
- *            and the cluster's own.
- * Ownership  conninfo lives as long as the cluster.
- * Errors     negative errno and a sentence in ret_error.
+ * Threads    create, start, stop, destroy: one thread. status, hurry: any. on_event: create's
+ * thread and the cluster's own. Ownership  conninfo lives as long as the cluster. Errors negative
+ * errno and a sentence in ret_error.
  */
 #ifndef MUSTER_PG_CLUSTER_H
 #define MUSTER_PG_CLUSTER_H
@@ -79,7 +78,8 @@ int mu_cluster_wait_ready(struct mu_cluster *cluster, uint32_t wait_ms);
 /* Fast shutdown, immediate after stop_ms, killed 10 s later; then the thread ends. Not started: a
  * no-op. */
 void mu_cluster_stop(struct mu_cluster *cluster);
-/* A stop, under way or to come, waits no longer: immediate shutdown, killed 2 s later. Any thread. */
+/* A stop, under way or to come, waits no longer: immediate shutdown, killed 2 s later. Any thread.
+ */
 void mu_cluster_hurry(struct mu_cluster *cluster);
 /* For struct mu_database_config: an ordinary role that owns database "muster". */
 const char *mu_cluster_conninfo(const struct mu_cluster *cluster);
