@@ -123,11 +123,11 @@ enum mu_segment_header_state mu_segment_header_check(const struct mu_segment_hea
                 return MU_SEGMENT_HEADER_UNUSED;
         if (memcmp(header->magic, MU_SEGMENT_MAGIC, sizeof(header->magic)) != 0)
                 return MU_SEGMENT_HEADER_DAMAGED;
-        /* A newer version keeps magic, version and the place of the id, and may move the rest. */
-        if (header->version > MU_SEGMENT_VERSION)
-                return MU_SEGMENT_HEADER_FOREIGN;
-        if (header->header_bytes != sizeof(*header) || header->crc != header_crc(header))
+        /* Every version keeps the checksum of these bytes in this place. */
+        if (header->crc != header_crc(header))
                 return MU_SEGMENT_HEADER_DAMAGED;
+        if (header->version != MU_SEGMENT_VERSION)
+                return MU_SEGMENT_HEADER_FOREIGN;
         if (memcmp(header->journal_id, journal_id, sizeof(header->journal_id)) != 0)
                 return MU_SEGMENT_HEADER_FOREIGN;
         return header->number == number ? MU_SEGMENT_HEADER_VALID : MU_SEGMENT_HEADER_UNUSED;

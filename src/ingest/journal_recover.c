@@ -332,7 +332,7 @@ static int judge_open_segment(struct mu_journal *journal, struct mu_segment_curs
                 return err;
         switch (mu_segment_header_check(&header, journal->id, number)) {
         case MU_SEGMENT_HEADER_FOREIGN:
-                if (header.version > MU_SEGMENT_VERSION)
+                if (header.version != MU_SEGMENT_VERSION)
                         return -EPROTONOSUPPORT;
                 return set_foreign_aside(journal, number);
         case MU_SEGMENT_HEADER_UNUSED:

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "ingest/journal_private.h"
 #include "journal_fixture.h"
 
@@ -218,18 +219,26 @@ static void test_segment_of_another_journal_is_set_aside(void **state)
         fixture_close(f);
 }
 
+static void set_version(const struct fixture *f, uint32_t version)
+{
+        struct mu_segment_header header;
+        int fd = open(segment_path(f, 1), O_RDWR);
+
+        assert_int_equal(pread(fd, &header, sizeof(header), 0), sizeof(header));
+        header.version = version;
+        header.crc = mu_crc32c(0, &header, offsetof(struct mu_segment_header, crc));
+        assert_int_equal(pwrite(fd, &header, sizeof(header), 0), sizeof(header));
+        assert_int_equal(close(fd), 0);
+}
+
 static void test_newer_version_is_refused_untouched(void **state)
 {
         struct fixture *f = *state;
-        uint32_t version = MU_SEGMENT_VERSION + 1;
 
         write_groups(f, 1, 3);
-        overwrite(segment_path(f, 1), offsetof(struct mu_segment_header, version), &version,
-                  sizeof(version));
+        set_version(f, MU_SEGMENT_VERSION + 1);
         assert_int_equal(mu_journal_open(&f->config, &f->journal), -EPROTONOSUPPORT);
-        version = MU_SEGMENT_VERSION;
-        overwrite(segment_path(f, 1), offsetof(struct mu_segment_header, version), &version,
-                  sizeof(version));
+        set_version(f, MU_SEGMENT_VERSION);
         fixture_open(f);
         check_read(f, (const uint64_t[]){1, 2, 3}, 3);
         fixture_close(f);
