@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
+#include "base/log.h"
 #include "base/parse_units.h"
 
 /* clang-format off */
@@ -56,6 +56,7 @@ static const void *field_of_const(const struct mu_config *config, const struct o
 
 enum {
         NAME_BYTES_MAX = 64,
+        TYPO_CHARS = 2,
 };
 
 /* Levenshtein's distance, over one row. */
@@ -98,8 +99,19 @@ static void name_of(const struct option *option, const char *prefix, char separa
         }
 }
 
-static void suggest(const char *prefix, char separator, bool upper, const char *given,
-                    char nearest[NAME_BYTES_MAX])
+static void nearer(const char *given, const char *name, size_t *best, char nearest[NAME_BYTES_MAX])
+{
+        size_t differs = distance(given, name);
+
+        if (differs >= *best)
+                return;
+        *best = differs;
+        (void)snprintf(nearest, NAME_BYTES_MAX, "%s", name);
+}
+
+/* The nearest name as the source would write it; the number of letters that differ. */
+static size_t suggest(const char *prefix, char separator, bool upper, const char *given,
+                      char nearest[NAME_BYTES_MAX])
 {
         size_t best = SIZE_MAX;
 
@@ -107,13 +119,18 @@ static void suggest(const char *prefix, char separator, bool upper, const char *
                 char name[NAME_BYTES_MAX];
 
                 name_of(&options[i], prefix, separator, upper, name);
-                size_t differs = distance(given, name);
-
-                if (differs < best) {
-                        best = differs;
-                        memcpy(nearest, name, NAME_BYTES_MAX);
-                }
+                nearer(given, name, &best, nearest);
         }
+        for (size_t i = 0; i < MU_COUNT_OF(aliases); i++) {
+                char name[NAME_BYTES_MAX];
+
+                (void)snprintf(name, sizeof(name), "--%s", aliases[i].flag);
+                if (upper)
+                        nearer(given, aliases[i].environment, &best, nearest);
+                else if (separator == '-')
+                        nearer(given, name, &best, nearest);
+        }
+        return best;
 }
 
 /* ---- one value ---- */
@@ -208,9 +225,37 @@ static const struct option *find(const char *section, const char *key)
 
 struct file_reader {
         struct mu_config *config;
+        FILE *file;
+        int line;
         int code; /* of the first wrong line, with its sentence */
         char error[MU_CONFIG_ERROR_BYTES];
 };
+
+/* inih's view of the file. A line that does not fit its buffer would be read as two, and one that
+ * is indented as more of the value before it: the first is refused, the second is none of our
+ * format. */
+static char *next_line(char *line, int room, void *context)
+{
+        struct file_reader *reader = context;
+
+        if (reader->code < 0 || !fgets(line, room, reader->file))
+                return NULL;
+        reader->line++;
+        size_t bytes = strlen(line);
+
+        if (bytes + 1 == (size_t)room && line[bytes - 1] != '\n') {
+                (void)snprintf(reader->error, sizeof(reader->error),
+                               "this line is longer than %d characters; set it by its environment "
+                               "variable or flag instead",
+                               room - 2);
+                reader->code = -EINVAL;
+                return NULL;
+        }
+        size_t indent = strspn(line, " \t");
+
+        memmove(line, line + indent, bytes + 1 - indent);
+        return line;
+}
 
 static int on_line(void *context, const char *section, const char *key, const char *value)
 {
@@ -226,7 +271,7 @@ static int on_line(void *context, const char *section, const char *key, const ch
                 reader->code = set(reader->config, option, value, given, reader->error);
                 return reader->code == 0;
         }
-        suggest("", '.', false, given, nearest);
+        (void)suggest("", '.', false, given, nearest);
         (void)snprintf(reader->error, sizeof(reader->error),
                        "there is no setting %s; did you mean %s?", given, nearest);
         reader->code = -EINVAL;
@@ -235,27 +280,48 @@ static int on_line(void *context, const char *section, const char *key, const ch
 
 static int read_file(struct mu_config *config, const char *path, char *error)
 {
-        struct file_reader reader = {.config = config};
-        FILE *file = fopen(path, "re");
+        struct file_reader reader = {.config = config, .file = fopen(path, "re")};
 
-        if (!file) {
+        if (!reader.file) {
                 (void)snprintf(error, MU_CONFIG_ERROR_BYTES,
                                "The configuration file %.300s can't be read: %s.", path,
                                strerror(errno));
                 return -EINVAL;
         }
-        int line = ini_parse_file(file, on_line, &reader);
+        int line = ini_parse_stream(next_line, &reader, on_line, &reader);
+        int read_error = ferror(reader.file) ? errno : 0;
 
-        (void)fclose(file);
-        if (line == 0)
+        (void)fclose(reader.file);
+        if (read_error != 0) {
+                (void)snprintf(error, MU_CONFIG_ERROR_BYTES,
+                               "The configuration file %.300s can't be read: %s.", path,
+                               strerror(read_error));
+                return -EINVAL;
+        }
+        /* A line without sense does not stop the parser: it may be the earlier mistake. */
+        bool senseless = line != 0 && (reader.code == 0 || line < reader.line);
+
+        if (!senseless && reader.code == 0)
                 return 0;
-        (void)snprintf(error, MU_CONFIG_ERROR_BYTES, "%.150s line %d: %.300s", path, line,
-                       reader.code < 0 ? reader.error
-                                       : "this is neither [section] nor key = value");
+        (void)snprintf(error, MU_CONFIG_ERROR_BYTES, "%.150s line %d: %.300s", path,
+                       senseless ? line : reader.line,
+                       senseless ? "this is neither [section] nor key = value" : reader.error);
         return -EINVAL;
 }
 
 /* ---- environment and flags ---- */
+
+/* What ./muster and test builds are told by, not musterd. */
+static bool is_of_others(const char *given)
+{
+        static const char *const names[] = {"MUSTER_CONFIG", "MUSTER_FAILPOINTS", "MUSTER_JOBS",
+                                            "MUSTER_PYTHON", "MUSTER_BIN_DIR"};
+
+        for (size_t i = 0; i < MU_COUNT_OF(names); i++)
+                if (strcmp(given, names[i]) == 0)
+                        return true;
+        return false;
+}
 
 static bool section_known(const char *name)
 {
@@ -283,32 +349,37 @@ static const struct option *find_environment(const char *given)
         return NULL;
 }
 
+/* Another program's variable may begin with MUSTER_ too: refused is what names a section of ours or
+ * is almost a name of ours. */
+static int unknown_variable(const char *given, char *error)
+{
+        char nearest[NAME_BYTES_MAX];
+        size_t differs = suggest("MUSTER_", '_', true, given, nearest);
+
+        if (is_of_others(given) || (differs > TYPO_CHARS && !section_known(given + 7)))
+                return 0;
+        (void)snprintf(error, MU_CONFIG_ERROR_BYTES,
+                       "There is no setting %s in the environment; did you mean %s?", given,
+                       nearest);
+        return -EINVAL;
+}
+
 static int read_environment(struct mu_config *config, char **environment, char *error)
 {
         for (char **entry = environment; *entry; entry++) {
                 char given[NAME_BYTES_MAX];
                 size_t chars = strcspn(*entry, "=");
 
-                if (strncmp(*entry, "MUSTER_", 7) != 0 || chars >= sizeof(given))
+                if (strncmp(*entry, "MUSTER_", 7) != 0 || (*entry)[chars] != '=')
                         continue;
-                (void)snprintf(given, sizeof(given), "%.*s", (int)chars, *entry);
+                (void)snprintf(given, sizeof(given), "%.*s", (int)(chars < 63 ? chars : 63),
+                               *entry);
                 const struct option *option = find_environment(given);
+                int code = option ? set(config, option, *entry + chars + 1, given, error)
+                                  : unknown_variable(given, error);
 
-                if (option) {
-                        int code = set(config, option, *entry + chars + 1, given, error);
-
-                        if (code < 0)
-                                return code;
-                } else if (section_known(given + 7)) {
-                        char nearest[NAME_BYTES_MAX];
-
-                        suggest("MUSTER_", '_', true, given, nearest);
-                        (void)snprintf(error, MU_CONFIG_ERROR_BYTES,
-                                       "There is no setting %s in the environment; did you mean "
-                                       "%s?",
-                                       given, nearest);
-                        return -EINVAL;
-                }
+                if (code < 0)
+                        return code;
         }
         return 0;
 }
@@ -328,13 +399,16 @@ static const struct option *find_flag(const char *given)
         return NULL;
 }
 
-static int unknown_flag(const char *given, char *error)
+/* Never shows what follows '=': it may be a password. */
+static int unknown_flag(const char *argument, char *error)
 {
+        char given[NAME_BYTES_MAX];
         char nearest[NAME_BYTES_MAX];
 
-        suggest("--", '-', false, given, nearest);
+        (void)snprintf(given, sizeof(given), "%.*s", (int)strcspn(argument, "="), argument);
+        (void)suggest("--", '-', false, given, nearest);
         (void)snprintf(error, MU_CONFIG_ERROR_BYTES,
-                       "There is no option %.100s; did you mean %s? (--help lists them all)", given,
+                       "There is no option %s; did you mean %s? (--help lists them all)", given,
                        nearest);
         return -EINVAL;
 }
@@ -364,7 +438,7 @@ static int read_flag(int argc, char **argv, int *index, struct mu_config *config
 
         if (!is_path && !option)
                 return unknown_flag(argument, error);
-        if (!equals && *index + 1 == argc) {
+        if (!equals && (*index + 1 == argc || strncmp(argv[*index + 1], "--", 2) == 0)) {
                 (void)snprintf(error, MU_CONFIG_ERROR_BYTES, "--%s wants a value.", name);
                 return -EINVAL;
         }
@@ -374,7 +448,10 @@ static int read_flag(int argc, char **argv, int *index, struct mu_config *config
                 *config_path = value;
                 return 0;
         }
-        return config ? set(config, option, value, argument, error) : 0;
+        char source[NAME_BYTES_MAX + 2];
+
+        (void)snprintf(source, sizeof(source), "--%s", name);
+        return config ? set(config, option, value, source, error) : 0;
 }
 
 static int read_flags(int argc, char **argv, struct mu_config *config, const char **config_path,
@@ -394,6 +471,7 @@ static int read_flags(int argc, char **argv, struct mu_config *config, const cha
 static int check_together(const struct mu_config *config, char *error)
 {
         uint64_t day_ns = UINT64_C(86400000000000);
+        enum mu_log_level level;
 
         if (!*config->tls_certificate != !*config->tls_key)
                 return refuse(error, "tls.certificate and tls.key", "give both or neither");
@@ -401,6 +479,12 @@ static int check_together(const struct mu_config *config, char *error)
                 return refuse(error, "retention.heartbeats",
                               "must be at least ingest.window_back and 2 days, or late heartbeats "
                               "would find their day gone");
+        if (config->tls_port != 0 && config->tls_port == config->http_port)
+                return refuse(error, "tls.port and http.port", "must differ");
+        if (mu_log_level_parse(config->log_level, &level) < 0)
+                return refuse(error, "log.level", "must be debug, info, warning or error");
+        if (config->journal_capacity != 0 && config->journal_capacity < 4 * config->journal_segment)
+                return refuse(error, "journal.capacity", "must be 0 or at least 4 segments");
         if ((config->ingest_ring & (config->ingest_ring - 1)) != 0)
                 return refuse(error, "ingest.ring", "must be a power of two");
         if ((config->ingest_dedupe_entries & (config->ingest_dedupe_entries - 1)) != 0)
@@ -472,13 +556,17 @@ void mu_config_print_help(FILE *to)
         const char *section = "";
 
         (void)fprintf(to,
-                      "musterd " MUSTER_VERSION " - fleet ingest and control appliance\n\n"
-                      "  musterd [--config FILE] [--SECTION-KEY VALUE]...\n"
-                      "  musterd --check-config | --help | --version\n\n"
-                      "Each setting can stand in the file, in the environment as "
-                      "MUSTER_SECTION_KEY, or be "
-                      "given\nas a flag --section-key; later ones win. SIGHUP reloads those marked "
-                      "(reloadable).\n");
+                      "# musterd " MUSTER_VERSION " - fleet ingest and control appliance\n"
+                      "#\n"
+                      "#   musterd [--config FILE] [--SECTION-KEY VALUE]...\n"
+                      "#   musterd --check-config | --help | --version\n"
+                      "#\n"
+                      "# Each setting can stand in the file (--config or MUSTER_CONFIG), in the "
+                      "environment as\n"
+                      "# MUSTER_SECTION_KEY, or be given as a flag --section-key; later ones win. "
+                      "SIGHUP reloads\n"
+                      "# those marked (reloadable). The values below are the defaults; this text "
+                      "is a valid file.\n");
         for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
                 if (strcmp(section, options[i].section) != 0) {
                         section = options[i].section;
@@ -494,13 +582,14 @@ static void print_text(const char *value, FILE *to)
 {
         const char *scheme = strstr(value, "://");
         const char *at = scheme ? strrchr(value, '@') : NULL;
+        const char *rest = at ? at : value;
 
-        if (strstr(value, "password=")) {
+        /* In a URL any parameter may hold one, its name written in percents if need be. */
+        if (!scheme && strcasestr(value, "password"))
                 (void)fputs("(not shown: holds a password)\n", to);
-                return;
-        }
-        if (at)
-                (void)fprintf(to, "%.*s(user not shown)%s\n", (int)(scheme + 3 - value), value, at);
+        else if (scheme)
+                (void)fprintf(to, "%.*s%s%.*s\n", at ? (int)(scheme + 3 - value) : 0, value,
+                              at ? "(user not shown)" : "", (int)strcspn(rest, "?"), rest);
         else
                 (void)fprintf(to, "%s\n", value);
 }
