@@ -19,6 +19,7 @@ enum {
         FRAMES_MAX = 3000,
         ROWS_MAX = 100, /* of a batch */
         AGE_US = 300000,
+        LARGE_BYTES = 256 * 1024,
 };
 
 #define START_S INT64_C(1700000000)
@@ -31,6 +32,7 @@ struct mu_journal {
         uint64_t durable;
         uint64_t covered;
         uint64_t unreadable; /* this seq gives -EIO; 0: none */
+        uint64_t large;      /* this seq is no record and LARGE_BYTES long; 0: none */
 };
 
 struct mu_reader {
@@ -64,6 +66,13 @@ int mu_reader_next(struct mu_reader *reader, struct mu_frame *ret_frame)
         reader->position = seq;
         *ret_frame = test_frame(&reader->journal->records[seq], seq);
         ret_frame->type = reader->journal->types[seq];
+        if (seq == reader->journal->large) {
+                static uint64_t payload[LARGE_BYTES / 8];
+
+                ret_frame->type = 9;
+                ret_frame->payload = payload;
+                ret_frame->payload_bytes = sizeof(payload);
+        }
         return 1;
 }
 
@@ -342,6 +351,26 @@ static void bytes_fill_a_batch(void **state)
         assert_int_equal(flushes(f, MU_FLUSH_BYTES), 2);
 }
 
+/* Read, found too large for what is left, and read again for the next batch. */
+static void a_large_frame_waits_for_the_next_batch(void **state)
+{
+        struct fixture *f = *state;
+
+        f->config.batch_rows_max = 1000;
+        f->config.batch_bytes_max = MU_BATCH_BYTES_MIN;
+        create(f, 1);
+        for (int i = 0; i < 200; i++) {
+                append(f, 1, i);
+                f->journal.records[f->journal.durable].record.extra_bytes = MU_EXTRA_BYTES_MAX;
+        }
+        f->journal.large = 180;
+        pass(f, 2 * AGE_US);
+        expect_all_stored(f);
+        assert_int_equal(f->database.reject_count, 1);
+        assert_int_equal(flushes(f, MU_FLUSH_BYTES), 1);
+        assert_int_equal(mu_checkpoint_position(&f->checkpoint, 0), 200);
+}
+
 static void repeats_within_a_batch_are_counted(void **state)
 {
         struct fixture *f = *state;
@@ -610,6 +639,14 @@ static void an_outage_is_waited_out(void **state)
         assert_int_equal(STAT(f, 0, available), 1);
         assert_int_equal(mu_breaker_state(mu_writer_core_breaker(f->cores[0])), MU_BREAKER_CLOSED);
         assert_int_equal(f->database.checkpoint, 510);
+
+        /* The next outage begins with short waits again. */
+        f->database.down = true;
+        append_many(f, 1);
+        struct mu_writer_plan plan = settle_lane(f, 0);
+
+        assert_int_equal(plan.next, MU_WRITER_SLEEP);
+        assert_true(plan.deadline_us <= f->now_us + f->config.backoff_base_ms * 1000);
 }
 
 static void nothing_is_tried_before_its_time(void **state)
@@ -654,11 +691,13 @@ static void the_checkpoint_is_the_slowest_lanes(void **state)
 {
         struct fixture *f = *state;
 
-        create(f, 2);
+        create(f, 3);
+        pass(f, 1000);
         append_many(f, 100);
-        /* Lane 1 does not get to run. */
+        /* Lane 1 does not get to run any more. */
         for (int i = 0; i < 5; i++) {
                 (void)settle_lane(f, 0);
+                (void)settle_lane(f, 2);
                 f->now_us += 1100000;
         }
         assert_int_equal(mu_checkpoint_position(&f->checkpoint, 0), 100);
@@ -738,6 +777,23 @@ static void a_restore_is_noticed_when_idle(void **state)
         assert_int_equal(f->notes[MU_WRITER_REWOUND], 1);
 }
 
+/* The tables were put back under a connection that lives on. */
+static void a_restore_in_place_is_noticed(void **state)
+{
+        struct fixture *f = *state;
+
+        create(f, 2);
+        append_many(f, 200);
+        pass(f, 2200000);
+        forget(f, 60, 50);
+        f->database.generation--;
+        pass(f, 15000000);
+        expect_all_stored(f);
+        assert_int_equal(f->notes[MU_WRITER_REWOUND], 1);
+        assert_int_equal(f->notes[MU_WRITER_AWAY], 0);
+        assert_int_equal(f->database.checkpoint, 200);
+}
+
 /* Rows above the checkpoint are forgotten, the checkpoint itself is not; and the lane that wrote
  * them is idle and does not notice. The checkpoint must not pass them. */
 static void rows_above_the_checkpoint_may_be_forgotten(void **state)
@@ -759,6 +815,13 @@ static void rows_above_the_checkpoint_may_be_forgotten(void **state)
         assert_int_equal(mu_checkpoint_position(&f->checkpoint, 1), 2);
         forget(f, 1, 1);
         append(f, of_lane[0], 1);
+        /* Lane 1 does not get to run; the keeper, which has gone back, waits for it. */
+        for (int i = 0; i < 10; i++) {
+                f->now_us += 1100000;
+                (void)settle_lane(f, 0);
+        }
+        assert_int_equal(mu_checkpoint_position(&f->checkpoint, 0), 3);
+        assert_int_equal(f->database.checkpoint, 1);
         pass(f, 15000000);
         expect_all_stored(f);
         assert_int_equal(f->database.checkpoint, 3);
@@ -812,6 +875,7 @@ int main(void)
                 CASE(a_batch_is_never_older_than_its_age),
                 CASE(rows_fill_a_batch),
                 CASE(bytes_fill_a_batch),
+                CASE(a_large_frame_waits_for_the_next_batch),
                 CASE(repeats_within_a_batch_are_counted),
                 CASE(lanes_share_the_devices),
                 CASE(deleted_devices_records_are_dropped),
@@ -832,6 +896,7 @@ int main(void)
                 CASE(another_number_of_lanes_loses_nothing),
                 CASE(a_restored_database_gets_it_all_again),
                 CASE(a_restore_is_noticed_when_idle),
+                CASE(a_restore_in_place_is_noticed),
                 CASE(rows_above_the_checkpoint_may_be_forgotten),
                 CASE(a_drain_ends_with_the_last_checkpoint),
                 CASE(a_drain_waits_for_the_database),
