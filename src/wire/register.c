@@ -79,7 +79,9 @@ static int load(const char *body, size_t body_bytes, json_t **ret_root,
         if (body_bytes > 0 && memchr(body, '\0', body_bytes))
                 return refuse(ret_problem, MU_REASON_JSON_SYNTAX, "",
                               "The body is not acceptable JSON: it holds a NUL byte.");
-        root = json_loadb(body, body_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+        /* An escaped NUL is let through to the fields' own rules, whose refusal names the field. */
+        root = json_loadb(body, body_bytes,
+                          JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
         if (!root && json_error_code(&error) == json_error_out_of_memory)
                 return -ENOMEM;
         if (!root)
@@ -219,6 +221,13 @@ static int take_integer(json_t *root, const struct integer_rule *rule,
         return 0;
 }
 
+/* The string may hold NULs. */
+static bool equals(const json_t *string, const char *text)
+{
+        return json_string_length(string) == strlen(text) &&
+               memcmp(json_string_value(string), text, strlen(text)) == 0;
+}
+
 static int take_kind(json_t *root, enum mu_device_kind *ret_kind,
                      struct mu_request_problem *ret_problem)
 {
@@ -233,7 +242,7 @@ static int take_kind(json_t *root, enum mu_device_kind *ret_kind,
                               "kind is not a string: %s.", must);
         for (int kind = MU_DEVICE_ANDROID; kind <= MU_DEVICE_DESKTOP; kind++) {
                 *ret_kind = (enum mu_device_kind)kind;
-                if (strcmp(json_string_value(value), mu_device_kind_name(*ret_kind)) == 0)
+                if (equals(value, mu_device_kind_name(*ret_kind)))
                         return 0;
         }
         return refuse(ret_problem, MU_REASON_FIELD_VALUE, "kind", "kind is unknown: %s.", must);

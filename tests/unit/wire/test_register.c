@@ -197,7 +197,9 @@ static void test_body(void **state)
         refused("{\"alias\":\"a\",}", "json-syntax", "");
         assert_non_null(strstr(problem.detail, "line 1"));
         refused("{\"alias\":\"\xff\"}", "json-utf8", "");
-        refused("{\"alias\":\"a\\u0000\"}", "json-syntax", "");
+        refused("{\"alias\":\"a\\u0000b\"}", "field-value", "alias");
+        refused("{\"alias\":\"a\",\"kind\":\"android\\u0000\"}", "field-value", "kind");
+        refused("{\"alias\":\"a\",\"x\\u0000\":1}", "json-syntax", "");
         refused("{\"alias\":\"a\"}x", "json-syntax", "");
         assert_int_equal(decode_bytes("{\"alias\":\"a\",\"kind\":\"android\"}\0x", 32), -EBADMSG);
         told("json-syntax", "");
