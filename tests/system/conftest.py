@@ -86,6 +86,22 @@ def appliance(make_appliance):
     return started
 
 
+@pytest.fixture(scope="module")
+def daemon(request, bin_dir):
+    """One appliance for all tests of a module, started with the module's OPTIONS; it has to outlive them."""
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="muster-test-"))
+    scratch.chmod(0o755)
+    started = Appliance(bin_dir, scratch / "data", options=getattr(request.module, "OPTIONS", ()))
+    try:
+        started.start()
+        yield started
+        assert started.process and started.process.poll() is None, f"it died:\n{started.log_tail()}"
+    finally:
+        started.destroy()
+        if not request.config.getoption("--keep"):
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 @pytest.fixture
 def postgres_server(scratch):
     """A running PostgreSQL of the test's own, for MUSTER_DATABASE_URL."""
