@@ -240,6 +240,14 @@ static bool read_signals(struct mu_app *app)
         return stop;
 }
 
+static void report_damage(struct mu_app *app)
+{
+        struct mu_pipeline_status status;
+
+        mu_pipeline_status(app->pipeline, &status);
+        mu_log_journal_damage(&status.journal, &app->damage);
+}
+
 int mu_app_run(struct mu_app *app)
 {
         struct pollfd wake[] = {
@@ -255,6 +263,7 @@ int mu_app_run(struct mu_app *app)
                 if (wake[0].revents && read_signals(app))
                         return 0;
                 mu_pipeline_tick(app->pipeline);
+                report_damage(app);
                 if (tick % REPORT_TICKS == 0)
                         mu_log_report_suppressed();
         }
@@ -320,6 +329,7 @@ static void drain(struct mu_app *app, const struct hurry *hurry)
         mu_jobs_stop(app->jobs);
         mu_pipeline_drain(app->pipeline, (uint32_t)deadline_ms, &stored);
         mu_pipeline_status(app->pipeline, &status);
+        mu_log_journal_damage(&status.journal, &app->damage);
         mu_keeper_stop(app->keeper);
         mu_database_shut(app->database);
         mu_log(MU_LOG_INFO, "drained", MU_LOG_BOOL("all_stored", stored),

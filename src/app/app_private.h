@@ -13,6 +13,7 @@
 
 #include "app/app.h"
 #include "app/config.h"
+#include "app/log_events.h"
 #include "base/clock.h"
 #include "http/health.h"
 #include "http/loop.h"
@@ -36,6 +37,7 @@ struct mu_app {
         struct mu_device_table *devices;
         struct mu_keeper *keeper;
         struct mu_pipeline *pipeline;
+        struct mu_journal_damage damage; /* as far as the log says */
         struct mu_control *control;
         struct mu_offload *control_workers;
         struct mu_offload *probe_worker;

@@ -122,6 +122,20 @@ void mu_log_journal(const struct mu_journal_status *status)
                                             "the journal writes with pwritev2 and fdatasync."));
 }
 
+void mu_log_journal_damage(const struct mu_journal_status *status, struct mu_journal_damage *said)
+{
+        if (status->damaged_bytes == said->damaged_bytes &&
+            status->missing_records == said->missing_records)
+                return;
+        *said = (struct mu_journal_damage){.damaged_bytes = status->damaged_bytes,
+                                           .missing_records = status->missing_records};
+        mu_log(MU_LOG_ERROR, "journal.damage_met",
+               MU_LOG_UINT("damaged_bytes", said->damaged_bytes),
+               MU_LOG_UINT("missing_records", said->missing_records),
+               MU_LOG_STR("detail", "Parts of the journal can't be read; copies lie in its folder "
+                                    "damaged/. Everything readable is stored. Check the disk."));
+}
+
 void mu_log_identities(const struct mu_keeper_report *report)
 {
         mu_log(MU_LOG_INFO, "identity.list_read", MU_LOG_UINT("devices", report->device_count),

@@ -25,6 +25,14 @@ void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uin
 
 /* What recovery found and how the journal will run. */
 void mu_log_journal(const struct mu_journal_status *status);
+
+/* Readers meet damage in earlier segments long after the start. said: what the log knows already;
+ * one line when there is more. */
+struct mu_journal_damage {
+        uint64_t damaged_bytes;
+        uint64_t missing_records;
+};
+void mu_log_journal_damage(const struct mu_journal_status *status, struct mu_journal_damage *said);
 void mu_log_identities(const struct mu_keeper_report *report);
 
 #endif

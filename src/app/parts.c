@@ -210,6 +210,7 @@ static int create_pipeline(struct mu_app *app)
                 return fail_at(code, "journal.unusable", app->journal_directory);
         mu_pipeline_status(app->pipeline, &status);
         mu_log_journal(&status.journal);
+        app->damage.damaged_bytes = status.journal.damaged_bytes;
         if (!status.journal.io_uring && strcmp(config->journal_io, "uring") == 0)
                 return mu_app_fail(
                         -ENOSYS, "journal.unusable",
