@@ -13,6 +13,8 @@
 
 /* While stopping: how often connections that meanwhile turned idle are closed. */
 #define STOP_TICK_MS 250
+/* Pool chunks (4 KiB) and input buffers (8 KiB) that a loop keeps for reuse, of each. */
+#define RECYCLED_MAX 512
 
 struct mu_timer {
         struct mu_loop *loop;
@@ -350,6 +352,10 @@ int mu_loop_run(struct mu_loop *loop)
         loop->ctx.loop->wait_hooks.begin = on_wait_begin;
         loop->ctx.loop->wait_hooks.end = on_wait_end;
         loop->ctx.loop->wait_hooks.data = loop;
+        /* Replies wait for the journal, so many requests are open at once: what they use is kept for
+         * the next ones instead of going through malloc. */
+        h2o_mem_keep_pool_chunks(RECYCLED_MAX);
+        h2o_socket_buffer_prototype.allocator.max = RECYCLED_MAX;
         read_clocks(loop);
         int error = start_polls(loop);
         if (!error)

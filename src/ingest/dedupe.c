@@ -54,9 +54,13 @@ static uint64_t entry_of(uint32_t device_index, int64_t bucket_s)
         return (uint64_t)device_index << 32 | (uint32_t)(bucket_s / MU_BUCKET_S);
 }
 
+/* Eight buckets of a device that follow each other share a set: a device that sends them in order
+ * finds its line in the cache. */
 static _Atomic uint64_t *set_of(const struct mu_dedupe *dedupe, uint64_t entry)
 {
-        return &dedupe->entries[(mu_hash_u64(entry) & dedupe->set_mask) * SET_ENTRIES];
+        uint64_t run = entry / SET_ENTRIES;
+
+        return &dedupe->entries[(mu_hash_u64(run) & dedupe->set_mask) * SET_ENTRIES];
 }
 
 bool mu_dedupe_seen(const struct mu_dedupe *dedupe, uint32_t device_index, int64_t bucket_s)
