@@ -11,17 +11,14 @@ static uint64_t load(const _Atomic uint64_t *value)
 void mu_journal_status(const struct mu_journal *journal, struct mu_journal_status *ret_status)
 {
         struct mu_window *window = mu_segments_window(journal->segments);
-        uint64_t next = mu_window_next(window);
         uint64_t oldest = mu_window_oldest(window);
-        struct mu_segment_info info = {0};
+        uint64_t next = mu_window_next(window);
 
-        /* One more or fewer while the journal works: this is a report, not a decision. */
-        if (oldest < next)
-                mu_segments_get(journal->segments, oldest, &info);
         *ret_status = (struct mu_journal_status){
                 .state = mu_journal_get_state(journal),
                 .durable_seq = mu_journal_durable_seq(journal),
-                .oldest_seq = info.first_seq,
+                /* One more or fewer while the journal works: a report, not a decision. */
+                .oldest_seq = mu_segments_oldest_seq(journal->segments),
                 .used_bytes = load(&journal->used_bytes),
                 .capacity_bytes = journal->config.capacity_bytes,
                 .bytes_per_s = load(&journal->bytes_per_s),

@@ -51,7 +51,8 @@ struct mu_port_verdict {
         bool durable;   /* false: not durable, answer 503; it may still replay later */
 };
 
-/* The next run that resolved, oldest first; false when there is none (the eventfd is then drained). */
+/* The next run that resolved, oldest first; false when there is none (the eventfd is then drained).
+ */
 MU_MUST_CHECK
 bool mu_port_poll(struct mu_port *port, struct mu_port_verdict *ret_verdict);
 

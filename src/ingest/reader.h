@@ -2,15 +2,15 @@
 /*
  * reader.h - a writer's read position on the journal.
  *
- * A reader hands out durable frames by sequence: from the in-memory tail while they are still there,
- * else from the segment on disk. Replay at start, catching up after an outage and normal running are
- * this one code path.
+ * A reader hands out durable frames by sequence: from the in-memory tail while they are still
+ * there, else from the segment on disk. Replay at start, catching up after an outage and normal
+ * running are this one code path.
  *
  * Units      sequences; bytes; *_us.
  * Threads    each reader belongs to one writer thread; wake may be called from any thread.
  * Ownership  A frame's payload is lent until the next call on the same reader.
- * Errors     negative errno from reading a segment (-EIO, …): the position did not move, call again.
- *            Frames that recovery set aside as damaged are skipped and counted, never an error.
+ * Errors     negative errno from reading a segment (-EIO, …): the position did not move, call
+ * again. Frames that recovery set aside as damaged are skipped and counted, never an error.
  */
 #ifndef MUSTER_INGEST_READER_H
 #define MUSTER_INGEST_READER_H
@@ -43,7 +43,8 @@ void mu_reader_close(struct mu_reader *reader);
 MU_MUST_CHECK
 int mu_reader_next(struct mu_reader *reader, struct mu_frame *ret_frame);
 
-/* Last sequence handed out (or passed over as damaged); after a 0 from next: the durable sequence. */
+/* Last sequence handed out (or passed over as damaged); after a 0 from next: the durable sequence.
+ */
 uint64_t mu_reader_position(const struct mu_reader *reader);
 /* Back to just after seq (a writer whose transaction failed and that kept no copy). */
 void mu_reader_seek(struct mu_reader *reader, uint64_t after_seq);

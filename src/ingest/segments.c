@@ -121,6 +121,15 @@ void mu_segments_get(const struct mu_segments *segments, uint64_t ordinal,
         ret_info->file_bytes = atomic_load_explicit(&entry->file_bytes, memory_order_relaxed);
 }
 
+uint64_t mu_segments_oldest_seq(const struct mu_segments *segments)
+{
+        uint64_t oldest = mu_window_oldest(&segments->window);
+
+        if (oldest == mu_window_next(&segments->window))
+                return 0;
+        return atomic_load_explicit(&entry_of(segments, oldest)->first_seq, memory_order_relaxed);
+}
+
 bool mu_segments_pin_seq(struct mu_segments *segments, uint32_t slot, uint64_t seq,
                          uint64_t *ret_ordinal)
 {

@@ -47,6 +47,8 @@ void mu_segments_set_file_bytes(struct mu_segments *segments, uint64_t ordinal, 
 
 void mu_segments_get(const struct mu_segments *segments, uint64_t ordinal,
                      struct mu_segment_info *ret_info);
+/* Of the oldest segment, 0 when there is none. Any thread, without a pin: for status. */
+uint64_t mu_segments_oldest_seq(const struct mu_segments *segments);
 /* The newest segment in which the sequence may stand, else the oldest; pinned in slot. False: try
  * again, or there is none. */
 MU_MUST_CHECK

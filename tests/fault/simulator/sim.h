@@ -3,8 +3,8 @@
  * sim.h - the whole data plane from port to database in one thread, on a disk, a clock and a
  * database that misbehave as a seed tells them.
  *
- *   clients (sim_clients) ─ port ─▶ journal ─ disk (sim_disk) ─▶ reader ─ writer core ─▶ store
- *      ▲ verdicts                                                              (sim_store)
+ *   clients ─ port ─▶ journal ─ disk (sim_disk) ─▶ reader ─ writer core ─▶ store
+ *      ▲ verdicts                                                 (sim_store)
  *
  * What the parts found out about a record meets in struct sim_ledger, and every part checks there
  * what it can check, when it happens.

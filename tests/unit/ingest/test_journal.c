@@ -7,6 +7,7 @@
 
 #include "ingest/journal_format.h"
 #include "journal_fixture.h"
+#include "metrics/metrics.h"
 
 static void test_written_is_read_back(void **state)
 {
@@ -234,6 +235,27 @@ static void test_waiting_reader_is_woken(void **state)
         fixture_stop(f);
 }
 
+static void test_metrics_tell_what_happened(void **state)
+{
+        struct fixture *f = *state;
+        struct mu_metrics *metrics;
+        size_t bytes;
+        char *text;
+
+        fixture_start(f);
+        fixture_write(f, 300, true);
+        assert_int_equal(mu_metrics_create(&metrics), 0);
+        assert_int_equal(mu_journal_register_metrics(f->journal, metrics), 0);
+        assert_int_equal(mu_metrics_render(metrics, &text, &bytes), 0);
+        assert_non_null(strstr(text, "muster_journal_records_total 300\n"));
+        assert_non_null(strstr(text, "muster_journal_durable_sequence 300\n"));
+        assert_non_null(strstr(text, "muster_journal_group_records_sum 300\n"));
+        assert_non_null(strstr(text, "muster_journal_state 0\n"));
+        free(text);
+        mu_metrics_destroy(metrics);
+        fixture_stop(f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -248,6 +270,7 @@ int main(void)
                 TEST(test_identity_is_found_in_the_segments),
                 TEST(test_wrong_configuration_is_refused),
                 TEST(test_waiting_reader_is_woken),
+                TEST(test_metrics_tell_what_happened),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
