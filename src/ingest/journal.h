@@ -92,7 +92,7 @@ int mu_journal_add_port(struct mu_journal *journal, struct mu_port *port);
 MU_MUST_CHECK
 int mu_journal_start(struct mu_journal *journal);
 /* Everything committed to a port before this call becomes durable or failed, then the thread ends.
- * Ports must not commit any more. */
+ * Ports must not commit any more, but are still to be polled. */
 void mu_journal_drain(struct mu_journal *journal);
 
 /* One round: take from rings, submit, reap, publish. The number of things done; 0 when idle. */
