@@ -14,11 +14,12 @@
 #include "ingest/journal_format.h"
 #include "ingest/tail.h"
 
-enum { READERS = 3, CHUNKS = 3000, PAYLOAD = 1000 };
+enum { READERS = 3, CHUNKS_MIN = 3000, FRAMES_MIN = 1000, PAYLOAD = 1000 };
 
 struct shared {
         struct mu_tail *tail;
         _Atomic uint64_t durable;
+        _Atomic uint32_t ready; /* readers that have read enough */
         _Atomic bool done;
 };
 
@@ -32,7 +33,9 @@ static void produce(struct shared *shared)
 {
         uint64_t seq = 0;
 
-        for (int i = 0; i < CHUNKS; i++) {
+        for (int i = 0;
+             i < CHUNKS_MIN || atomic_load_explicit(&shared->ready, memory_order_relaxed) < READERS;
+             i++) {
                 unsigned char *memory;
                 uint64_t ordinal = mu_tail_newest(shared->tail, &memory);
                 uint32_t at = 0;
@@ -87,7 +90,8 @@ static void read_tail(void *context)
                                 abort();
                         check(&frame);
                         position = frame.seq;
-                        reader->seen++;
+                        if (++reader->seen == FRAMES_MIN)
+                                atomic_fetch_add_explicit(&shared->ready, 1, memory_order_relaxed);
                 }
                 mu_tail_leave(shared->tail, &cursor);
                 /* Away until all memory was used again: only leave's own order covers that. */
@@ -119,5 +123,5 @@ int main(void)
         }
         mu_tail_destroy(shared.tail);
         (void)printf("%lu frames read\n", (unsigned long)seen);
-        return seen > 0 ? 0 : 1;
+        return 0;
 }
