@@ -57,6 +57,7 @@ static const void *field_of_const(const struct mu_config *config, const struct o
 enum {
         NAME_BYTES_MAX = 64,
         TYPO_CHARS = 2,
+        HELP_COLUMNS = 96,
 };
 
 /* Levenshtein's distance, over one row. */
@@ -551,6 +552,24 @@ void mu_config_done(struct mu_config *config)
         }
 }
 
+/* "# " and the text, broken between words. */
+static void print_comment(const char *help, const char *suffix, FILE *to)
+{
+        char text[512];
+        const char *at = text;
+
+        (void)snprintf(text, sizeof(text), "%s%s", help, suffix);
+        while (strlen(at) > HELP_COLUMNS) {
+                int chars = HELP_COLUMNS;
+
+                while (chars > 1 && at[chars] != ' ')
+                        chars--;
+                (void)fprintf(to, "# %.*s\n", chars, at);
+                at += chars + 1;
+        }
+        (void)fprintf(to, "# %s\n", at);
+}
+
 void mu_config_print_help(FILE *to)
 {
         const char *section = "";
@@ -572,9 +591,8 @@ void mu_config_print_help(FILE *to)
                         section = options[i].section;
                         (void)fprintf(to, "\n[%s]\n", section);
                 }
-                (void)fprintf(to, "# %s%s\n#%s = %s\n", options[i].help,
-                              options[i].reloadable ? " (reloadable)" : "", options[i].key,
-                              options[i].initial);
+                print_comment(options[i].help, options[i].reloadable ? " (reloadable)" : "", to);
+                (void)fprintf(to, "#%s = %s\n", options[i].key, options[i].initial);
         }
 }
 

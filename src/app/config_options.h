@@ -21,17 +21,22 @@ MU_OPTION(tls, key, TEXT, "", 0, 4000, true,
 MU_OPTION(http, port, NUMBER, "8080", 0, 65535, false,
           "Port for plain HTTP; 0 takes a free one.")
 MU_OPTION(http, address, TEXT, "127.0.0.1", 1, 64, false,
-          "Address to listen on for plain HTTP. Tokens travel readable: open it to a trusted LAN only.")
+          "Address to listen on for plain HTTP. Tokens travel readable: open it to a trusted LAN "
+          "only.")
 MU_OPTION(http, frontends, NUMBER, "0", 0, 64, false,
           "Event loops that serve HTTP; 0: one per core.")
 MU_OPTION(http, connections_max, NUMBER, "0", 0, 10000000, false,
-          "Most connections at once, the oldest idle one is closed first; 0: what descriptors allow.")
+          "Most connections at once, the oldest idle one is closed first; 0: what descriptors "
+          "allow.")
 MU_OPTION(http, connections_per_address, NUMBER, "0", 0, 10000000, false,
-          "Most connections from one address; 0: no limit, since a fleet may sit behind one address.")
+          "Most connections from one address; 0: no limit, since a fleet may sit behind one "
+          "address.")
 MU_OPTION(http, handshake_timeout, DURATION, "10s", 100000000, 600000000000, false,
           "A TLS handshake must end within this.")
-MU_OPTION(http, idle_timeout, DURATION, "75s", 100000000, 86400000000000, false,
-          "A connection may wait this long for its next request.")
+MU_OPTION(http, idle_timeout, DURATION, "6m", 100000000, 86400000000000, false,
+          "A connection may wait this long for its next request: longer than the devices' "
+          "interval, so "
+          "that the next heartbeat needs no handshake.")
 MU_OPTION(http, request_timeout, DURATION, "10s", 100000000, 600000000000, false,
           "A request, head and body, must arrive within this of its first byte.")
 MU_OPTION(http, write_timeout, DURATION, "30s", 100000000, 600000000000, false,
@@ -63,13 +68,14 @@ MU_OPTION(journal, keep_covered, DURATION, "24h", 0, 31536000000000000, false,
 MU_OPTION(journal, keep_covered_size, BYTES, "2GiB", 0, UINT64_MAX, false,
           "How much of them stays at the most.")
 MU_OPTION(journal, io, TEXT, "auto", 4, 5, false,
-          "auto: io_uring, and pwrite with fdatasync where the kernel refuses it; uring or plain force one.")
+          "auto: io_uring, and pwrite with fdatasync where the kernel refuses it; uring or plain "
+          "force one.")
 
 MU_OPTION(writer, count, NUMBER, "2", 1, 16, false,
           "Threads that write to PostgreSQL, a connection each.")
 MU_OPTION(writer, batch_rows, NUMBER, "10000", 1, 100000, false,
           "A batch is sent when it has this many heartbeats.")
-MU_OPTION(writer, batch_size, BYTES, "8MiB", 65536, 268435456, false,
+MU_OPTION(writer, batch_size, BYTES, "8MiB", 524288, 268435456, false,
           "... or this many bytes.")
 MU_OPTION(writer, batch_age, DURATION, "300ms", 1000000, 60000000000, false,
           "... or is this old under load; an idle writer sends at once.")
@@ -105,4 +111,5 @@ MU_OPTION(log, keep_days, NUMBER, "14", 0, 36500, false,
           "Days rotated log files stay; 0: for ever.")
 
 MU_OPTION(stop, drain, DURATION, "30s", 0, 3600000000000, false,
-          "Longest time a clean stop waits for PostgreSQL to take the backlog; the journal keeps the rest.")
+          "Longest time a clean stop waits for PostgreSQL to take the backlog; the journal keeps "
+          "the rest.")

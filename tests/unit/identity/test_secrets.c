@@ -129,15 +129,17 @@ static void long_path(void **state)
         struct mu_secrets *secrets = NULL;
         char error[MU_SECRET_ERROR_BYTES] = "";
         char deep[1024] = "";
+        size_t chars = 0;
 
         for (int i = 0; i < 12; i++)
-                strcat(deep, "/a-directory-with-a-name");
-        const char *directory = scratch_path(state, deep + 1);
+                chars += (size_t)snprintf(deep + chars, sizeof(deep) - chars,
+                                          "a-directory-with-a-name/");
+        const char *directory = scratch_path(state, deep);
 
         assert_int_equal(mu_fs_make_directories(directory, 0700), 0);
         char path[2048];
 
-        (void)snprintf(path, sizeof(path), "%s/hmac-master", directory);
+        (void)snprintf(path, sizeof(path), "%shmac-master", directory);
         put(path, "short", 0600);
         assert_int_equal(mu_secrets_open(directory, &secrets, error), -EBADMSG);
         assert_non_null(strstr(error, "/hmac-master is not 32 bytes"));
