@@ -2,12 +2,14 @@
 #include "app/app.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@
 enum {
         TICK_MS = 1000,
         REPORT_TICKS = 60,
+        DESCRIPTORS_MAX = 1 << 20,
         CONNECTIONS_STOP_MS = 10000,
         CONTROL_STOP_MS = 10000,
         PROBE_STOP_MS = 1000,
@@ -96,6 +99,23 @@ static int take_signals(struct mu_app *app)
         app->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
         app->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         return app->signal_fd < 0 || app->event_fd < 0 ? -errno : 0;
+}
+
+/* The kernel doubles a threaded process's descriptor table only after a grace period in which every
+ * accept waits: better now, while there is one thread. */
+static void grow_descriptor_table(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max; /* as the server does it */
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        int least = limit.rlim_cur > DESCRIPTORS_MAX ? DESCRIPTORS_MAX : (int)limit.rlim_cur - 1;
+        int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, least);
+
+        if (fd >= 0)
+                close(fd);
 }
 
 static void run_loop(void *context)
@@ -172,6 +192,7 @@ int mu_app_start(struct mu_config *config, struct mu_app **ret_app)
 
         if (code == 0)
                 code = take_signals(app);
+        grow_descriptor_table();
         if (code == 0)
                 code = take_data_directory(app);
         if (code == 0)

@@ -18,6 +18,8 @@
 #include "http/health.h"
 #include "http/loop.h"
 
+struct mu_pg;
+
 struct mu_app {
         struct mu_config config;
         const struct mu_clock *clock;
@@ -33,6 +35,7 @@ struct mu_app {
         struct mu_auth_failures *auth_failures;
         struct mu_cluster *cluster; /* NULL: an existing PostgreSQL is used */
         struct mu_database *database;
+        struct mu_pg *instance; /* holds the lock that makes us the database's only musterd */
         struct mu_qsbr *qsbr;
         struct mu_device_table *devices;
         struct mu_keeper *keeper;

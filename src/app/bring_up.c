@@ -18,6 +18,7 @@
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
 #include "jobs/scheduler.h"
+#include "pg/advisory_lock.h"
 #include "pg/database.h"
 #include "pg/migrate.h"
 #include "pg/partition.h"
@@ -125,6 +126,26 @@ out:
         return -EAGAIN;
 }
 
+/* Two daemons on one database would replay into each other's checkpoints and give out ids twice. The
+ * lock lives as long as its connection, which nobody else uses. 0, or -EAGAIN. */
+static int take_instance(struct mu_app *app)
+{
+        bool taken = false;
+        int code = mu_database_acquire(app->database, ACQUIRE_MS, &app->instance, NULL);
+
+        if (code == 0)
+                code = mu_advisory_lock_try(app->instance, MU_LOCK_INSTANCE, &taken);
+        if (taken)
+                return 0;
+        if (code == 0)
+                mu_log(MU_LOG_WARNING, "database.in_use",
+                       MU_LOG_STR("detail", "Another musterd uses this database; waiting for it to "
+                                            "let go."));
+        mu_database_release(app->database, app->instance);
+        app->instance = NULL;
+        return -EAGAIN;
+}
+
 static void start_storing(struct mu_app *app)
 {
         int code = mu_pipeline_store(app->pipeline, app->database);
@@ -145,7 +166,8 @@ static void run(void *context)
         struct mu_app *app = context;
         int code;
 
-        while ((code = prepare_database(app)) == -EAGAIN)
+        while ((code = prepare_database(app)) == -EAGAIN ||
+               (code == 0 && (code = take_instance(app)) == -EAGAIN))
                 if (pause_s(app, RETRY_S))
                         return;
         if (code < 0)

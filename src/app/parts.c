@@ -200,6 +200,7 @@ static int create_pipeline(struct mu_app *app)
                 .batch_bytes_max = (uint32_t)config->writer_batch_size,
                 .batch_age_us = (uint32_t)(config->writer_batch_age / MU_NS_PER_US),
                 .retention_s = (int64_t)(config->retention_heartbeats / MU_NS_PER_S),
+                .statement_timeout_ms = ms_of(config->database_statement_timeout),
                 .note = mu_log_writer,
         };
 
@@ -454,6 +455,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         mu_jobs_destroy(app->jobs);
         mu_keeper_destroy(app->keeper);
         mu_pipeline_destroy(app->pipeline);
+        mu_database_release(app->database, app->instance);
         mu_database_destroy(app->database);
         if (app->cluster)
                 mu_cluster_stop(app->cluster);

@@ -194,6 +194,7 @@ int mu_pipeline_store(struct mu_pipeline *pipeline, struct mu_database *database
         writers_config.batch_bytes_max = config->batch_bytes_max;
         writers_config.batch_age_us = config->batch_age_us;
         writers_config.retention_s = config->retention_s;
+        writers_config.statement_timeout_ms = config->statement_timeout_ms;
         writers_config.window_days =
                 (uint32_t)(config->window.back_us / (MU_S_PER_DAY * MU_US_PER_S));
         writers_config.is_deleted = is_deleted;

@@ -51,6 +51,7 @@ struct mu_pipeline_config {
         uint32_t batch_bytes_max;
         uint32_t batch_age_us;
         int64_t retention_s;
+        uint32_t statement_timeout_ms; /* of the database's sessions */
         void (*note)(void *context, const struct mu_writer_note *note); /* writers' threads */
         void *note_context;
 };
