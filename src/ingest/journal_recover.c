@@ -295,7 +295,8 @@ static int judge_without_header(struct mu_journal *journal, struct mu_segment_cu
                                                              .first_seq = scan.first_seq,
                                                              .durable_seq = scan.first_seq - 1,
                                                              .last_seq = scan.last_seq,
-                                                             .end_bytes = mu_block_ceil(scan.end)});
+                                                             .end_bytes = mu_block_ceil(scan.end),
+                                                             .counted_bytes = scan.end});
                 return 0;
         }
         if (file_bytes == journal->config.segment_bytes && recovery->recyclable == 0) {
@@ -400,6 +401,7 @@ static int finish_last(struct mu_journal *journal, struct mu_segment_cursor *cur
                 recovery->assigned_seq = scan.max_seq;
         last->last_seq = scan.last_seq > last->durable_seq ? scan.last_seq : last->durable_seq;
         last->end_bytes = mu_block_ceil(scan.end);
+        last->counted_bytes = last->end_bytes;
         recovery->durable_seq = last->last_seq;
         if (last->end_bytes < last->file_bytes) {
                 err = journal->io->truncate(journal->io->context, name, last->end_bytes);

@@ -159,10 +159,13 @@ static int pass_damage(struct mu_reader *reader)
 
         if (found < 0)
                 return found;
+        bool is_first = false;
+
         /* A clean end that comes too early is a missing segment, not a damaged one. */
-        if ((found == 1 || is_torn) &&
-            mu_segments_claim_damage(journal->segments, reader->ordinal)) {
-                atomic_fetch_add_explicit(&journal->damaged_segments, 1, memory_order_relaxed);
+        if ((found == 1 || is_torn) && mu_segments_claim_damage(journal->segments, reader->ordinal,
+                                                                from, cursor->at, &is_first)) {
+                atomic_fetch_add_explicit(&journal->damaged_segments, is_first,
+                                          memory_order_relaxed);
                 mu_journal_note_damage(journal, cursor, reader->info.number, from, cursor->at);
         }
         return found;

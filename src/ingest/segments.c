@@ -17,7 +17,7 @@ struct entry {
         _Atomic uint64_t file_bytes;
         uint64_t durable_seq;
         int64_t created_at_us;
-        atomic_flag damage_claimed;
+        _Atomic uint64_t counted_bytes;
         atomic_flag gap_claimed;
 };
 
@@ -86,7 +86,7 @@ uint64_t mu_segments_add(struct mu_segments *segments, const struct mu_segment_i
         atomic_store_explicit(&entry->file_bytes, info->file_bytes, memory_order_relaxed);
         entry->durable_seq = info->durable_seq;
         entry->created_at_us = info->created_at_us;
-        atomic_flag_clear_explicit(&entry->damage_claimed, memory_order_relaxed);
+        atomic_store_explicit(&entry->counted_bytes, info->counted_bytes, memory_order_relaxed);
         atomic_flag_clear_explicit(&entry->gap_claimed, memory_order_relaxed);
         mu_window_add(&segments->window);
         return ordinal;
@@ -163,10 +163,19 @@ bool mu_segments_pin_seq(struct mu_segments *segments, uint32_t slot, uint64_t s
         return true;
 }
 
-bool mu_segments_claim_damage(struct mu_segments *segments, uint64_t ordinal)
+bool mu_segments_claim_damage(struct mu_segments *segments, uint64_t ordinal, uint64_t from,
+                              uint64_t to, bool *ret_is_first)
 {
-        return !atomic_flag_test_and_set_explicit(&entry_of(segments, ordinal)->damage_claimed,
-                                                  memory_order_relaxed);
+        struct entry *entry = entry_of(segments, ordinal);
+        uint64_t counted = atomic_load_explicit(&entry->counted_bytes, memory_order_relaxed);
+
+        do {
+                if (from < counted)
+                        return false;
+        } while (!atomic_compare_exchange_weak_explicit(
+                &entry->counted_bytes, &counted, to, memory_order_relaxed, memory_order_relaxed));
+        *ret_is_first = counted == 0;
+        return true;
 }
 
 bool mu_segments_claim_gap(struct mu_segments *segments, uint64_t ordinal)

@@ -23,10 +23,11 @@
 struct mu_segment_info {
         uint64_t number;
         uint64_t file_bytes;
-        uint64_t first_seq;   /* no smaller sequence is in it */
-        uint64_t durable_seq; /* acknowledged before it was begun */
-        uint64_t last_seq;    /* nothing above it is to be read here */
-        uint64_t end_bytes;   /* nor behind this */
+        uint64_t first_seq;     /* no smaller sequence is in it */
+        uint64_t durable_seq;   /* acknowledged before it was begun */
+        uint64_t last_seq;      /* nothing above it is to be read here */
+        uint64_t end_bytes;     /* nor behind this */
+        uint64_t counted_bytes; /* damage before this place was counted already */
         int64_t created_at_us;
 };
 
@@ -54,9 +55,11 @@ uint64_t mu_segments_oldest_seq(const struct mu_segments *segments);
 MU_MUST_CHECK
 bool mu_segments_pin_seq(struct mu_segments *segments, uint32_t slot, uint64_t seq,
                          uint64_t *ret_ordinal);
-/* True for the first caller: damage is counted once, by whichever reader meets it. */
+/* True for the first reader that passes the damage from..to: each is counted once, by whoever meets
+ * it. *ret_is_first: none was met in this segment before. */
 MU_MUST_CHECK
-bool mu_segments_claim_damage(struct mu_segments *segments, uint64_t ordinal);
+bool mu_segments_claim_damage(struct mu_segments *segments, uint64_t ordinal, uint64_t from,
+                              uint64_t to, bool *ret_is_first);
 MU_MUST_CHECK
 bool mu_segments_claim_gap(struct mu_segments *segments, uint64_t ordinal);
 
