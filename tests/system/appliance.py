@@ -26,11 +26,12 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
 
 
 class Appliance:
-    def __init__(self, bin_dir, data_dir, options=(), environment=None):
+    def __init__(self, bin_dir, data_dir, options=(), environment=None, prefix=()):
         self.bin_dir = pathlib.Path(bin_dir)
         self.data_dir = pathlib.Path(data_dir)
         self.options = list(options)
         self.environment = dict(environment or {})
+        self.prefix = list(prefix)  # a program that starts musterd, such as prlimit
         self.process = None
         self.run = {}
         self.session = requests.Session()
@@ -46,7 +47,7 @@ class Appliance:
         environment.update(self.environment)
         self.output = open(self.data_dir / "output.txt", "ab")
         self.process = subprocess.Popen(
-            [self.bin_dir / "musterd", "--data-dir", self.data_dir, "--port", "0",
+            [*self.prefix, self.bin_dir / "musterd", "--data-dir", self.data_dir, "--port", "0",
              "--tls-address", "127.0.0.1", "--http-port", "0", *self.options],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, env=environment)
         return self
@@ -204,6 +205,10 @@ class Appliance:
                                    headers=headers or self.admin_headers())
         assert answer.status_code == expect, answer.text
         return answer.json()
+
+    def delete_device(self, device_id):
+        return self.session.delete(f"{self.url}/admin/devices/{device_id}", headers=self.admin_headers(),
+                                   timeout=15)
 
     def heartbeat(self, token, **fields):
         fields.setdefault("ts", time.time())
