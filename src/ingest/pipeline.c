@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/qsbr.h"
+#include "base/thread.h"
 #include "http/loop.h"
 #include "identity/device_table.h"
 #include "ingest/dedupe.h"
@@ -39,6 +40,13 @@ struct mu_pipeline {
         uint8_t journal_id[16];
         bool started;
 };
+
+static void step_sleep(void)
+{
+        const struct timespec step = {.tv_nsec = BARRIER_STEP_MS * MU_NS_PER_MS};
+
+        (void)nanosleep(&step, NULL);
+}
 
 static bool is_deleted(void *context, int64_t device_id)
 {
@@ -210,11 +218,44 @@ int mu_pipeline_store(struct mu_pipeline *pipeline, struct mu_database *database
         return error;
 }
 
+/* The loops have ended, but the journal may hand over no more failed runs than a port can hold:
+ * someone has to take the verdicts that nobody waits for any more. */
+struct drainer {
+        struct mu_pipeline *pipeline;
+        _Atomic bool done;
+};
+
+static void take_verdicts(void *context)
+{
+        struct drainer *drainer = context;
+        struct mu_port_verdict verdict;
+
+        while (!atomic_load(&drainer->done)) {
+                for (uint32_t i = 0; i < drainer->pipeline->config.frontend_count; i++)
+                        while (mu_port_poll(drainer->pipeline->ports[i], &verdict))
+                                ;
+                step_sleep();
+        }
+}
+
+static void drain_journal(struct mu_pipeline *pipeline)
+{
+        struct drainer drainer = {.pipeline = pipeline};
+        pthread_t thread;
+        /* Without it the drain works all the same unless hundreds of groups failed just now. */
+        bool taking = mu_thread_start("drainer", take_verdicts, &drainer, &thread) == 0;
+
+        mu_journal_drain(pipeline->journal);
+        atomic_store(&drainer.done, true);
+        if (taking)
+                mu_thread_join(thread);
+}
+
 void mu_pipeline_drain(struct mu_pipeline *pipeline, uint32_t deadline_ms, bool *ret_stored)
 {
         *ret_stored = false;
         if (pipeline->started)
-                mu_journal_drain(pipeline->journal);
+                drain_journal(pipeline);
         pipeline->started = false;
         if (!pipeline->writers)
                 return;
@@ -288,13 +329,6 @@ const uint8_t *mu_pipeline_journal_id(const struct mu_pipeline *pipeline)
 }
 
 /* ---- barrier ---- */
-
-static void step_sleep(void)
-{
-        const struct timespec step = {.tv_nsec = BARRIER_STEP_MS * MU_NS_PER_MS};
-
-        (void)nanosleep(&step, NULL);
-}
 
 static void set_flag(void *flag)
 {
