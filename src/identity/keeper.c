@@ -345,8 +345,11 @@ int mu_keeper_start(struct mu_keeper *keeper)
 
 void mu_keeper_stop(struct mu_keeper *keeper)
 {
-        if (!keeper->started)
+        if (!keeper->started) {
+                take_events(keeper);
+                write_snapshot(keeper);
                 return;
+        }
         MU_ASSERT(eventfd_write(keeper->stop_fd, 1) == 0);
         mu_thread_join(keeper->thread);
         keeper->started = false;

@@ -59,7 +59,7 @@ int mu_keeper_create(const struct mu_keeper_config *config, struct mu_snapshot_r
 MU_MUST_CHECK
 int mu_keeper_start(struct mu_keeper *keeper);
 /* Writes down what was noted, if it can, and ends the thread. The database must be shut or
- * answering. */
+ * answering. Never started: what was noted since goes to the snapshot all the same. */
 void mu_keeper_stop(struct mu_keeper *keeper);
 void mu_keeper_destroy(struct mu_keeper *keeper); /* NULL is a no-op */
 

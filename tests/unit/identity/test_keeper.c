@@ -114,7 +114,7 @@ static bool database_ready(void *ctx)
 
 static const uint8_t journal_id[16] = "the journal's id";
 
-static void begin(struct world *world)
+static void create(struct world *world)
 {
         assert_int_equal(mu_metrics_create(&world->metrics), 0);
         assert_int_equal(mu_qsbr_create(2, &world->qsbr), 0);
@@ -136,6 +136,11 @@ static void begin(struct world *world)
         assert_int_equal(mu_keeper_create(&config, &world->snapshot, &world->keeper), 0);
         atomic_store(&world->authoritative, 0);
         atomic_store(&world->troubles, 0);
+}
+
+static void begin(struct world *world)
+{
+        create(world);
         assert_int_equal(mu_keeper_start(world->keeper), 0);
 }
 
@@ -553,6 +558,17 @@ static void stopped_while_away(void **state)
         assert_int_equal(count(world, "audit_log WHERE action = 'device.quarantine'"), 1);
 }
 
+/* PostgreSQL never came, so the keeper was never started: its snapshot has what happened. */
+static void never_started(void **state)
+{
+        struct world *world = *state;
+
+        create(world);
+        publish(world, 1, 1);
+        end(world);
+        assert_true(on_disk(world, 1, 1));
+}
+
 #ifdef MUSTER_FAILPOINTS
 /* The disk refuses for a while: counted, said, tried again, nothing forgotten. */
 static void disk_refuses(void **state)
@@ -614,6 +630,7 @@ int main(void)
                 WORLD(events_are_written_down),
                 WORLD(away_and_back),
                 WORLD(stopped_while_away),
+                WORLD(never_started),
 #ifdef MUSTER_FAILPOINTS
                 WORLD(disk_refuses),
 #endif
