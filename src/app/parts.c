@@ -381,6 +381,11 @@ static int create_server(struct mu_app *app)
         server.probe = app->probe_worker;
         int code = mu_server_create(&server, &app->server);
 
+        if (code == -EMFILE)
+                return mu_app_fail(code, "server.descriptors",
+                                   "Too few file descriptors are allowed: musterd needs several "
+                                   "hundred, and one per connection. Raise the limit (ulimit -n, "
+                                   "LimitNOFILE= of a systemd unit).");
         if (code == 0)
                 code = mu_pipeline_attach(app->pipeline, app->server);
         return code < 0 ? fail_at(code, "server.unusable", "The HTTP server can't be made") : 0;
