@@ -352,8 +352,7 @@ def test_half_closed_clients_get_their_answer(daemon, token):
         raw.send(heartbeat(token, {"ts": time.time() - 9000}))
         raw.socket.shutdown(socket.SHUT_WR)
         answer = raw.answer()
-        print("HALF", answer)
-        assert answer is None or answer.status == 202
+        assert answer and answer.status == 202
         assert raw.ended()
 
 
@@ -384,7 +383,7 @@ def test_a_client_that_never_reads(daemon):
     """Megabytes of replies wait for nobody: cut off, and not kept in memory."""
     before = daemon.rss_bytes()
     raws = []
-    for _ in range(8):
+    for _ in range(4):
         raw = Raw(daemon.url)
         raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.socket.settimeout(0.1)
