@@ -13,8 +13,10 @@
 
 /* While stopping: how often connections that meanwhile turned idle are closed. */
 #define STOP_TICK_MS 250
-/* Pool chunks (4 KiB) and input buffers (8 KiB) that a loop keeps for reuse, of each. */
+/* Pool chunks (4 KiB) and input buffers that a loop keeps for reuse, of each. */
 #define RECYCLED_MAX 512
+/* What h2o asks room for at each read; a usual request fits, and a larger one grows its buffer. */
+#define INPUT_BYTES 4096
 
 struct mu_timer {
         struct mu_loop *loop;
@@ -356,6 +358,7 @@ int mu_loop_run(struct mu_loop *loop)
          * the next ones instead of going through malloc. */
         h2o_mem_keep_pool_chunks(RECYCLED_MAX);
         h2o_socket_buffer_prototype.allocator.max = RECYCLED_MAX;
+        h2o_socket_buffer_prototype._initial_buf.capacity = INPUT_BYTES;
         read_clocks(loop);
         int error = start_polls(loop);
         if (!error)
