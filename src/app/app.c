@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/wait.h"
 #include "http/offload.h"
 #include "http/tls.h"
 #include "identity/keeper.h"
@@ -177,17 +178,13 @@ static int publish(struct mu_app *app)
 int mu_app_start(struct mu_config *config, struct mu_app **ret_app)
 {
         struct mu_app *app = calloc(1, sizeof(*app));
-        pthread_condattr_t attributes;
 
         MU_ASSERT(app);
         app->config = *config;
         app->clock = mu_clock_system();
         app->lock_fd = app->signal_fd = app->event_fd = -1;
         pthread_mutex_init(&app->lock, NULL);
-        pthread_condattr_init(&attributes);
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        pthread_cond_init(&app->changed, &attributes);
-        pthread_condattr_destroy(&attributes);
+        mu_wait_init(&app->changed);
         int code = open_log(&app->config);
 
         if (code == 0)

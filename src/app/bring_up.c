@@ -8,13 +8,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "app/app_private.h"
 #include "app/log_events.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/wait.h"
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
 #include "jobs/scheduler.h"
@@ -25,7 +25,7 @@
 #include "pg/query.h"
 
 enum {
-        RETRY_S = 1,
+        RETRY_MS = 1000,
         PARTITION_DAYS_AHEAD = 7,
         ACQUIRE_MS = 5000,
 };
@@ -37,15 +37,12 @@ static void die(struct mu_app *app, int code, const char *event, const char *sen
 }
 
 /* True when it is time to stop. */
-static bool pause_s(struct mu_app *app, int seconds)
+static bool pause_ms(struct mu_app *app, uint32_t ms)
 {
-        struct timespec until;
+        uint64_t deadline_ns = mu_wait_deadline_ns(ms);
 
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += seconds;
         pthread_mutex_lock(&app->lock);
-        while (!app->stopping &&
-               pthread_cond_timedwait(&app->changed, &app->lock, &until) != ETIMEDOUT)
+        while (!app->stopping && mu_wait_until(&app->changed, &app->lock, deadline_ns))
                 ;
         bool stopping = app->stopping;
 
@@ -126,8 +123,8 @@ out:
         return -EAGAIN;
 }
 
-/* Two daemons on one database would replay into each other's checkpoints and give out ids twice. The
- * lock lives as long as its connection, which nobody else uses. 0, or -EAGAIN. */
+/* Two daemons on one database would replay into each other's checkpoints and give out ids twice.
+ * The lock lives as long as its connection, which nobody else uses. 0, or -EAGAIN. */
 static int take_instance(struct mu_app *app)
 {
         bool taken = false;
@@ -168,7 +165,7 @@ static void run(void *context)
 
         while ((code = prepare_database(app)) == -EAGAIN ||
                (code == 0 && (code = take_instance(app)) == -EAGAIN))
-                if (pause_s(app, RETRY_S))
+                if (pause_ms(app, RETRY_MS))
                         return;
         if (code < 0)
                 return;

@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/backoff.h"
 #include "base/random.h"
 #include "base/thread.h"
+#include "base/wait.h"
 
 enum {
         CONNECTION_WAIT_MS = 5000,
@@ -74,17 +74,6 @@ static void register_metrics(struct mu_metrics *metrics, struct slot *slot)
                              &mu_bounds_latency_s);
 }
 
-static void init_locks(struct mu_jobs *jobs)
-{
-        pthread_condattr_t attributes;
-
-        pthread_mutex_init(&jobs->mutex, NULL);
-        pthread_condattr_init(&attributes);
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        pthread_cond_init(&jobs->changed, &attributes);
-        pthread_condattr_destroy(&attributes);
-}
-
 static int add_job(struct mu_jobs *jobs, const struct mu_job *job)
 {
         struct slot *slot = &jobs->slots[jobs->count];
@@ -109,7 +98,8 @@ int mu_jobs_create(const struct mu_jobs_config *config, const struct mu_job *job
         if (!jobs_or_null)
                 jobs_or_null = mu_jobs_table(&count);
         jobs->config = *config;
-        init_locks(jobs);
+        pthread_mutex_init(&jobs->mutex, NULL);
+        mu_wait_init(&jobs->changed);
         int err = mu_random_seed_from_system(&jobs->random);
 
         for (size_t i = 0; i < count && !err; i++)
@@ -233,19 +223,10 @@ uint64_t mu_jobs_step(struct mu_jobs *jobs)
 static void wait_due(struct mu_jobs *jobs, uint64_t wait_ns)
 {
         uint64_t wait_ms = wait_ns / (uint64_t)MU_NS_PER_MS + 1;
-        struct timespec until;
+        uint64_t deadline_ns = mu_wait_deadline_ns(wait_ms < 60000 ? wait_ms : 60000);
 
-        wait_ms = wait_ms < 60000 ? wait_ms : 60000;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += (time_t)(wait_ms / 1000);
-        until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-                until.tv_sec++;
-                until.tv_nsec -= 1000000000;
-        }
         pthread_mutex_lock(&jobs->mutex);
-        while (!jobs->stopping &&
-               pthread_cond_timedwait(&jobs->changed, &jobs->mutex, &until) != ETIMEDOUT)
+        while (!jobs->stopping && mu_wait_until(&jobs->changed, &jobs->mutex, deadline_ns))
                 ;
         pthread_mutex_unlock(&jobs->mutex);
 }

@@ -15,7 +15,6 @@
 #include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -24,6 +23,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "base/wait.h"
 #include "pg/cluster_place.h"
 #include "pg/postmaster.h"
 #include "pg/spawn.h"
@@ -444,7 +444,8 @@ static void run(void *context)
  */
 
 /* In key=value form a value's quotes and backslashes are escaped. */
-static int make_conninfo(const struct mu_cluster *cluster, const char *who, char *to, size_t room)
+static int make_conninfo(const struct mu_cluster *cluster, const char *who, const char *more,
+                         char *to, size_t room)
 {
         char escaped[2 * MU_SOCKET_DIRECTORY_BYTES];
         size_t used = 0;
@@ -455,20 +456,10 @@ static int make_conninfo(const struct mu_cluster *cluster, const char *who, char
                 escaped[used++] = *from;
         }
         escaped[used] = '\0';
-        int bytes = snprintf(to, room, "host='%s' port=5432 dbname=%s user=%s", escaped, who, who);
+        int bytes = snprintf(to, room, "host='%s' port=5432 dbname=%s user=%s%s", escaped, who, who,
+                             more);
 
         return bytes < 0 || (size_t)bytes >= room ? -ENAMETOOLONG : 0;
-}
-
-static void init_status(struct mu_cluster *cluster)
-{
-        pthread_condattr_t attributes;
-
-        pthread_mutex_init(&cluster->mutex, NULL);
-        pthread_condattr_init(&attributes);
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        pthread_cond_init(&cluster->changed, &attributes);
-        pthread_condattr_destroy(&attributes);
 }
 
 static int prepare(struct mu_cluster *cluster, struct mu_pg_error *error)
@@ -478,13 +469,11 @@ static int prepare(struct mu_cluster *cluster, struct mu_pg_error *error)
         if (!err)
                 err = mu_cluster_write_settings(&cluster->place, &cluster->config, error);
         if (!err)
-                err = make_conninfo(cluster, "muster", cluster->conninfo,
+                err = make_conninfo(cluster, "muster", "", cluster->conninfo,
                                     sizeof(cluster->conninfo));
         if (!err)
-                err = make_conninfo(cluster, "postgres", cluster->admin_conninfo,
-                                    sizeof(cluster->admin_conninfo) - 32);
-        if (!err)
-                strcat(cluster->admin_conninfo, " connect_timeout=2");
+                err = make_conninfo(cluster, "postgres", " connect_timeout=2",
+                                    cluster->admin_conninfo, sizeof(cluster->admin_conninfo));
         if (!err)
                 err = mu_random_seed_from_system(&cluster->random);
         return err;
@@ -502,7 +491,8 @@ int mu_cluster_create(const struct mu_cluster_config *config, struct mu_cluster 
         cluster->place.lock_fd = -1;
         mu_postmaster_init(&cluster->postmaster);
         mu_backoff_init(&cluster->backoff, RETRY_BASE_MS, RETRY_CAP_MS);
-        init_status(cluster);
+        pthread_mutex_init(&cluster->mutex, NULL);
+        mu_wait_init(&cluster->changed);
         cluster->stop_fd = eventfd(0, EFD_CLOEXEC);
         cluster->hurry_fd = eventfd(0, EFD_CLOEXEC);
         int err = cluster->stop_fd < 0 || cluster->hurry_fd < 0 ? -errno
@@ -548,14 +538,12 @@ int mu_cluster_start(struct mu_cluster *cluster)
 
 int mu_cluster_wait_ready(struct mu_cluster *cluster, uint32_t wait_ms)
 {
-        struct timespec until;
-        int waited = 0;
+        uint64_t deadline_ns = mu_wait_deadline_ns(wait_ms);
 
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += (time_t)(wait_ms / 1000 + 1);
         pthread_mutex_lock(&cluster->mutex);
-        while (cluster->status.state != MU_CLUSTER_STATE_READY && waited == 0)
-                waited = pthread_cond_timedwait(&cluster->changed, &cluster->mutex, &until);
+        while (cluster->status.state != MU_CLUSTER_STATE_READY &&
+               mu_wait_until(&cluster->changed, &cluster->mutex, deadline_ns))
+                ;
         bool ready = cluster->status.state == MU_CLUSTER_STATE_READY;
 
         pthread_mutex_unlock(&cluster->mutex);

@@ -5,11 +5,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/backoff.h"
 #include "base/random.h"
+#include "base/wait.h"
 #include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "pg/statement_stats.h"
@@ -130,17 +130,6 @@ static void register_metrics(struct mu_database *database)
                               read_breaker_opened, database);
 }
 
-static void init_locks(struct mu_database *database)
-{
-        pthread_condattr_t attributes;
-
-        pthread_mutex_init(&database->mutex, NULL);
-        pthread_condattr_init(&attributes);
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        pthread_cond_init(&database->changed, &attributes);
-        pthread_condattr_destroy(&attributes);
-}
-
 int mu_database_create(const struct mu_database_config *config, struct mu_database **ret_database,
                        struct mu_pg_error *ret_error)
 {
@@ -151,7 +140,8 @@ int mu_database_create(const struct mu_database_config *config, struct mu_databa
                 return -ENOMEM;
         database->config = *config;
         database->config.conninfo = NULL; /* may hold a password: read once, below */
-        init_locks(database);
+        pthread_mutex_init(&database->mutex, NULL);
+        mu_wait_init(&database->changed);
         mu_breaker_init(&database->breaker, &BREAKER, config->clock);
         int err = mu_random_seed_from_system(&database->random);
 
@@ -191,29 +181,13 @@ void mu_database_destroy(struct mu_database *database)
         free(database);
 }
 
-/* Waits for a change, with the mutex held. Real time, whatever the clock: it only bounds a wait. */
-static void wait_changed(struct mu_database *database, uint64_t wait_ms)
-{
-        struct timespec until;
-
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += (time_t)(wait_ms / 1000);
-        until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-                until.tv_sec++;
-                until.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&database->changed, &database->mutex, &until);
-}
-
 int mu_database_pause(struct mu_database *database, uint32_t ms)
 {
-        uint64_t end_ns = mu_clock_monotonic_ns(mu_clock_system()) + ms * (uint64_t)MU_NS_PER_MS;
-        uint64_t now_ns;
+        uint64_t deadline_ns = mu_wait_deadline_ns(ms);
 
         pthread_mutex_lock(&database->mutex);
-        while (!database->shut && (now_ns = mu_clock_monotonic_ns(mu_clock_system())) < end_ns)
-                wait_changed(database, (end_ns - now_ns) / (uint64_t)MU_NS_PER_MS + 1);
+        while (!database->shut && mu_wait_until(&database->changed, &database->mutex, deadline_ns))
+                ;
         bool shut = database->shut;
 
         pthread_mutex_unlock(&database->mutex);
@@ -239,7 +213,9 @@ static int take_slot(struct mu_database *database, uint32_t wait_ms, struct mu_p
                         mu_cell_add(&database->timeouts, 1);
                         break;
                 }
-                wait_changed(database, wait_ms - waited_ms);
+                /* The loop asks the clock again, whichever way this ends. */
+                (void)mu_wait_until(&database->changed, &database->mutex,
+                                    mu_wait_deadline_ns(wait_ms - waited_ms));
         }
         database->waiting_count--;
         if (database->shut)
