@@ -8,6 +8,8 @@
  * is ours.
  */
 #include <errno.h>
+#include <h2o.h>
+#include <h2o/http1.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -15,9 +17,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "h2o.h"
-#include "h2o/http1.h"
 
 static h2o_accept_ctx_t accept_ctx;
 static volatile sig_atomic_t stopped;

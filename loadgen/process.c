@@ -2,14 +2,15 @@
 /*
  * process.c - CPU time of local processes, with all their descendants, from /proc.
  */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/parse_units.h"
 #include "metrics.h"
 
 struct entry {
@@ -51,11 +52,12 @@ static struct entry *read_all(size_t *ret_count)
         struct entry *entries = NULL;
         size_t count = 0, capacity = 0;
         const struct dirent *item;
+        uint64_t pid;
 
         if (!proc)
                 return NULL;
         while ((item = readdir(proc)) != NULL) {
-                if (!isdigit((unsigned char)item->d_name[0]))
+                if (mu_parse_number(item->d_name, 1, INT_MAX, &pid, NULL) < 0)
                         continue;
                 if (count == capacity) {
                         capacity = capacity ? capacity * 2 : 256;
@@ -64,7 +66,7 @@ static struct entry *read_all(size_t *ret_count)
                                 break;
                         entries = grown;
                 }
-                if (read_entry(atoi(item->d_name), &entries[count]))
+                if (read_entry((int)pid, &entries[count]))
                         count++;
         }
         closedir(proc);

@@ -102,9 +102,9 @@ static int build(struct mu_lg_worker *worker, struct mu_lg_conn *conn, struct dr
                 return -ENOMEM;
         /* The body goes behind room for the head, whose length is known only afterwards. */
         char *body = conn->out + HEAD_BYTES_MAX;
-        uint32_t bytes = (uint32_t)sprintf(body, "{\"sent_at\":%llu.%03u,\"heartbeats\":[",
-                                           (unsigned long long)(sent_at_ms / 1000),
-                                           (unsigned)(sent_at_ms % 1000));
+        uint32_t bytes = (uint32_t)snprintf(
+                body, MU_BODY_BYTES_MAX, "{\"sent_at\":%llu.%03u,\"heartbeats\":[",
+                (unsigned long long)(sent_at_ms / 1000), (unsigned)(sent_at_ms % 1000));
         uint32_t items = 0;
 
         while (items < items_max && bytes + MU_LG_ITEM_BYTES_MAX + 3 < MU_BODY_BYTES_MAX) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h - one accepted heartbeat, as it crosses the ring, lies in the journal and reaches a writer.
+ * record.h - one accepted heartbeat, as it crosses the ring, lies in the journal and reaches a
+ * writer.
  *
  * A record is one struct mu_record followed by its strings, without gaps, in the order of the
  * *_bytes fields: ssid, fg_package, agent_version, boot_id, extra (a JSON object). Little endian,
@@ -62,9 +63,9 @@ enum mu_record_network {
 
 /* mu_record.flags. */
 enum mu_record_flag {
-        MU_RECORD_CLOCK_SKEWED = 1u << 0, /* clock_offset_s is not 0 */
-        MU_RECORD_QUARANTINED = 1u << 1,  /* the device is under suspicion of being a clone */
-        MU_RECORD_BACKLOG = 1u << 2,      /* came in a batch, not live */
+        MU_RECORD_CLOCK_SKEWED = 1u << 0,   /* clock_offset_s is not 0 */
+        MU_RECORD_QUARANTINED = 1u << 1,    /* the device is under suspicion of being a clone */
+        MU_RECORD_BACKLOG = 1u << 2,        /* came in a batch, not live */
         MU_RECORD_INVALID_FIELDS = 1u << 3, /* at least one optional field was refused */
 };
 
@@ -105,8 +106,8 @@ struct mu_record {
 
 _Static_assert(sizeof(struct mu_record) == 88, "the journal's payload layout is fixed");
 
-#define MU_RECORD_BYTES_MAX                                                             \
-        (sizeof(struct mu_record) + MU_SSID_BYTES_MAX + MU_FG_PACKAGE_BYTES_MAX +       \
+#define MU_RECORD_BYTES_MAX                                                                        \
+        (sizeof(struct mu_record) + MU_SSID_BYTES_MAX + MU_FG_PACKAGE_BYTES_MAX +                  \
          MU_AGENT_VERSION_BYTES_MAX + MU_BOOT_ID_BYTES_MAX + MU_EXTRA_BYTES_MAX)
 
 /* The strings' places, computed from the lengths; pointers into the record's own bytes. */

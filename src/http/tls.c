@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "http/tls_self_signed.h"
 
@@ -154,7 +154,7 @@ static bool describe_leaf(SSL_CTX *ctx, struct mu_tls_info *ret_info)
             ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)) != 1)
                 return false;
         int64_t left_s = (int64_t)days * 86400 + seconds;
-        ret_info->expires_at_s = (int64_t)time(NULL) + left_s;
+        ret_info->expires_at_s = mu_clock_realtime_us(mu_clock_system()) / MU_US_PER_S + left_s;
         ret_info->expired = left_s <= 0;
         for (size_t i = 0; i < sizeof(digest); i++)
                 snprintf(ret_info->fingerprint + 2 * i, 3, "%02x", digest[i]);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/parse_units.h"
 #include "pg/postmaster.h"
 #include "pg/spawn.h"
 
@@ -262,18 +263,20 @@ static int check_version(const struct mu_cluster_place *place, struct mu_pg_erro
                                    place->directory, strerror(-err));
                 return err;
         }
-        int major = atoi(text);
+        uint64_t major;
 
+        text[strcspn(text, "\n")] = '\0';
+        if (mu_parse_number(text, SERVER_MAJOR, SERVER_MAJOR, &major, NULL) < 0) {
+                mu_pg_error_format(
+                        error, "58000",
+                        "the cluster in %s was made by PostgreSQL %s, and the programs in %s are "
+                        "version %d: bring it over with pg_upgrade, or dump it with version %s "
+                        "and restore it",
+                        place->directory, text, place->bin, SERVER_MAJOR, text);
+                err = -EPROTO;
+        }
         free(text);
-        if (major == SERVER_MAJOR)
-                return 0;
-        mu_pg_error_format(
-                error, "58000",
-                "the cluster in %s was made by PostgreSQL %d, and the programs in %s are "
-                "version %d: bring it over with pg_upgrade, or dump it with version %d "
-                "and restore it",
-                place->directory, major, place->bin, SERVER_MAJOR, major);
-        return -EPROTO;
+        return err;
 }
 
 /* The server must run as the owner of its files: as root we can, otherwise it must be us. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/parse_units.h"
 
 enum { PID_FILE_BYTES_MAX = 4096, SOCKET_DIRECTORY_LINE = 5 };
 
@@ -158,10 +159,11 @@ int mu_postmaster_leftovers(const char *directory, int signal_or_0)
         if (!processes)
                 return -errno;
         for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
-                pid_t pid = (pid_t)atoi(entry->d_name);
+                uint64_t number;
 
-                if (pid <= 1)
+                if (mu_parse_number(entry->d_name, 2, INT_MAX, &number, NULL) < 0)
                         continue;
+                pid_t pid = (pid_t)number;
                 int pidfd = pidfd_open(pid, 0);
 
                 if (pidfd < 0)

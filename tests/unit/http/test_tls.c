@@ -52,7 +52,7 @@ static int setup(void **state)
         char error[MU_TLS_ERROR_BYTES];
 
         (void)state;
-        strcpy(directory, "/tmp/mu-test-tls.XXXXXX");
+        snprintf(directory, sizeof(directory), "/tmp/mu-test-tls.XXXXXX");
         assert_non_null(mkdtemp(directory));
         site_init(&site);
         assert_int_equal(mu_tls_create(&config, &site.tls, error), 0);

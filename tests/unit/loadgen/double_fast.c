@@ -21,6 +21,7 @@
 
 #define BUFFER_BYTES (512u * 1024u)
 #define EVENTS_MAX 256
+#define ANSWER_BYTES_MAX 1024
 
 static const char accepted[] = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
                                "Content-Length: 90\r\n\r\n"
@@ -46,8 +47,9 @@ static size_t answer(const char *request, char *out)
                              next_id, next_id);
 
         next_id++;
-        return (size_t)sprintf(out, "HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s", bytes,
-                               body);
+        return (size_t)snprintf(out, ANSWER_BYTES_MAX,
+                                "HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s", bytes,
+                                body);
 }
 
 /* Answers every complete request in the buffer; false when the peer must go. */
@@ -70,7 +72,7 @@ static int serve(struct peer *peer)
 
                 if (total > peer->bytes - used)
                         break;
-                if (out_bytes + 1024 > sizeof(out))
+                if (out_bytes + ANSWER_BYTES_MAX > sizeof(out))
                         return 0;
                 out_bytes += answer(from, out + out_bytes);
                 used += total;
@@ -116,12 +118,14 @@ int main(int argc, char **argv)
         struct epoll_event event = {.events = EPOLLIN}, events[EVENTS_MAX];
         struct rlimit limit;
 
-        if (argc != 2)
+        unsigned long port = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
+
+        if (port == 0 || port > 65535)
                 return 2;
         getrlimit(RLIMIT_NOFILE, &limit);
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
-        address.sin_port = htons((unsigned short)atoi(argv[1]));
+        address.sin_port = htons((unsigned short)port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
         if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
