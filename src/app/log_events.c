@@ -83,6 +83,14 @@ void mu_log_identity_trouble(void *context, const char *what, const char *detail
                MU_LOG_STR("detail", detail));
 }
 
+void mu_log_request_trouble(void *context, const char *request_id, const char *path,
+                            const char *detail)
+{
+        (void)context;
+        mu_log(MU_LOG_ERROR, "request.failed", MU_LOG_REQUEST_ID(request_id),
+               MU_LOG_STR("route", path), MU_LOG_STR("detail", detail));
+}
+
 void mu_log_slow_statement(void *context, const char *statement, uint64_t duration_us,
                            uint64_t rows)
 {

@@ -311,6 +311,7 @@ static int create_routes(struct mu_app *app)
                         (uint32_t)(app->config.ingest_heartbeat_interval / MU_NS_PER_S),
                 .journal_id = mu_pipeline_journal_id(app->pipeline),
                 .journal_barrier = journal_barrier,
+                .on_trouble = mu_log_request_trouble,
                 .ctx = app,
         };
         int code = mu_router_create(&app->router);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "control/device/device_api.h"
@@ -15,6 +16,7 @@
 #include "identity/secrets.h"
 #include "muster/wire.h"
 #include "pg/database.h"
+#include "pg/query.h"
 
 enum {
         CONNECTION_WAIT_MS = 2000,
@@ -174,8 +176,16 @@ void mu_control_give_back(struct mu_control *control, struct mu_pg *pg)
         mu_database_release(control->config.database, pg);
 }
 
-void mu_control_database_failed(struct mu_job *job, int error)
+void mu_control_failed(struct mu_control *control, struct mu_job *job, const struct mu_pg *pg,
+                       int error)
 {
+        const struct mu_pg_error *reason = pg ? mu_pg_last_error(pg) : NULL;
+        bool told = reason && *reason->sqlstate;
+
+        if (control->config.on_trouble)
+                control->config.on_trouble(control->config.ctx, mu_job_request_id(job),
+                                           mu_job_route(job)->path,
+                                           told ? reason->text : strerror(-error));
         switch (error) {
         case -EINVAL:
         case -EEXIST:

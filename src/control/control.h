@@ -41,6 +41,8 @@ struct mu_control_config {
         /* A journal sequence that no record accepted before the call lies above. Blocks for
          * moments; -ETIMEDOUT when the journal does not move. */
         int (*journal_barrier)(void *ctx, uint64_t *ret_seq);
+        /* A request failed for a reason that is the appliance's: for the log. Any worker. */
+        void (*on_trouble)(void *ctx, const char *request_id, const char *path, const char *detail);
         void *ctx;
 };
 
@@ -83,8 +85,9 @@ bool mu_control_id_param(struct mu_job *job, const char *name, const char *what,
 MU_MUST_CHECK
 struct mu_pg *mu_control_borrow(struct mu_control *control, struct mu_job *job);
 void mu_control_give_back(struct mu_control *control, struct mu_pg *pg);
-/* Answers a statement that failed: 503 when trying again can help, else 500. error: negative
- * errno of pg/error.h. */
-void mu_control_database_failed(struct mu_job *job, int error);
+/* Answers what could not be carried out, and tells on_trouble why: 503 when trying again can help,
+ * else 500. error: negative errno of pg/error.h; pg, if any: whose last error it was. */
+void mu_control_failed(struct mu_control *control, struct mu_job *job, const struct mu_pg *pg,
+                       int error);
 
 #endif

@@ -51,11 +51,11 @@ static void delete_device(struct mu_job *job, void *state, void *ctx)
         mu_address_format(mu_job_address(job), address);
         int error = mu_device_delete(control, pg, id, "admin-key", address, &outcome);
 
-        mu_control_give_back(control, pg);
         if (error < 0)
-                mu_control_database_failed(job, error);
+                mu_control_failed(control, job, pg, error);
         else
                 reply(job, id, outcome);
+        mu_control_give_back(control, pg);
 }
 
 static const struct mu_route routes[] = {

@@ -130,7 +130,7 @@ static void verify_one(struct mu_job *job, void *state, void *ctx)
                 &rows);
 
         if (error < 0) {
-                mu_control_database_failed(job, error);
+                mu_control_failed(control, job, pg, error);
         } else {
                 reply_buckets(job, device_id, rows, (size_t)limit);
                 mu_pg_result_free(rows);
@@ -313,7 +313,7 @@ static void verify_many(struct mu_job *job, void *state, void *ctx)
         struct asked *asked = calloc(1, sizeof(*asked));
 
         if (!asked) {
-                mu_control_database_failed(job, -ENOMEM);
+                mu_control_failed(control, job, NULL, -ENOMEM);
                 return;
         }
         struct mu_pg *pg = read_asked(job, asked) ? mu_control_borrow(control, job) : NULL;
@@ -322,7 +322,7 @@ static void verify_many(struct mu_job *job, void *state, void *ctx)
                 int error = count_buckets(pg, asked);
 
                 if (error < 0)
-                        mu_control_database_failed(job, error);
+                        mu_control_failed(control, job, pg, error);
                 else
                         reply_digests(job, asked);
                 /* The longer timeout must not stay on a connection that others get. */

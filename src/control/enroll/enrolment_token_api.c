@@ -81,7 +81,7 @@ static void insert(struct mu_control *control, struct mu_job *job,
                                     &rows);
         }
         if (error < 0) {
-                mu_control_database_failed(job, error);
+                mu_control_failed(control, job, pg, error);
         } else {
                 reply_created(job, mu_pg_get_int(rows, 0, 0), token, request);
                 mu_pg_result_free(rows);
@@ -106,7 +106,7 @@ static void create_token(struct mu_job *job, void *state, void *ctx)
                 mu_job_problem(job, problem.status, problem.type,
                                *problem.field ? problem.field : NULL, "%s", problem.detail);
         else if (error < 0)
-                mu_control_database_failed(job, error);
+                mu_control_failed(control, job, NULL, error);
         else
                 insert(control, job, &request);
 }
@@ -131,7 +131,7 @@ static void revoke_token(struct mu_job *job, void *state, void *ctx)
                                 MU_PG_VALUES(mu_pg_int8(id), mu_pg_text(address)), &rows);
 
         if (error < 0) {
-                mu_control_database_failed(job, error);
+                mu_control_failed(control, job, pg, error);
         } else {
                 if (mu_pg_get_int(rows, 0, 0) == 1)
                         mu_job_reply_empty(job, 204);

@@ -163,9 +163,11 @@ static void carry_out(struct mu_control *control, struct mu_job *job, struct mu_
                 ask->digest = &digest;
                 error = mu_register(pg, ask, &outcome, &registered);
         }
+        if (error < 0)
+                mu_control_failed(control, job, pg, error);
         mu_control_give_back(control, pg);
         if (error < 0) {
-                mu_control_database_failed(job, error);
+                /* answered */
         } else if (outcome != MU_REGISTER_NEW && outcome != MU_REGISTER_AGAIN) {
                 refuse(control, job, outcome);
         } else if (publish(control, outcome, &registered, ask->request, &digest) < 0) {
@@ -205,7 +207,7 @@ static void register_device(struct mu_job *job, void *state, void *ctx)
                 mu_job_problem(job, problem.status, problem.type,
                                *problem.field ? problem.field : NULL, "%s", problem.detail);
         else if (error < 0)
-                mu_control_database_failed(job, error);
+                mu_control_failed(control, job, NULL, error);
         else
                 carry_out(control, job, &ask);
 }
