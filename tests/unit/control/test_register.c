@@ -309,6 +309,7 @@ static void deleted_never_comes_back(void **state)
 struct candidate {
         struct world *world;
         const char *enrolment;
+        char hardware_id[8];
         unsigned number;
         enum mu_register_outcome outcome;
         struct mu_registered registered;
@@ -321,11 +322,13 @@ static void apply(void *context)
 
         own.pg = test_pg_acquire(postgres);
         own.tokens = candidate->number * 100;
-        candidate->outcome = ask(&own, candidate->enrolment, "hw", 0, &candidate->registered);
+        candidate->outcome =
+                ask(&own, candidate->enrolment, candidate->hardware_id, 0, &candidate->registered);
         mu_database_release(postgres->database, own.pg);
 }
 
-static void all_at_once(struct world *world, const char *const enrolments[CROWD],
+/* All for one hardware_id, or each for its own. */
+static void all_at_once(struct world *world, const char *const enrolments[CROWD], bool one_hardware,
                         struct candidate candidates[CROWD])
 {
         pthread_t threads[CROWD];
@@ -333,6 +336,8 @@ static void all_at_once(struct world *world, const char *const enrolments[CROWD]
         for (unsigned i = 0; i < CROWD; i++) {
                 candidates[i] = (struct candidate){
                         .world = world, .enrolment = enrolments[i], .number = i + 1};
+                (void)snprintf(candidates[i].hardware_id, sizeof(candidates[i].hardware_id), "hw%u",
+                               one_hardware ? 0 : i);
                 assert_int_equal(mu_thread_start("apply", apply, &candidates[i], &threads[i]), 0);
         }
         for (unsigned i = 0; i < CROWD; i++)
@@ -349,7 +354,7 @@ static void same_token_at_once(void **state)
         unsigned generations = 0;
 
         issue(world, "e", 1);
-        all_at_once(world, enrolments, candidates);
+        all_at_once(world, enrolments, true, candidates);
         for (int i = 0; i < CROWD; i++) {
                 fresh += candidates[i].outcome == MU_REGISTER_NEW;
                 if (candidates[i].outcome != MU_REGISTER_NEW)
@@ -374,7 +379,7 @@ static void other_tokens_at_once(void **state)
 
         for (int i = 0; i < CROWD; i++)
                 issue(world, enrolments[i], 1);
-        all_at_once(world, enrolments, candidates);
+        all_at_once(world, enrolments, true, candidates);
         for (int i = 0; i < CROWD; i++) {
                 fresh += candidates[i].outcome == MU_REGISTER_NEW;
                 if (candidates[i].outcome != MU_REGISTER_NEW)
@@ -385,13 +390,33 @@ static void other_tokens_at_once(void **state)
         assert_int_equal(count(world, "enrolment_tokens WHERE uses = 1"), 1);
 }
 
+/* Six devices race for a token's last two uses. */
+static void last_uses_at_once(void **state)
+{
+        static const char *const enrolments[CROWD] = {"e", "e", "e", "e", "e", "e"};
+        struct world *world = *state;
+        struct candidate candidates[CROWD];
+        int fresh = 0;
+
+        issue(world, "e", 2);
+        all_at_once(world, enrolments, false, candidates);
+        for (int i = 0; i < CROWD; i++) {
+                fresh += candidates[i].outcome == MU_REGISTER_NEW;
+                if (candidates[i].outcome != MU_REGISTER_NEW)
+                        assert_int_equal(candidates[i].outcome, MU_REGISTER_TOKEN_USED_UP);
+        }
+        assert_int_equal(fresh, 2);
+        assert_int_equal(count(world, "devices"), 2);
+        assert_int_equal(uses(world, "e"), 2);
+}
+
 static void admin_key_at_once(void **state)
 {
         static const char *const enrolments[CROWD] = {NULL};
         struct world *world = *state;
         struct candidate candidates[CROWD];
 
-        all_at_once(world, enrolments, candidates);
+        all_at_once(world, enrolments, true, candidates);
         assert_int_equal(count(world, "devices"), 1);
         assert_int_equal(count(world, "device_tokens WHERE generation <= 6"), CROWD);
 }
@@ -426,6 +451,7 @@ int main(void)
                 WORLD(deleted_never_comes_back),
                 WORLD(same_token_at_once),
                 WORLD(other_tokens_at_once),
+                WORLD(last_uses_at_once),
                 WORLD(admin_key_at_once),
         };
 
