@@ -9,9 +9,6 @@ import pytest
 from appliance import wait_until
 from fleet import Fleet
 
-VERIFY_EVERY = 10
-
-
 def kill_at_random_moment(appliance, fleet, dice):
     """After a random number of acknowledgements; half of the time also somewhere inside of a
     group, a batch or a checkpoint that follows."""
@@ -31,8 +28,9 @@ def test_kill_9_at_random_moments(make_appliance, request, dice):
     rounds = request.config.getoption("--rounds")
     appliance = make_appliance()
     appliance.start()
-    fleet = Fleet(appliance, devices=24, connections=8, seed=dice.randrange(1 << 30)).start(appliance)
-    adopted = 0
+    verify_every = max(10, rounds // 20)
+    # Enough devices for their buckets to last.
+    fleet = Fleet(appliance, devices=24 + rounds // 5, connections=8, seed=dice.randrange(1 << 30)).start(appliance)
     for number in range(1, rounds + 1):
         kill_at_random_moment(appliance, fleet, dice)
         if dice.randrange(4) == 0 and appliance.postgres_pid():
@@ -41,7 +39,7 @@ def test_kill_9_at_random_moments(make_appliance, request, dice):
             kill_while_starting(appliance, dice)
         appliance.spawn()
         fleet.aim(appliance)
-        if number % VERIFY_EVERY == 0 or number == rounds:
+        if number % verify_every == 0 or number == rounds:
             fleet.stop()
             fleet.wait_all_stored(appliance)
             fleet.start(appliance)
@@ -83,6 +81,34 @@ def test_killed_by_a_failpoint_around_the_commit(make_appliance, failpoint_bin_d
     fleet.wait_acknowledged(200)
     fleet.stop()
     fleet.wait_all_stored(appliance)
+
+
+def test_writes_and_syncs_that_fail(make_appliance, failpoint_bin_dir, dice):
+    """The group is written once more, to a new segment; killed right after, nothing acknowledged is lost."""
+    points = ["journal.sync=error:EIO@30*1", "journal.write=error:EIO@60*2", "journal.write=error:ENOSPC@25*1",
+              "journal.sync=error:EIO@10*1;journal.prepare=error:ENOSPC@2*3"]
+    appliance = make_appliance(bin_dir=failpoint_bin_dir, options=["--journal-segment", "1MiB"]).start()
+    fleet = Fleet(appliance, devices=8, connections=4, seed=dice.randrange(1 << 30)).start(appliance)
+    for point in points:
+        fleet.aim(None)
+        appliance.kill()
+        appliance.environment["MUSTER_FAILPOINTS"] = point
+        appliance.spawn()
+        fleet.aim(appliance)
+        wait_until(lambda: appliance.metric("muster_journal_sync_errors_total")
+                   + appliance.metric("muster_journal_write_errors_total") > 0, f"the fault at {point}")
+        fleet.wait_acknowledged(dice.randrange(1, 2000))
+        # Rewritten; or, when that failed too, told to keep it (503) and try again.
+        assert appliance.metric("muster_journal_rewritten_groups_total") \
+            + appliance.metric("muster_journal_failed_records_total") > 0, point
+    appliance.kill()
+    del appliance.environment["MUSTER_FAILPOINTS"]
+    appliance.spawn()
+    fleet.aim(appliance)
+    fleet.wait_acknowledged(200)
+    fleet.stop()
+    fleet.wait_all_stored(appliance)
+    assert appliance.sql("SELECT count(*) FROM ingest_rejects") == [(0,)]
 
 
 def test_the_proof_notices(appliance):
