@@ -207,6 +207,17 @@ class Fleet:
             for ready in select.select(list(waiting), [], [], 0.02)[0]:
                 waiting[ready].receive()
 
+    def state(self):
+        """What was sent and acknowledged so far, for go_back."""
+        return {device.id: (device.next_k, set(device.acknowledged)) for device in self.devices}
+
+    def go_back(self, state):
+        for device in self.devices:
+            device.next_k, acknowledged = state[device.id]
+            device.acknowledged = set(acknowledged)
+        for connection in self.connections:
+            connection.again.clear()
+
     # -- the wire --
 
     def request(self, device, ks):

@@ -9,6 +9,7 @@ import pytest
 from appliance import wait_until
 from fleet import Fleet
 
+
 def kill_at_random_moment(appliance, fleet, dice):
     """After a random number of acknowledgements; half of the time also somewhere inside of a
     group, a batch or a checkpoint that follows."""

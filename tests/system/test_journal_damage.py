@@ -4,23 +4,27 @@
 Whatever was not destroyed is stored; whatever was, is counted and reported, and never made up.
 """
 import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
 
 import pytest
 
 import journal_file
-from appliance import wait_until
+from appliance import Appliance, wait_until
 from fleet import Fleet
-
-MIB = 1 << 20
+from postgres_server import PostgresServer
 
 
 class Holding:
     """An appliance that was killed while its journal held unstored records, PostgreSQL stopped."""
 
-    def __init__(self, appliance, server, fleet):
+    def __init__(self, appliance, server, fleet, checkpoint):
         self.appliance = appliance
         self.server = server
         self.fleet = fleet
+        self.checkpoint = checkpoint
         self.journal = appliance.data_dir / "journal"
 
     def used(self):
@@ -68,28 +72,50 @@ class Holding:
         return self.appliance.log_events("journal.opened")[-1]
 
 
-@pytest.fixture
-def holding(make_appliance, postgres_server):
-    appliance = make_appliance(environment=postgres_server.environment, options=["--journal-segment", "1MiB"])
-    appliance.start()
-    # What got no answer is forgotten: only what was acknowledged may be missed afterwards.
+def make_holding(bin_dir, scratch):
+    server = PostgresServer(scratch / "server")
+    appliance = Appliance(bin_dir, scratch / "data", options=["--journal-segment", "1MiB"],
+                          environment=server.environment).start()
     fleet = Fleet(appliance, devices=8, connections=4, per_s=30000).start(appliance)
     fleet.wait_acknowledged(1000)
     fleet.stop()
     fleet.wait_all_stored(appliance)
     wait_until(lambda: appliance.metric("muster_writer_checkpoint_sequence")
                == appliance.metric("muster_journal_durable_sequence"), "the checkpoint to follow")
-    postgres_server.stop()
+    server.stop()
     fleet.start(appliance)
     fleet.wait_acknowledged(30000)  # several segments
     fleet.stop()
     appliance.kill()
-    held = Holding(appliance, postgres_server, fleet)
-    postgres_server.start()
-    held.checkpoint = postgres_server.sql("SELECT max(seq) FROM ingest_checkpoint")[0][0]
-    postgres_server.stop()
-    assert len(held.used()) >= 4
-    return held
+    server.start()
+    checkpoint = server.sql("SELECT max(seq) FROM ingest_checkpoint")[0][0]
+    server.stop()
+    return Holding(appliance, server, fleet, checkpoint)
+
+
+@pytest.fixture(scope="module")
+def original(bin_dir):
+    """Made once; each test damages a copy of its own."""
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="muster-test-"))
+    scratch.chmod(0o755)
+    held = make_holding(bin_dir, scratch)
+    held.state = held.fleet.state()
+    for path in (held.appliance.data_dir, held.server.data):
+        subprocess.run(["cp", "-a", path, f"{path}.original"], check=True)
+    yield held
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+@pytest.fixture
+def holding(original):
+    for path in (original.appliance.data_dir, original.server.data):
+        shutil.rmtree(path)
+        subprocess.run(["cp", "-a", f"{path}.original", path], check=True)
+    original.fleet.go_back(original.state)
+    assert len(original.used()) >= 4
+    yield original
+    original.appliance.destroy()
+    original.server.destroy()
 
 
 @pytest.mark.parametrize("tail", ["garbage", "half a frame", "cut", "repeated frames"])
