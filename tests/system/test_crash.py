@@ -84,6 +84,21 @@ def test_killed_by_a_failpoint_around_the_commit(make_appliance, failpoint_bin_d
     fleet.wait_all_stored(appliance)
 
 
+def test_answer_to_commit_is_lost(make_appliance, failpoint_bin_dir):
+    """Committed, and the writer can't know: it repeats the batch, which falls out as duplicates."""
+    appliance = make_appliance(bin_dir=failpoint_bin_dir, options=["--writer-count", "1"])
+    appliance.environment["MUSTER_FAILPOINTS"] = "store.after_commit=error:EIO@2*3;store.before_commit=error:EIO@9*2"
+    appliance.start()
+    fleet = Fleet(appliance, devices=8, connections=4).start(appliance)
+    fleet.wait_acknowledged(500)
+    wait_until(lambda: appliance.metric("muster_writer_duplicates_total") > 0, "a batch that was there already")
+    fleet.wait_acknowledged(3000)
+    fleet.stop()
+    fleet.wait_all_stored(appliance)
+    # Rows of a commit whose answer was lost are not counted as stored by this try, nor by the next.
+    assert appliance.metric("muster_writer_rows_total") < appliance.stored()
+
+
 def test_writes_and_syncs_that_fail(make_appliance, failpoint_bin_dir, dice):
     """The group is written once more, to a new segment; killed right after, nothing acknowledged is lost."""
     points = ["journal.sync=error:EIO@30*1", "journal.write=error:EIO@60*2", "journal.write=error:ENOSPC@25*1",
