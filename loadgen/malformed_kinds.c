@@ -14,6 +14,7 @@
 
 #define IS_2XX MU_LG_EXPECT(MU_LG_MALFORMED_2XX)
 #define IS_4XX MU_LG_EXPECT(MU_LG_MALFORMED_4XX)
+#define IS_5XX MU_LG_EXPECT(MU_LG_MALFORMED_5XX)
 #define IS_CLOSED MU_LG_EXPECT(MU_LG_MALFORMED_CLOSED)
 
 static void open_text(const struct mu_lg_malformed_input *input, struct mu_text *text)
@@ -412,7 +413,7 @@ const struct mu_lg_malformed_kind mu_lg_malformed_kinds[] = {
         WHOLE(method_unknown, "BREW", IS_4XX | IS_CLOSED, 0),
         WHOLE(path_unknown, "a path that is not there", IS_4XX, 404),
         WHOLE(version_unknown, "HTTP/7.3", IS_4XX | IS_CLOSED, 0),
-        WHOLE(http2_preface, "HTTP/2 without asking", IS_4XX | IS_CLOSED, 0),
+        WHOLE(http2_preface, "HTTP/2 without asking", IS_5XX | IS_CLOSED, 505),
         WHOLE(garbage, "512 random bytes", IS_4XX | IS_CLOSED, 0),
         {"slowloris", "a byte a second", IS_4XX | IS_CLOSED, 0, MU_LG_SEND_DRIP, good},
         {"half_open", "half a request, then silence", IS_4XX | IS_CLOSED, 0, MU_LG_SEND_HALF, good},

@@ -38,7 +38,8 @@ class Problem(Exception):
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized",
            404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
            413: "Content Too Large", 415: "Unsupported Media Type",
-           431: "Request Header Fields Too Large", 503: "Service Unavailable"}
+           431: "Request Header Fields Too Large", 503: "Service Unavailable",
+           505: "HTTP Version Not Supported"}
 
 
 def no_duplicates(pairs):
@@ -219,6 +220,8 @@ class Server:
             raise Problem(431, "head too big", close=True) from None
         lines = head[:-4].split(b"\r\n")
         parts = lines[0].decode("latin-1").split(" ")
+        if lines[0] == b"PRI * HTTP/2.0":
+            raise Problem(505, "not HTTP/2", close=True)
         if b"\n" in head.replace(b"\r\n", b"") or len(parts) != 3 or parts[2] != "HTTP/1.1":
             raise Problem(400, "not HTTP/1.1", close=True)
         headers = {}
