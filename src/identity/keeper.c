@@ -34,6 +34,8 @@ struct mu_keeper {
         pthread_t thread;
         bool started;
         int stop_fd;
+        int recheck_fd;
+        bool recheck_due; /* PostgreSQL's list is to be read once more */
         bool rewrite_due; /* the snapshot on disk lacks something that was not appended */
 
         /* Devices whose events PostgreSQL has not yet. */
@@ -275,6 +277,21 @@ static void write_pending(struct mu_keeper *keeper)
         mu_cell_set(&keeper->pending_gauge, keeper->pending_count);
 }
 
+/* PostgreSQL's list, when it has not been read or may have gone back to an older state. */
+static void read_list(struct mu_keeper *keeper, bool *authoritative)
+{
+        eventfd_t asked;
+
+        if (eventfd_read(keeper->recheck_fd, &asked) == 0)
+                keeper->recheck_due = true;
+        if (*authoritative && !keeper->recheck_due)
+                return;
+        if (load(keeper)) {
+                *authoritative = true;
+                keeper->recheck_due = false;
+        }
+}
+
 static void run(void *context)
 {
         struct mu_keeper *keeper = context;
@@ -285,13 +302,14 @@ static void run(void *context)
                 struct pollfd wake[] = {
                         {.fd = keeper->stop_fd, .events = POLLIN},
                         {.fd = mu_device_table_eventfd(keeper->devices), .events = POLLIN},
+                        {.fd = keeper->recheck_fd, .events = POLLIN},
                 };
 
-                if (!authoritative)
-                        authoritative = load(keeper);
-                bool again = !authoritative || keeper->rewrite_due || keeper->pending_count > 0;
+                read_list(keeper, &authoritative);
+                bool again = !authoritative || keeper->recheck_due || keeper->rewrite_due ||
+                             keeper->pending_count > 0;
 
-                if (poll(wake, 2, again ? RETRY_MS : -1) > 0 && wake[1].revents && !wake[0].revents)
+                if (poll(wake, 3, again ? RETRY_MS : -1) > 0 && wake[1].revents && !wake[0].revents)
                         stopping = pause_ms(keeper, GATHER_MS);
                 stopping = stopping || pause_ms(keeper, 0);
                 take_events(keeper);
@@ -313,7 +331,8 @@ int mu_keeper_create(const struct mu_keeper_config *config, struct mu_snapshot_r
         keeper->config = *config;
         keeper->devices = config->devices;
         keeper->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        int error = keeper->stop_fd < 0 ? -errno : 0;
+        keeper->recheck_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        int error = keeper->stop_fd < 0 || keeper->recheck_fd < 0 ? -errno : 0;
 
         if (error == 0)
                 error = mu_snapshot_open(config->snapshot_path, config->devices, ret_report,
@@ -343,6 +362,11 @@ int mu_keeper_start(struct mu_keeper *keeper)
         return error;
 }
 
+void mu_keeper_recheck(struct mu_keeper *keeper)
+{
+        MU_ASSERT(eventfd_write(keeper->recheck_fd, 1) == 0);
+}
+
 void mu_keeper_stop(struct mu_keeper *keeper)
 {
         if (!keeper->started) {
@@ -363,6 +387,8 @@ void mu_keeper_destroy(struct mu_keeper *keeper)
         mu_snapshot_close(keeper->snapshot);
         if (keeper->stop_fd >= 0)
                 close(keeper->stop_fd);
+        if (keeper->recheck_fd >= 0)
+                close(keeper->recheck_fd);
         free(keeper->pending);
         free(keeper->pending_events);
         free(keeper);

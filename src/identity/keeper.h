@@ -58,6 +58,9 @@ int mu_keeper_create(const struct mu_keeper_config *config, struct mu_snapshot_r
                      struct mu_keeper **ret_keeper);
 MU_MUST_CHECK
 int mu_keeper_start(struct mu_keeper *keeper);
+/* PostgreSQL has gone back to an older state: its list is read again, what it lacks is put back,
+ * and on_authoritative told once more. Any thread, between create and destroy. */
+void mu_keeper_recheck(struct mu_keeper *keeper);
 /* Writes down what was noted, if it can, and ends the thread. The database must be shut or
  * answering. Never started: what was noted since goes to the snapshot all the same. */
 void mu_keeper_stop(struct mu_keeper *keeper);

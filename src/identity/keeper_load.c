@@ -223,7 +223,8 @@ static int put_back_tokens(struct mu_pg *pg, struct put_back *back, const struct
         return 0;
 }
 
-/* The control plane changes nothing before the list is read: nobody else touches the tokens. */
+/* Under the table's lock. Who is registered or deleted meanwhile makes the transaction fail, since
+ * it sees one moment; it is tried again. */
 static int put_back(struct mu_pg *pg, struct listing *listing)
 {
         struct mu_device_table *devices = listing->devices;
@@ -299,8 +300,10 @@ int mu_keeper_load(const struct mu_keeper_config *config, struct mu_pg *pg,
                                    &listing);
         if (error == 0)
                 error = mu_pg_each(pg, &mu_keeper_list_tokens, MU_PG_VALUES(), on_token, &listing);
+        mu_device_table_lock(config->devices);
         if (error == 0)
                 error = put_back(pg, &listing);
+        mu_device_table_unlock(config->devices);
         if (error == 0)
                 error = raise_ids(config, pg, &listing.report);
         if (error == 0)
