@@ -134,6 +134,8 @@ static int start_threads(struct mu_app *app)
         int code = mu_pipeline_start(app->pipeline);
 
         if (code == 0)
+                code = mu_keeper_start(app->keeper);
+        if (code == 0)
                 code = mu_offload_start(app->control_workers);
         if (code == 0)
                 code = mu_offload_start(app->probe_worker);

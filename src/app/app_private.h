@@ -63,6 +63,7 @@ struct mu_app {
         pthread_cond_t changed;
         bool stopping;      /* under lock */
         bool authoritative; /* under lock */
+        _Atomic bool database_ready; /* migrated, and ours alone */
         _Atomic int fatal;  /* negative errno: the daemon can't go on; its sentence was logged */
 };
 
@@ -79,7 +80,8 @@ MU_MUST_CHECK
 int mu_app_start_bring_up(struct mu_app *app);
 /* Ends it wherever it is. */
 void mu_app_stop_bring_up(struct mu_app *app);
-/* Keeper's callback. */
+/* Keeper's callbacks. */
+bool mu_app_database_ready(void *context);
 struct mu_keeper_report;
 void mu_app_on_authoritative(void *context, const struct mu_keeper_report *report);
 

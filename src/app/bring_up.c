@@ -169,11 +169,16 @@ static void run(void *context)
                         return;
         if (code < 0)
                 return;
-        code = mu_keeper_start(app->keeper);
-        if (code < 0)
-                die(app, code, "identity.start_failed", strerror(-code));
-        else if (wait_authoritative(app))
+        atomic_store(&app->database_ready, true); /* the keeper may read its list now */
+        if (wait_authoritative(app))
                 start_storing(app);
+}
+
+bool mu_app_database_ready(void *context)
+{
+        struct mu_app *app = context;
+
+        return atomic_load(&app->database_ready);
 }
 
 void mu_app_on_authoritative(void *context, const struct mu_keeper_report *report)

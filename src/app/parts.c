@@ -179,6 +179,16 @@ static void fill_journal_config(struct mu_app *app, struct mu_journal_config *jo
         };
 }
 
+static void on_writer_note(void *context, const struct mu_writer_note *note)
+{
+        struct mu_app *app = context;
+
+        mu_log_writer(NULL, note);
+        /* A database that has forgotten heartbeats may have forgotten devices too. */
+        if (note->event == MU_WRITER_REWOUND)
+                mu_keeper_recheck(app->keeper);
+}
+
 static int create_pipeline(struct mu_app *app)
 {
         const struct mu_config *config = &app->config;
@@ -201,7 +211,8 @@ static int create_pipeline(struct mu_app *app)
                 .batch_age_us = (uint32_t)(config->writer_batch_age / MU_NS_PER_US),
                 .retention_s = (int64_t)(config->retention_heartbeats / MU_NS_PER_S),
                 .statement_timeout_ms = ms_of(config->database_statement_timeout),
-                .note = mu_log_writer,
+                .note = on_writer_note,
+                .note_context = app,
         };
 
         fill_journal_config(app, &pipeline.journal);
@@ -239,6 +250,7 @@ static int create_keeper(struct mu_app *app)
                 .journal_device_id_max = journal_device_id_max,
                 .on_authoritative = mu_app_on_authoritative,
                 .on_trouble = mu_log_identity_trouble,
+                .database_ready = mu_app_database_ready,
                 .ctx = app,
                 .metrics = app->metrics,
         };
