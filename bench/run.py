@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The whole bench: microbenchmarks, the ceilings, and the appliance end to end, in one run on one machine.
+"""The whole bench: microbenchmarks, the ceilings, and the appliance end to end, in one run on one
+machine.
 
-Everything is a median of several rounds, in CPU seconds per million heartbeats or as a ratio to a ceiling of the
-same run; nothing here asserts. Generator, daemon and PostgreSQL share the first two cores.
+Everything is a median of several rounds, in CPU seconds per million heartbeats or as a ratio to a
+ceiling of the same run; nothing here asserts. Generator, daemon and PostgreSQL share the first two
+cores.
 """
 import argparse
 import json
@@ -23,8 +25,9 @@ wrk.headers["Authorization"] = "Bearer mu_01234567890123456789012345678901234567
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [[%s]]
 """
-HEARTBEAT = ('{"ts":1763719200.123,"sent_at":1763719200.123,"battery":57,"charging":true,"ram_free_mb":512,'
-             '"ram_total_mb":4096,"uptime_s":1234,"network":"wifi","ssid":"office","fg_package":"org.example.app",'
+HEARTBEAT = ('{"ts":1763719200.123,"sent_at":1763719200.123,"battery":57,"charging":true,'
+             '"ram_free_mb":512,"ram_total_mb":4096,"uptime_s":1234,"network":"wifi",'
+             '"ssid":"office","fg_package":"org.example.app",'
              '"agent_version":"1.2.3","power_ok":true,"queue_depth":0,"boot_id":"b-1","seq":4711}')
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -74,7 +77,8 @@ class Appliance:
         self.log = open(self.data_dir.parent / "musterd.log", "wb")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MUSTER_")}
         self.process = subprocess.Popen(
-            [self.bin_dir / "musterd", "--data-dir", self.data_dir, "--port", "0", "--tls-address", "127.0.0.1",
+            [self.bin_dir / "musterd", "--data-dir", self.data_dir, "--port", "0", "--tls-address",
+             "127.0.0.1",
              "--http-port", "0", "--http-frontends", "2"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
         self.run = wait_for(self.published, "musterd to serve")
@@ -98,7 +102,8 @@ class Appliance:
             return None
 
     def ready(self):
-        answer = subprocess.run(["curl", "-s", self.run["http_url"] + "/ready"], capture_output=True, check=False)
+        answer = subprocess.run(["curl", "-s", self.run["http_url"] + "/ready"],
+                                capture_output=True, check=False)
         return json.loads(answer.stdout) if answer.stdout else {}
 
     def storing(self):
@@ -109,12 +114,15 @@ class Appliance:
 
     def postgres_pid(self):
         location = self.data_dir / "postgres.location"
-        directory = pathlib.Path(location.read_text().strip()) if location.exists() else self.data_dir / "postgres"
+        directory = (pathlib.Path(location.read_text().strip()) if location.exists()
+                     else self.data_dir / "postgres")
         return int((directory / "postmaster.pid").read_text().split()[0])
 
     def psql(self, *arguments):
-        return subprocess.run(["psql", "-X", "-q", "-At", "-h", self.run["socket_dir"], "-U", "muster", "-d", "muster",
-                               *arguments], check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(["psql", "-X", "-q", "-At", "-h", self.run["socket_dir"], "-U",
+                               "muster", "-d", "muster",
+                               *arguments], check=True, capture_output=True,
+                              text=True).stdout.strip()
 
     def rss_mb(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
@@ -128,7 +136,8 @@ class Appliance:
         report = self.data_dir.parent / "load.json"
         before = cpu_s(self.process.pid), cpu_s(postgres)
         done = subprocess.run(
-            [self.bin_dir / "muster-loadgen", scenario, "--url", self.run["http_url"], "--quiet", "--json", report,
+            [self.bin_dir / "muster-loadgen", scenario, "--url", self.run["http_url"], "--quiet",
+             "--json", report,
              "--admin-key-file", self.data_dir / "secrets" / "admin-key",
              "--devices-file", self.data_dir.parent / "devices", *map(str, options)], check=False)
         self.wait_stored()
@@ -144,30 +153,36 @@ class Appliance:
 
 
 def http_ceiling(bin_dir, scratch, seconds):
-    """Requests a second, and CPU seconds per million, of h2o answering 204 on one core, wrk on the other."""
+    """Requests a second, and CPU seconds per million, of h2o answering 204 on one core, wrk on the
+    other."""
     script = scratch / "heartbeat.lua"
     script.write_text(WRK_SCRIPT % HEARTBEAT)
     port = 20000 + os.getpid() % 20000
     server = subprocess.Popen([bin_dir / "bench_ceiling_204", str(port)])
     try:
-        wait_for(lambda: subprocess.run(["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/"],
+        wait_for(lambda: subprocess.run(["curl", "-s", "-o", "/dev/null",
+                                         f"http://127.0.0.1:{port}/"],
                                         check=False).returncode == 0, "the ceiling's server")
         before = cpu_s(server.pid)
         out = subprocess.run(["wrk", "-t1", "-c256", f"-d{seconds}s", "-s", script,
-                              f"http://127.0.0.1:{port}/v1/heartbeat"], check=True, capture_output=True, text=True).stdout
+                              f"http://127.0.0.1:{port}/v1/heartbeat"], check=True,
+                             capture_output=True, text=True).stdout
         used = cpu_s(server.pid) - before
     finally:
         server.terminate()
         server.wait()
-    rate = float(next(line.split()[1] for line in out.splitlines() if line.startswith("Requests/sec")))
+    rate = float(next(line.split()[1] for line in out.splitlines()
+                      if line.startswith("Requests/sec")))
     requests = int(next(line.split()[0] for line in out.splitlines() if "requests in" in line))
     return rate, used / (requests / 1e6)
 
 
 def copy_ceiling(appliance, scratch, rounds):
-    """Rows a second, and PostgreSQL's CPU seconds per million, of \\copy of the same rows into a twin of a day."""
+    """Rows a second, and PostgreSQL's CPU seconds per million, of \\copy of the same rows into a
+    twin of a day."""
     rows_file = scratch / "rows.bin"
-    appliance.psql("-c", f"\\copy (SELECT * FROM heartbeats ORDER BY received_at, device_id, bucket LIMIT 500000)"
+    appliance.psql("-c", f"\\copy (SELECT * FROM heartbeats ORDER BY received_at, device_id, "
+                         f"bucket LIMIT 500000)"
                          f" TO '{rows_file}' (FORMAT binary)")
     results = []
     for _ in range(rounds):
@@ -195,15 +210,21 @@ def end_to_end(bin_dir, scratch, options):
     http_rate, http_cpu = http_ceiling(bin_dir, scratch, options.seconds)
     with Appliance(bin_dir, scratch) as appliance:
         appliance.load("register", "--devices", options.devices)
-        floods = [appliance.load("flood", "--devices", options.devices, "--connections", options.connections,
-                                 "--duration", f"{options.seconds}s") for _ in range(options.rounds)]
+        floods = [appliance.load("flood", "--devices", options.devices, "--connections",
+                                 options.connections,
+                                 "--duration", f"{options.seconds}s")
+                  for _ in range(options.rounds)]
         copy_rate, copy_cpu = copy_ceiling(appliance, scratch, options.rounds)
-        cpu = {part: median_of(floods, "per_million", part) for part in ("daemon", "postgres", "generator")}
+        cpu = {part: median_of(floods, "per_million", part)
+               for part in ("daemon", "postgres", "generator")}
         show("Ceilings of this run", [
-            ("h2o answering 204, one thread, wrk on the other core", f"{http_rate:,.0f}/s   {http_cpu:.1f} CPU s per million"),
-            ("psql \\copy of the same rows into a day's twin", f"{copy_rate:,.0f} rows/s   {copy_cpu:.1f} CPU s per million"),
+            ("h2o answering 204, one thread, wrk on the other core",
+             f"{http_rate:,.0f}/s   {http_cpu:.1f} CPU s per million"),
+            ("psql \\copy of the same rows into a day's twin",
+             f"{copy_rate:,.0f} rows/s   {copy_cpu:.1f} CPU s per million"),
         ])
-        show(f"Flood: {options.devices} devices, {options.connections} connections, median of {options.rounds}", [
+        show(f"Flood: {options.devices} devices, {options.connections} connections, median of "
+             f"{options.rounds}", [
             ("acknowledged", f"{median_of(floods, 'acknowledged_per_s'):,.0f}/s"),
             ("daemon, CPU s per million",
              f"{cpu['daemon']:.1f}   {cpu['daemon'] / http_cpu:.2f} x the HTTP ceiling"),
@@ -212,17 +233,22 @@ def end_to_end(bin_dir, scratch, options):
             ("both", f"{cpu['daemon'] + cpu['postgres']:.1f}"),
             ("generator, CPU s per million", f"{cpu['generator']:.1f}"),
             ("latency p50 / p99 / p99.9, ms", " / ".join(
-                f"{median_of(floods, 'latency', 'percentiles_ns', p) / 1e6:.1f}" for p in ("p50", "p99", "p99.9"))),
+                f"{median_of(floods, 'latency', 'percentiles_ns', p) / 1e6:.1f}"
+                for p in ("p50", "p99", "p99.9"))),
             ("shed", sum(run["counts"]["shed"] for run in floods)),
             ("daemon's resident memory, MB", f"{appliance.rss_mb():.0f}"),
         ])
-        storm = appliance.load("storm", "--devices", options.devices, "--rounds", options.rounds, "--round-gap", "10s")
-        steady = appliance.load("compressed", "--devices", options.devices, "--speed", 30, "--duration", "20s")
+        storm = appliance.load("storm", "--devices", options.devices, "--rounds", options.rounds,
+                               "--round-gap", "10s")
+        steady = appliance.load("compressed", "--devices", options.devices, "--speed", 30,
+                                "--duration", "20s")
         for name, run in (("Storm: every device connects and reports within a second", storm),
                           ("Steady at 30 times the real load, a connection each", steady)):
             show(name, [("latency p50 / p99 / p99.9, ms", " / ".join(
-                f"{run['latency']['percentiles_ns'][p] / 1e6:.2f}" for p in ("p50", "p99", "p99.9"))),
-                ("acknowledged, shed", f"{run['counts']['acknowledged']:,}, {run['counts']['shed']}")])
+                f"{run['latency']['percentiles_ns'][p] / 1e6:.2f}"
+                for p in ("p50", "p99", "p99.9"))),
+                ("acknowledged, shed",
+                 f"{run['counts']['acknowledged']:,}, {run['counts']['shed']}")])
 
 
 def main():

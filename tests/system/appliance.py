@@ -56,7 +56,8 @@ class Appliance:
         """Until a launched process serves."""
         def published():
             if self.process.poll() is not None:
-                raise AssertionError(f"musterd ended with {self.process.returncode}:\n{self.log_tail()}")
+                raise AssertionError(f"musterd ended with "
+                                     f"{self.process.returncode}:\n{self.log_tail()}")
             try:
                 return json.loads((self.data_dir / "run.json").read_text())
             except (FileNotFoundError, json.JSONDecodeError):
@@ -76,7 +77,8 @@ class Appliance:
         return self
 
     def wait_storing(self):
-        return wait_until(lambda: self.ready() and self.ready()["degraded"] == [], "musterd to store")
+        return wait_until(lambda: self.ready() and self.ready()["degraded"] == [],
+                          "musterd to store")
 
     def terminate(self, signals=1, deadline_s=90):
         """SIGTERM, and its exit code."""
@@ -115,7 +117,8 @@ class Appliance:
 
     def log_tail(self, lines=30):
         path = self.data_dir / "output.txt"
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+        return ("\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists()
+                else "")
 
     def log_events(self, event):
         found = []
@@ -132,7 +135,8 @@ class Appliance:
 
     def postgres_directory(self):
         location = self.data_dir / "postgres.location"
-        return pathlib.Path(location.read_text().strip()) if location.exists() else self.data_dir / "postgres"
+        return (pathlib.Path(location.read_text().strip()) if location.exists()
+                else self.data_dir / "postgres")
 
     def postgres_pid(self):
         """The postmaster's pid, if it lives."""
@@ -193,7 +197,8 @@ class Appliance:
 
     def rss_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines()
+                    if line.startswith("VmRSS:"))
 
     def metric(self, prefix):
         """The sum of all series whose name begins so."""
@@ -207,7 +212,8 @@ class Appliance:
         return answer.json()
 
     def delete_device(self, device_id):
-        return self.session.delete(f"{self.url}/admin/devices/{device_id}", headers=self.admin_headers(),
+        return self.session.delete(f"{self.url}/admin/devices/{device_id}",
+                                   headers=self.admin_headers(),
                                    timeout=15)
 
     def heartbeat(self, token, **fields):
@@ -216,8 +222,10 @@ class Appliance:
                                  headers={"Authorization": f"Bearer {token}"})
 
     def heartbeats(self, token, items, **body):
-        return self.session.post(self.url + "/v1/heartbeats", json={"heartbeats": items, **body}, timeout=30,
+        return self.session.post(self.url + "/v1/heartbeats", json={"heartbeats": items, **body},
+                                 timeout=30,
                                  headers={"Authorization": f"Bearer {token}"})
 
     def wait_stored(self, count, deadline_s=DEADLINE_S):
-        return wait_until(lambda: self.stored() >= count, f"{count} heartbeats in the database", deadline_s)
+        return wait_until(lambda: self.stored() >= count, f"{count} heartbeats in the database",
+                          deadline_s)

@@ -15,8 +15,10 @@ from postgres_server import PostgresServer
 def pytest_addoption(parser):
     parser.addoption("--bin", default=None, help="folder with musterd and muster-loadgen")
     parser.addoption("--rounds", type=int, default=50, help="rounds of the kill -9 test")
-    parser.addoption("--seed", type=int, default=None, help="repeats the random choices of a kill -9 run")
-    parser.addoption("--failpoint-bin", default=None, help="folder with a musterd built with MUSTER_FAILPOINTS")
+    parser.addoption("--seed", type=int, default=None,
+                     help="repeats the random choices of a kill -9 run")
+    parser.addoption("--failpoint-bin", default=None,
+                     help="folder with a musterd built with MUSTER_FAILPOINTS")
     parser.addoption("--keep", action="store_true", help="keep the data directories")
 
 
@@ -32,8 +34,10 @@ def bin_dir(request):
 
 @pytest.fixture(scope="session")
 def failpoint_bin_dir(request, bin_dir):
-    """A build that fails where MUSTER_FAILPOINTS says: --failpoint-bin, the debug build, or --bin itself."""
-    given = request.config.getoption("--failpoint-bin") or os.environ.get("MUSTER_TEST_FAILPOINT_BIN")
+    """A build that fails where MUSTER_FAILPOINTS says: --failpoint-bin, the debug build, or --bin
+    itself."""
+    given = (request.config.getoption("--failpoint-bin")
+             or os.environ.get("MUSTER_TEST_FAILPOINT_BIN"))
     debug = pathlib.Path(__file__).resolve().parents[2] / "build" / "debug" / "bin"
     for path in [pathlib.Path(given)] if given else [bin_dir, debug]:
         binary = path / "musterd"
@@ -88,7 +92,8 @@ def appliance(make_appliance):
 
 @pytest.fixture(scope="module")
 def daemon(request, bin_dir):
-    """One appliance for all tests of a module, started with the module's OPTIONS; it has to outlive them."""
+    """One appliance for all tests of a module, started with the module's OPTIONS; it has to outlive
+    them."""
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="muster-test-"))
     scratch.chmod(0o755)
     started = Appliance(bin_dir, scratch / "data", options=getattr(request.module, "OPTIONS", ()))

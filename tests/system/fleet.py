@@ -75,7 +75,8 @@ class Connection:
             device = self.devices[self.turn % len(self.devices)]
             self.turn += 1
             if device.active:
-                count = self.random.randint(2, self.fleet.batch_max) if self.random.randrange(3) else 1
+                count = (self.random.randint(2, self.fleet.batch_max) if self.random.randrange(3)
+                         else 1)
                 ks = range(device.next_k, device.next_k + count)
                 device.next_k += count
                 return device, list(ks)
@@ -139,7 +140,8 @@ class Fleet:
             made = appliance.register(f"fleet-{i}")
             self.devices.append(Device(made["device_id"], made["token"]))
         self.connections = [
-            Connection(self, self.devices[i::connections], seed * 1000 + i) for i in range(connections)]
+            Connection(self, self.devices[i::connections], seed * 1000 + i)
+            for i in range(connections)]
         self.by_id = {device.id: device for device in self.devices}
         self.acknowledged_count = 0
         self.duplicate_count = 0
@@ -221,12 +223,15 @@ class Fleet:
     # -- the wire --
 
     def request(self, device, ks):
-        items = [{"ts": self.base_s + 10 * k, "uptime_s": uptime_of(device.id, k), "battery": battery_of(k)}
+        items = [{"ts": self.base_s + 10 * k, "uptime_s": uptime_of(device.id, k),
+                  "battery": battery_of(k)}
                  for k in ks]
-        path, value = ("/v1/heartbeat", items[0]) if len(ks) == 1 else ("/v1/heartbeats", {"heartbeats": items})
+        path, value = (("/v1/heartbeat", items[0]) if len(ks) == 1
+                       else ("/v1/heartbeats", {"heartbeats": items}))
         body = json.dumps(value, separators=(",", ":")).encode()
-        return (f"POST {path} HTTP/1.1\r\nHost: muster\r\nAuthorization: Bearer {device.token}\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+        head = (f"POST {path} HTTP/1.1\r\nHost: muster\r\nAuthorization: Bearer {device.token}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n")
+        return head.encode() + body
 
     def answered(self, connection, device, ks, status, headers, body):
         device.answers[status] += 1
@@ -281,7 +286,8 @@ class Fleet:
             self.check()
             return self.acknowledged_count >= target
 
-        wait_until(enough, f"{more} more acknowledged heartbeats (got to {self.acknowledged_count})", deadline_s)
+        wait_until(enough, f"{more} more acknowledged heartbeats (got to "
+                           f"{self.acknowledged_count})", deadline_s)
 
     def wait_shed(self, more, deadline_s=DEADLINE_S):
         target = self.shed_count + more
@@ -291,7 +297,8 @@ class Fleet:
 
     def stored_rows(self, connection):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT device_id, extract(epoch FROM bucket)::bigint, uptime_s, battery,"
+            cursor.execute("SELECT device_id, extract(epoch FROM bucket)::bigint, uptime_s, "
+                           "battery,"
                            " extract(epoch FROM observed_at)::bigint FROM heartbeats")
             return cursor.fetchall()
 
@@ -303,9 +310,11 @@ class Fleet:
             device = self.by_id.get(device_id)
             assert device, f"device {device_id} never sent anything"
             k, rest = divmod(bucket - self.base_s, 10)
-            assert rest == 0 and 0 <= k < device.next_k, f"never sent: device {device_id}, bucket {bucket}"
+            assert rest == 0 and 0 <= k < device.next_k, \
+                f"never sent: device {device_id}, bucket {bucket}"
             assert k not in stored[device_id], f"twice: device {device_id}, k {k}"
-            assert (uptime, battery, observed) == (uptime_of(device_id, k), battery_of(k), bucket), \
+            assert (uptime, battery, observed) == (uptime_of(device_id, k), battery_of(k),
+                                                   bucket), \
                 f"another record's fields: device {device_id}, k {k}"
             stored[device_id].add(k)
         self._compare_status(connection, stored, ignore)
@@ -316,7 +325,8 @@ class Fleet:
     def _compare_status(self, connection, stored, ignore):
         """The last status is the newest stored heartbeat's."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT device_id, extract(epoch FROM observed_at)::bigint, uptime_s, battery"
+            cursor.execute("SELECT device_id, extract(epoch FROM observed_at)::bigint, uptime_s, "
+                           "battery"
                            " FROM device_last_status")
             status = {row[0]: row[1:] for row in cursor.fetchall()}
         for device_id, ks in stored.items():
@@ -324,7 +334,8 @@ class Fleet:
                 continue
             k = max(ks)
             expected = (self.base_s + 10 * k, uptime_of(device_id, k), battery_of(k))
-            assert status.get(device_id) == expected, f"device {device_id}: last status is not that of k {k}"
+            assert status.get(device_id) == expected, \
+                f"device {device_id}: last status is not that of k {k}"
 
     def wait_all_stored(self, appliance, ignore=(), deadline_s=DEADLINE_S):
         """Until the backlog is empty; then everything acknowledged must be there."""

@@ -10,7 +10,8 @@ HEADER = struct.Struct("<8sII16sQQQQQqII")
 MAGIC = 0x4D4A
 PAD, RECORD = 0, 1
 
-Frame = collections.namedtuple("Frame", "segment offset bytes type seq group_block device_id bucket_s")
+Frame = collections.namedtuple("Frame",
+                               "segment offset bytes type seq group_block device_id bucket_s")
 
 
 def segments(directory):
@@ -31,7 +32,8 @@ def frames(path):
         if magic != MAGIC or seq < last_seq or group_block > at // BLOCK:
             return
         last_seq = seq
-        device_id, bucket_s = struct.unpack_from("<q16xq", data, at + FRAME.size) if kind == RECORD else (0, 0)
+        device_id, bucket_s = (struct.unpack_from("<q16xq", data, at + FRAME.size)
+                               if kind == RECORD else (0, 0))
         size = FRAME.size + (payload + 7) // 8 * 8
         yield Frame(number, at, size, kind, seq, group_block, device_id, bucket_s)
         at += size
@@ -43,7 +45,8 @@ def is_of(path, journal_id):
     if len(head) < HEADER.size:
         return False
     fields = HEADER.unpack(head)
-    return fields[0][:6] == b"MUJRNL" and fields[3].hex() == journal_id and fields[4] == int(path.stem)
+    return (fields[0][:6] == b"MUJRNL" and fields[3].hex() == journal_id
+            and fields[4] == int(path.stem))
 
 
 def used_segments(directory):

@@ -49,7 +49,8 @@ def resume(pids):
 
 
 def programs():
-    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[4]))
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"),
+                   key=lambda p: int(p.parts[4]))
     if found:
         return found[-1].parent
     path = shutil.which("initdb")
@@ -77,7 +78,8 @@ class PostgresServer:
             os.chown(self.root, pwd.getpwnam(self.user).pw_uid, -1)
         password_file = self.root / "password"
         password_file.write_text(PASSWORD)
-        self._run(self.bin / "initdb", "-D", self.data, "-U", "muster", "-A", "scram-sha-256", "-E", "UTF8",
+        self._run(self.bin / "initdb", "-D", self.data, "-U", "muster", "-A", "scram-sha-256",
+                  "-E", "UTF8",
                   "--locale=C.UTF-8", "--pwfile", password_file, "--no-sync")
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as settings:
             settings.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\n"
@@ -108,13 +110,15 @@ class PostgresServer:
     def pid(self):
         try:
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-            return pid if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "postgres" else None
+            return (pid if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
+                    else None)
         except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
             return None
 
     def start(self):
         # The server's log must not be this process's pipe: it outlives pg_ctl.
-        self._run(self.bin / "pg_ctl", "-D", self.data, "-l", self.root / "log", "-w", "-t", "60", "start")
+        self._run(self.bin / "pg_ctl", "-D", self.data, "-l", self.root / "log", "-w", "-t", "60",
+                  "start")
 
     def stop(self, mode="fast"):
         self._run(self.bin / "pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", "60", "stop")
@@ -123,7 +127,8 @@ class PostgresServer:
         """kill -9 of the postmaster and of all it started."""
         pids = family(self.pid())
         send(pids, signal.SIGKILL)
-        wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), "PostgreSQL to be gone")
+        wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists()
+                                   for pid in pids), "PostgreSQL to be gone")
 
     def back_up(self, to):
         """A cold copy; the server is away for as long."""

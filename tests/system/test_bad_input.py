@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever a client sends: a precise refusal or a clean close; and nobody else notices.
 
-Beside every test a good heartbeat is acknowledged; at the end all of them are stored, and the process
-holds no more descriptors, connections and hardly more memory than before.
+Beside every test a good heartbeat is acknowledged; at the end all of them are stored, and the
+process holds no more descriptors, connections and hardly more memory than before.
 """
 import pathlib
 import random
@@ -16,7 +16,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, ask, bearer, heartbeat, post
 
-OPTIONS = ["--http-request-timeout", "1s", "--http-write-timeout", "1s", "--http-handshake-timeout", "1s",
+OPTIONS = ["--http-request-timeout", "1s", "--http-write-timeout", "1s",
+           "--http-handshake-timeout", "1s",
            "--http-frontends", "2"]
 MIB = 1 << 20
 REQUEST_TIMEOUT_S = 1
@@ -32,7 +33,8 @@ class Witness:
         self.sent = 0
 
     def report(self):
-        answer = ask(self.daemon.url, heartbeat(self.device["token"], {"ts": self.base - 10 * self.sent}))
+        answer = ask(self.daemon.url,
+                     heartbeat(self.device["token"], {"ts": self.base - 10 * self.sent}))
         assert answer.status == 202, answer
         self.sent += 1
 
@@ -60,7 +62,8 @@ def witness(daemon):
     yield witness
     wait_until(lambda: open_connections(daemon) == 0, "all connections to be closed")
     wait_until(lambda: witness.stored() == witness.sent, "every good heartbeat in the database")
-    assert descriptors(daemon) <= before + 4, "PostgreSQL connections may come, sockets may not stay"
+    assert descriptors(daemon) <= before + 4, \
+        "PostgreSQL connections may come, sockets may not stay"
     assert daemon.rss_bytes() < rss + 96 * MIB
 
 
@@ -78,28 +81,38 @@ def token(daemon):
 
 # ---- bodies ----
 
-NOT_JSON = [b"", b" ", b"{", b"}", b"{]", b"nul", b"tru", b"'a'", b"{'ts':1}", b'{"ts":1,}', b'{,"ts":1}', b'{"ts"}',
-            b'{"ts":}', b'{"ts":01}', b'{"ts":+1}', b'{"ts":1.}', b'{"ts":.5}', b'{"ts":1e}', b'{"ts":0x10}',
-            b'{"ts":NaN}', b'{"ts":Infinity}', b'{"ts":1}{"ts":1}', b'{"ts":1} x', b'{"ts":1}\0', b'\0{"ts":1}',
-            b'{"ts":1\0}', b'{"ts":1,"a":"\n"}', b'{"ts":1,"a":"\x01"}', b'{"ts":1,"a":"\\x"}', b'{"ts":1,"a":"\\u12"}',
-            b'{"ts":1,"a":"\\ud800"}', b'{"ts":1,"a":"\\udc00"}', b'{"ts":1,"a":"abc}', b'{"ts":1 "a":2}',
-            b'{"ts":1;"a":2}', b'{"ts":1/**/}', b'{ts:1}', b'\xef\xbb\xbf{"ts":1}', b'{"ts":1,"a":[1,]}',
+NOT_JSON = [b"", b" ", b"{", b"}", b"{]", b"nul", b"tru", b"'a'", b"{'ts':1}", b'{"ts":1,}',
+            b'{,"ts":1}', b'{"ts"}',
+            b'{"ts":}', b'{"ts":01}', b'{"ts":+1}', b'{"ts":1.}', b'{"ts":.5}', b'{"ts":1e}',
+            b'{"ts":0x10}',
+            b'{"ts":NaN}', b'{"ts":Infinity}', b'{"ts":1}{"ts":1}', b'{"ts":1} x', b'{"ts":1}\0',
+            b'\0{"ts":1}',
+            b'{"ts":1\0}', b'{"ts":1,"a":"\n"}', b'{"ts":1,"a":"\x01"}', b'{"ts":1,"a":"\\x"}',
+            b'{"ts":1,"a":"\\u12"}',
+            b'{"ts":1,"a":"\\ud800"}', b'{"ts":1,"a":"\\udc00"}', b'{"ts":1,"a":"abc}',
+            b'{"ts":1 "a":2}',
+            b'{"ts":1;"a":2}', b'{"ts":1/**/}', b'{ts:1}', b'\xef\xbb\xbf{"ts":1}',
+            b'{"ts":1,"a":[1,]}',
             b'{"ts":1,"a":[1 2]}', b'{"ts":1,"a":truee}', b'{"ts":1,1:2}']
 OTHERS = [(b'{"ts":1,"a":"\xff"}', "json-utf8"), (b'{"ts":1,"a":"\xc0\xaf"}', "json-utf8"),
-          (b'{"ts":1,"a":"\xed\xa0\x80"}', "json-utf8"), (b'{"ts":1,"a":"\xf4\x90\x80\x80"}', "json-utf8"),
+          (b'{"ts":1,"a":"\xed\xa0\x80"}', "json-utf8"),
+          (b'{"ts":1,"a":"\xf4\x90\x80\x80"}', "json-utf8"),
           (b'{"ts":1,"\xff":1}', "json-utf8"), (b'{"ts":1,"ts":2}', "json-duplicate-key"),
-          (b'{"ts":1,"a":1,"a":1}', "json-duplicate-key"), (b'{"ts":1,"\\u0074s":2}', "json-duplicate-key"),
+          (b'{"ts":1,"a":1,"a":1}', "json-duplicate-key"),
+          (b'{"ts":1,"\\u0074s":2}', "json-duplicate-key"),
           (b'{"ts":1,"a":' + b"[" * 16 + b"]" * 16 + b"}", "json-depth"),
           (b'{"ts":1,"a":' + b'{"a":' * 40000, "json-"), (b"[" * 200000, "json-"),
           (b'{"ts":1e308}', "json-number"), (b'{"ts":1,"a":1e999999999999}', "json-number"),
-          (b'{"ts":1,"a":' + b"9" * 400 + b"}", "json-number"), (b"[]", "body-type"), (b'"x"', "body-type"),
+          (b'{"ts":1,"a":' + b"9" * 400 + b"}", "json-number"), (b"[]", "body-type"),
+          (b'"x"', "body-type"),
           (b"null", "body-type"), (b'[{"ts":1}]', "body-type")]
 
 
 @pytest.mark.parametrize("path", ["/v1/heartbeat", "/v1/heartbeats"])
 def test_what_is_not_json(daemon, token, path):
     rejected = daemon.metric("muster_heartbeats_rejected_total")
-    wrap = (lambda body: body) if path == "/v1/heartbeat" else (lambda body: b'{"heartbeats":[' + body + b"]}")
+    wrap = ((lambda body: body) if path == "/v1/heartbeat"
+            else (lambda body: b'{"heartbeats":[' + body + b"]}"))
     bodies = [body for body in NOT_JSON if path == "/v1/heartbeat" or body.strip()]
     with Raw(daemon.url) as raw:
         for body in bodies:
@@ -130,7 +143,8 @@ def test_body_limits(daemon, token):
         assert answer.status == 413 and answer.problem()
         assert raw.ended()
     with Raw(daemon.url) as raw:  # refused on its word, without waiting for a gigabyte
-        raw.send(post("/v1/heartbeat", b"", bearer(token), "Content-Length: 1000000000", length=False))
+        raw.send(post("/v1/heartbeat", b"", bearer(token), "Content-Length: 1000000000",
+                      length=False))
         assert raw.answer().status == 413 and raw.ended()
     key = f"X-Admin-Key: {daemon.admin_headers()['X-Admin-Key']}"
     small = ask(daemon.url, post("/v1/register", b"x" * (16 * 1024 + 1), key))
@@ -138,7 +152,8 @@ def test_body_limits(daemon, token):
 
 
 @pytest.mark.parametrize("content_type, status", [
-    ("application/json", 202), ("application/json; charset=utf-8", 202), ("Application/JSON", 202), (None, 202),
+    ("application/json", 202), ("application/json; charset=utf-8", 202), ("Application/JSON", 202),
+    (None, 202),
     ("text/plain", 415), ("application/x-www-form-urlencoded", 415), ("application/jsonx", 415),
     ("multipart/form-data; boundary=x", 415),
 ])
@@ -164,19 +179,27 @@ MALFORMED = {
     "no host": (b"GET /health HTTP/1.1\r\n\r\n", 400),
     "two hosts": (b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "equal hosts": (b"GET /health HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
-    "two lengths": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", 400),
-    "equal lengths": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400),
-    "length list": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 2\r\n\r\n{}", 400),
+    "two lengths": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                    b"2\r\nContent-Length: 3\r\n\r\n{} ", 400),
+    "equal lengths": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                      b"2\r\nContent-Length: 2\r\n\r\n{}", 400),
+    "length list": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 2\r\n\r\n{}",
+                    400),
     "length and coding": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
                           b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    "coding and length": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    "coding and length": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                          b"chunked\r\n"
                           b"Content-Length: 5\r\n\r\n0\r\n\r\n", 400),
     "two codings": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
                     b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    "coding list": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
-    "coding identity": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n", 400),
-    "coding in 1.0": (b"POST /v1/heartbeat HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    **{f"length {value!r}": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: " + value + END, 400)
+    "coding list": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, "
+                    b"chunked\r\n\r\n0\r\n\r\n", 400),
+    "coding identity": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                        b"identity\r\n\r\n", 400),
+    "coding in 1.0": (b"POST /v1/heartbeat HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: "
+                      b"chunked\r\n\r\n0\r\n\r\n", 400),
+    **{f"length {value!r}": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: " + value
+                             + END, 400)
        for value in (b"+5", b"-1", b"5x", b"0x10", b"1e3", b"", b"18446744073709551617")},
     "bare line feeds": (b"GET /health HTTP/1.1\nHost: x\n\n", 400),
     "one bare line feed": (b"GET /health HTTP/1.1\r\nHost: x\nX: y\r\n\r\n", 400),
@@ -194,15 +217,22 @@ MALFORMED = {
     "HTTP/2.0": (b"GET /health HTTP/2.0\r\nHost: x\r\n\r\n", 400),
     "HTTP/0.9": (b"GET /health\n\n", 400),
     "TLS to the plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 64, 400),
-    "strange expectation": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nContent-Length: 2\r\n\r\n{}", 417),
+    "strange expectation": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nExpect: "
+                            b"tea\r\nContent-Length: 2\r\n\r\n{}", 417),
     "long header": (b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 400000 + END, 431),
     "long target": (b"GET /" + b"x" * 400000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
-    "many headers": (b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X%d: y\r\n" % i for i in range(500)) + END, 431),
-    "bad chunk size": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
-    "negative chunk": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", 400),
-    "huge chunk": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400),
-    "chunk without end": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}xx\r\n", 400),
-    "chunk with line feed": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\n{}\r\n", 400),
+    "many headers": (b"GET /health HTTP/1.1\r\nHost: x\r\n"
+                     + b"".join(b"X%d: y\r\n" % i for i in range(500)) + END, 431),
+    "bad chunk size": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                       b"chunked\r\n\r\nxyz\r\n", 400),
+    "negative chunk": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                       b"chunked\r\n\r\n-1\r\n", 400),
+    "huge chunk": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                   b"chunked\r\n\r\nfffffffffffffffff\r\n", 400),
+    "chunk without end": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                          b"chunked\r\n\r\n2\r\n{}xx\r\n", 400),
+    "chunk with line feed": (b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                             b"chunked\r\n\r\n2\n{}\r\n", 400),
 }
 
 
@@ -231,7 +261,8 @@ def test_unknown_paths_and_methods(daemon, token):
         assert raw.answer().status == 405
         raw.send(b"OPTIONS /v1/heartbeat HTTP/1.1\r\nHost: x\r\n\r\n")
         assert raw.answer().status == 204
-        for path in (b"/v1/../v1/heartbeat", b"//v1/heartbeat", b"/v1/heartbeat/", b"/%2e%2e/etc/passwd"):
+        for path in (b"/v1/../v1/heartbeat", b"//v1/heartbeat", b"/v1/heartbeat/",
+                     b"/%2e%2e/etc/passwd"):
             raw.send(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
             assert raw.answer().status in (404, 405), path
         raw.send(heartbeat(token))
@@ -246,7 +277,8 @@ def test_markup_in_a_path_comes_back_as_json_only(daemon):
 
 def test_upgrades_are_ignored(daemon, token):
     for upgrade in ("h2c", "websocket"):
-        answer = ask(daemon.url, heartbeat(token, None, "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {upgrade}",
+        answer = ask(daemon.url, heartbeat(token, None, "Connection: Upgrade, HTTP2-Settings",
+                                           f"Upgrade: {upgrade}",
                                            "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"))
         assert answer.status in (200, 202)
 
@@ -254,7 +286,8 @@ def test_upgrades_are_ignored(daemon, token):
 def test_expect_continue(daemon, token):
     body = b'{"ts":%d}' % (time.time() - 500)
     with Raw(daemon.url) as raw:
-        raw.send(post("/v1/heartbeat", b"", bearer(token), "Expect: 100-continue", f"Content-Length: {len(body)}",
+        raw.send(post("/v1/heartbeat", b"", bearer(token), "Expect: 100-continue",
+                      f"Content-Length: {len(body)}",
                       length=False))
         assert raw.answer().status == 100
         raw.send(body)
@@ -301,9 +334,12 @@ def test_pipelining(daemon):
 
 # ---- slow, gone and deaf clients ----
 
-@pytest.mark.parametrize("part", [b"P", b"POST /v1/heartbeat HTTP/1.1\r\n", b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\n",
-                                  b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
-                                  b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"])
+@pytest.mark.parametrize("part", [b"P", b"POST /v1/heartbeat HTTP/1.1\r\n",
+                                  b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\n",
+                                  b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                                  b"100\r\n\r\n{",
+                                  b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                                  b"chunked\r\n\r\n5\r\n{"])
 def test_a_request_that_never_ends(daemon, part):
     with Raw(daemon.url) as raw:
         raw.send(part)
@@ -313,7 +349,8 @@ def test_a_request_that_never_ends(daemon, part):
 
 
 @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
-                                  b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"])
+                                  b"POST /v1/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                                  b"1000\r\n\r\n"])
 def test_a_drip(daemon, head):
     """A byte now and then does not move the deadline."""
     with Raw(daemon.url) as raw:
@@ -366,7 +403,8 @@ def test_clients_that_go_before_the_answer(daemon):
             raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raw.socket.close()
     for i in range(0, 300, 50):  # all may be sent again, and are stored once
-        assert ask(daemon.url, heartbeat(device["token"], {"ts": base - 10 * i})).status in (200, 202)
+        assert ask(daemon.url,
+                   heartbeat(device["token"], {"ts": base - 10 * i})).status in (200, 202)
     wait_until(lambda: open_connections(daemon) == 0, "their connections to be closed")
 
 
@@ -408,16 +446,19 @@ def test_silence_on_the_tls_port(daemon):
     assert daemon.metrics()['muster_tls_handshakes_failed_total{reason="timeout"}'] == failed + 2
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 100, b"\x16\x03\x01\xff\xff" + b"\0" * 100])
+@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 100,
+                                  b"\x16\x03\x01\xff\xff" + b"\0" * 100])
 def test_nonsense_on_the_tls_port(daemon, data):
     failed = daemon.metric("muster_tls_handshakes_failed_total")
     with Raw(daemon.run["https_url"]) as raw:
         raw.send(data)
-        wait_until(lambda: daemon.metric("muster_tls_handshakes_failed_total") == failed + 1, "it to be counted")
+        wait_until(lambda: daemon.metric("muster_tls_handshakes_failed_total") == failed + 1,
+                   "it to be counted")
 
 
 def test_damaged_requests(daemon, token):
-    """Random bytes of good requests changed, dropped, doubled: answered or closed, one way or another."""
+    """Random bytes of good requests changed, dropped, doubled: answered or closed, one way or
+    another."""
     seed = random.SystemRandom().randrange(1 << 30)
     print("seed", seed)
     dice = random.Random(seed)

@@ -34,7 +34,8 @@ def wait_rows(daemon, device, count, columns="extract(epoch FROM bucket)::bigint
 def padded(items, bytes_wanted, sent_at):
     """A batch of exactly so many bytes; the envelope's unknown keys are ignored."""
     bare = json.dumps({"sent_at": sent_at, "heartbeats": items, "pad": ""})
-    return json.dumps({"sent_at": sent_at, "heartbeats": items, "pad": "x" * (bytes_wanted - len(bare))}).encode()
+    return json.dumps({"sent_at": sent_at, "heartbeats": items,
+                       "pad": "x" * (bytes_wanted - len(bare))}).encode()
 
 
 def test_every_item_is_answered_in_order(daemon):
@@ -62,17 +63,19 @@ def test_every_item_is_answered_in_order(daemon):
     for (item, status, error), result in zip(items, results):
         assert result["status"] == status, (item, result)
         assert (error in result["error"]) if error else "error" not in result, (item, result)
-    assert wait_rows(daemon, device, 4, "extract(epoch FROM bucket)::bigint, battery, flags & 4") == [
+    assert wait_rows(daemon, device, 4,
+                     "extract(epoch FROM bucket)::bigint, battery, flags & 4") == [
         (now - 120, None, 4), (now - 110, None, 4), (now - 100, 1, 4), (now - 50, None, 0)]
-    again = send(daemon, device, {"sent_at": now, "heartbeats": [{"ts": now - d} for d in (100, 110, 120)]})
+    again = send(daemon, device,
+                 {"sent_at": now, "heartbeats": [{"ts": now - d} for d in (100, 110, 120)]})
     assert statuses(again) == ["duplicate"] * 3
 
 
 def test_a_doubled_key_rejects_its_item_alone(daemon):
     device = daemon.register("doubled")
     now = int(time.time()) // 10 * 10
-    body = b'{"heartbeats":[{"ts":%d,"battery":1,"battery":2},{"ts":%d,"t\\u0073":1},{"ts":%d}]}' % (
-        now - 10, now - 20, now - 30)
+    body = (b'{"heartbeats":[{"ts":%d,"battery":1,"battery":2},{"ts":%d,"t\\u0073":1},{"ts":%d}]}'
+            % (now - 10, now - 20, now - 30))
     answer = send(daemon, device, body)
     assert statuses(answer) == ["rejected", "rejected", "stored"]
     assert "twice" in answer.json()["results"][0]["error"]
@@ -95,7 +98,8 @@ def test_five_hundred_items(daemon):
     assert wait_rows(daemon, device, 500, "seq") == [(500 - i,) for i in range(500)]
     too_many = send(daemon, device, {"sent_at": now, "heartbeats": items + [{"ts": now - 9000}]})
     assert too_many.status == 413
-    assert too_many.problem()["type"].endswith("heartbeats-size") and "500" in too_many.problem()["detail"]
+    assert (too_many.problem()["type"].endswith("heartbeats-size")
+            and "500" in too_many.problem()["detail"])
     wait_rows(daemon, device, 500)
 
 
@@ -105,7 +109,8 @@ def test_256_kib(daemon):
     items = [{"ts": now - 10 * i} for i in range(10)]
     assert statuses(send(daemon, device, padded(items, LIMIT_BYTES, now))) == ["stored"] * 10
     with Raw(daemon.url) as raw:
-        raw.send(heartbeat(device["token"], padded([{"ts": now - 500}], LIMIT_BYTES + 1, now), path="/v1/heartbeats"))
+        raw.send(heartbeat(device["token"], padded([{"ts": now - 500}], LIMIT_BYTES + 1, now),
+                           path="/v1/heartbeats"))
         answer = raw.answer()
         assert answer.status == 413 and answer.problem()
         assert raw.ended(), "the rest is not read"
@@ -152,11 +157,13 @@ def test_sent_at_corrects_all_items(daemon):
     before = daemon.metric("muster_heartbeats_skewed_total")
     assert statuses(send(daemon, device, {"sent_at": slow, "heartbeats": items})) == ["stored"] * 20
     assert daemon.metric("muster_heartbeats_skewed_total") == before + 20
-    found = wait_rows(daemon, device, 20, "extract(epoch FROM observed_at)::bigint, clock_offset_s, flags & 1")
+    found = wait_rows(daemon, device, 20,
+                      "extract(epoch FROM observed_at)::bigint, clock_offset_s, flags & 1")
     offset = found[0][1]
     assert abs(offset - 2 * HOUR_S) <= 10 and {row[1:] for row in found} == {(offset, 1)}
     assert [row[0] for row in found] == sorted(item["ts"] + offset for item in items)
-    assert statuses(send(daemon, device, {"sent_at": slow + 60, "heartbeats": items})) == ["duplicate"] * 20
+    assert statuses(send(daemon, device,
+                         {"sent_at": slow + 60, "heartbeats": items})) == ["duplicate"] * 20
     assert statuses(send(daemon, device, {"heartbeats": items})) == ["duplicate"] * 20
 
 
@@ -175,7 +182,8 @@ def test_without_sent_at_the_newest_item_tells_the_clock(daemon):
 def test_wrong_sent_at_is_absent_and_marks_the_items(daemon):
     device = daemon.register("wrong sent_at")
     now = int(time.time())
-    answer = send(daemon, device, {"sent_at": "soon", "heartbeats": [{"ts": now - 20}, {"ts": now - 40}]})
+    answer = send(daemon, device,
+                  {"sent_at": "soon", "heartbeats": [{"ts": now - 20}, {"ts": now - 40}]})
     assert statuses(answer) == ["stored"] * 2
     assert wait_rows(daemon, device, 2, "flags & 8, clock_offset_s") == [(8, 0), (8, 0)]
 
@@ -183,7 +191,8 @@ def test_wrong_sent_at_is_absent_and_marks_the_items(daemon):
 def test_an_items_own_sent_at_measures_nothing(daemon):
     device = daemon.register("own sent_at")
     now = int(time.time())
-    answer = send(daemon, device, {"sent_at": now, "heartbeats": [{"ts": now - 20, "sent_at": now - 7200}]})
+    answer = send(daemon, device,
+                  {"sent_at": now, "heartbeats": [{"ts": now - 20, "sent_at": now - 7200}]})
     assert statuses(answer) == ["stored"]
     assert wait_rows(daemon, device, 1, "clock_offset_s, flags & 9") == [(0, 0)]
 
@@ -192,7 +201,8 @@ def test_batches_count_by_item(daemon):
     device = daemon.register("counted")
     before = daemon.metrics()
     now = int(time.time()) // 10 * 10
-    items = [{"ts": now - 3600 - 10 * i} for i in range(7)] + [{"ts": now - 3600, "battery": "x"}] + [{}] * 3
+    items = [{"ts": now - 3600 - 10 * i}
+             for i in range(7)] + [{"ts": now - 3600, "battery": "x"}] + [{}] * 3
     send(daemon, device, {"sent_at": now, "heartbeats": items})
     send(daemon, device, {"sent_at": now, "heartbeats": items})
     after = daemon.metrics()
@@ -200,7 +210,8 @@ def test_batches_count_by_item(daemon):
     def moved(name):
         return after[name] - before[name]
 
-    assert moved("muster_heartbeats_acknowledged_total") + moved("muster_heartbeats_duplicate_total") == 16
+    assert (moved("muster_heartbeats_acknowledged_total")
+            + moved("muster_heartbeats_duplicate_total")) == 16
     assert moved("muster_heartbeats_duplicate_total") >= 8
     assert moved('muster_heartbeats_rejected_total{reason="ts-missing"}') == 6
     assert moved("muster_heartbeats_late_total") == moved("muster_heartbeats_acknowledged_total")

@@ -100,13 +100,15 @@ def test_the_cap_closes_the_oldest_idle_connection(restarted, token):
         assert raw.answer().status == 200
     close_all(raws + late)
     wait_until(lambda: gauge(daemon) == 1, "all to be closed")
-    assert daemon.metrics()['muster_http_connections_shed_total{reason="idle_evicted"}'] in (3, 4), "ours perhaps again"
+    evicted = daemon.metrics()['muster_http_connections_shed_total{reason="idle_evicted"}']
+    assert evicted in (3, 4), "ours perhaps again"
 
 
 def test_the_cap_refuses_when_all_are_busy(restarted, token):
     daemon = restarted("--http-connections-max", "5", "--http-frontends", "1")
     body = b'{"ts":%d}' % (time.time() - 6000)
-    head = post("/v1/heartbeat", b"", bearer(token), "Expect: 100-continue", f"Content-Length: {len(body)}", length=False)
+    head = post("/v1/heartbeat", b"", bearer(token), "Expect: 100-continue",
+                f"Content-Length: {len(body)}", length=False)
     busy = [Raw(daemon.url) for _ in range(5)]  # the last one in place of our session's
     for raw in busy:
         raw.send(head)
@@ -132,7 +134,8 @@ def test_per_address_limit(restarted, token):
     assert all(raw.answer().status == 200 for raw in raws)
     with Raw(daemon.url, source="127.0.0.2") as one_more:
         assert one_more.ended()
-    assert ask(daemon.url, heartbeat(token, {"ts": base}), source="127.0.0.3").status == 202, "others go on"
+    assert ask(daemon.url, heartbeat(token, {"ts": base}), source="127.0.0.3").status == 202, \
+        "others go on"
     raws.pop().socket.close()
     wait_until(lambda: ask(daemon.url, heartbeat(token, {"ts": base - 10}), source="127.0.0.2"),
                "the freed place to be taken")
@@ -155,9 +158,11 @@ def test_no_descriptors_left(restarted, token):
             assert answer, "a new client gets its answer: an idle one makes room"
         raws.append(raw)
     assert gauge(daemon) <= FEW_DESCRIPTORS - RESERVED_DESCRIPTORS
-    assert json.loads(ask(daemon.url, b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n").body)["degraded"] == []
+    assert json.loads(ask(daemon.url,
+                          b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n").body)["degraded"] == []
     assert len(list(pathlib.Path(f"/proc/{daemon.process.pid}/fd").iterdir())) < FEW_DESCRIPTORS
-    assert daemon.metrics()['muster_http_connections_shed_total{reason="idle_evicted"}'] > FEW_DESCRIPTORS
+    assert (daemon.metrics()['muster_http_connections_shed_total{reason="idle_evicted"}']
+            > FEW_DESCRIPTORS)
     close_all(raws)
     daemon.wait_stored(3 * FEW_DESCRIPTORS // 2)
 

@@ -14,7 +14,8 @@ def kill_at_random_moment(appliance, fleet, dice):
     """After a random number of acknowledgements; half of the time also somewhere inside of a
     group, a batch or a checkpoint that follows."""
     fleet.wait_acknowledged(dice.choice([1, 50, 500, dice.randrange(1, 4000)]))
-    time.sleep(dice.choice([0, dice.random() * 0.4]))  # the random moment itself, nothing is waited for
+    # the random moment itself, nothing is waited for
+    time.sleep(dice.choice([0, dice.random() * 0.4]))
     appliance.kill()
 
 
@@ -31,7 +32,8 @@ def test_kill_9_at_random_moments(make_appliance, request, dice):
     appliance.start()
     verify_every = max(10, rounds // 20)
     # Enough devices for their buckets to last.
-    fleet = Fleet(appliance, devices=24 + rounds // 5, connections=8, seed=dice.randrange(1 << 30)).start(appliance)
+    fleet = Fleet(appliance, devices=24 + rounds // 5, connections=8,
+                  seed=dice.randrange(1 << 30)).start(appliance)
     for number in range(1, rounds + 1):
         kill_at_random_moment(appliance, fleet, dice)
         if dice.randrange(4) == 0 and appliance.postgres_pid():
@@ -63,7 +65,8 @@ def test_killed_by_a_failpoint_around_the_commit(make_appliance, failpoint_bin_d
     fleet.wait_acknowledged(500)
     fleet.aim(None)
     assert appliance.terminate() == 0
-    for point in ("store.before_commit=crash@3", "store.after_commit=crash@3", "journal.write=crash@20",
+    for point in ("store.before_commit=crash@3", "store.after_commit=crash@3",
+                  "journal.write=crash@20",
                   "journal.sync=crash@20", "journal.prepare=crash@1"):
         appliance.environment["MUSTER_FAILPOINTS"] = point
         appliance.launch()
@@ -87,11 +90,13 @@ def test_killed_by_a_failpoint_around_the_commit(make_appliance, failpoint_bin_d
 def test_answer_to_commit_is_lost(make_appliance, failpoint_bin_dir):
     """Committed, and the writer can't know: it repeats the batch, which falls out as duplicates."""
     appliance = make_appliance(bin_dir=failpoint_bin_dir, options=["--writer-count", "1"])
-    appliance.environment["MUSTER_FAILPOINTS"] = "store.after_commit=error:EIO@2*3;store.before_commit=error:EIO@9*2"
+    appliance.environment["MUSTER_FAILPOINTS"] = (
+        "store.after_commit=error:EIO@2*3;store.before_commit=error:EIO@9*2")
     appliance.start()
     fleet = Fleet(appliance, devices=8, connections=4).start(appliance)
     fleet.wait_acknowledged(500)
-    wait_until(lambda: appliance.metric("muster_writer_duplicates_total") > 0, "a batch that was there already")
+    wait_until(lambda: appliance.metric("muster_writer_duplicates_total") > 0,
+               "a batch that was there already")
     fleet.wait_acknowledged(3000)
     fleet.stop()
     fleet.wait_all_stored(appliance)
@@ -100,11 +105,15 @@ def test_answer_to_commit_is_lost(make_appliance, failpoint_bin_dir):
 
 
 def test_writes_and_syncs_that_fail(make_appliance, failpoint_bin_dir, dice):
-    """The group is written once more, to a new segment; killed right after, nothing acknowledged is lost."""
-    points = ["journal.sync=error:EIO@30*1", "journal.write=error:EIO@60*2", "journal.write=error:ENOSPC@25*1",
+    """The group is written once more, to a new segment; killed right after, nothing acknowledged is
+    lost."""
+    points = ["journal.sync=error:EIO@30*1", "journal.write=error:EIO@60*2",
+              "journal.write=error:ENOSPC@25*1",
               "journal.sync=error:EIO@10*1;journal.prepare=error:ENOSPC@2*3"]
-    appliance = make_appliance(bin_dir=failpoint_bin_dir, options=["--journal-segment", "1MiB"]).start()
-    fleet = Fleet(appliance, devices=8, connections=4, seed=dice.randrange(1 << 30)).start(appliance)
+    appliance = make_appliance(bin_dir=failpoint_bin_dir,
+                               options=["--journal-segment", "1MiB"]).start()
+    fleet = Fleet(appliance, devices=8, connections=4,
+                  seed=dice.randrange(1 << 30)).start(appliance)
     for point in points:
         fleet.aim(None)
         appliance.kill()
@@ -112,7 +121,8 @@ def test_writes_and_syncs_that_fail(make_appliance, failpoint_bin_dir, dice):
         appliance.spawn()
         fleet.aim(appliance)
         wait_until(lambda: appliance.metric("muster_journal_sync_errors_total")
-                   + appliance.metric("muster_journal_write_errors_total") > 0, f"the fault at {point}")
+                   + appliance.metric("muster_journal_write_errors_total") > 0,
+                   f"the fault at {point}")
         fleet.wait_acknowledged(dice.randrange(1, 2000))
         # Rewritten; or, when that failed too, told to keep it (503) and try again.
         assert appliance.metric("muster_journal_rewritten_groups_total") \
@@ -128,7 +138,8 @@ def test_writes_and_syncs_that_fail(make_appliance, failpoint_bin_dir, dice):
 
 
 def test_the_proof_notices(appliance):
-    """What the other tests rely on: a row too few, a changed field and a row too many are all seen."""
+    """What the other tests rely on: a row too few, a changed field and a row too many are all
+    seen."""
     fleet = Fleet(appliance, devices=4, connections=2).start(appliance)
     fleet.wait_acknowledged(200)
     fleet.stop()
@@ -139,10 +150,12 @@ def test_the_proof_notices(appliance):
         cursor.execute("DELETE FROM heartbeats WHERE device_id = %s AND bucket = to_timestamp(%s)",
                        (device.id, fleet.base_s))
         assert fleet.compare(connection) == {device.id: [0]}
-        cursor.execute("UPDATE heartbeats SET uptime_s = uptime_s + 1 WHERE device_id = %s", (device.id,))
+        cursor.execute("UPDATE heartbeats SET uptime_s = uptime_s + 1 WHERE device_id = %s",
+                       (device.id,))
         with pytest.raises(AssertionError, match="another record's fields"):
             fleet.compare(connection)
-        cursor.execute("UPDATE heartbeats SET uptime_s = uptime_s - 1, bucket = bucket + interval '3 days'"
+        cursor.execute("UPDATE heartbeats SET uptime_s = uptime_s - 1, bucket = bucket + interval "
+                       "'3 days'"
                        " WHERE device_id = %s", (device.id,))
         with pytest.raises(AssertionError, match="never sent"):
             fleet.compare(connection)

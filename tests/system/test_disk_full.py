@@ -51,7 +51,8 @@ def small_disk(scratch):
         else:
             with open(image, "wb") as file:
                 file.truncate(mib * MIB)
-            made_fs = subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], capture_output=True, check=False)
+            made_fs = subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], capture_output=True,
+                                     check=False)
             if made_fs.returncode:
                 pytest.skip(f"mkfs.ext4: {made_fs.stderr.decode().strip()}")
             command = ["mount", "-o", "loop", image, path]
@@ -79,7 +80,8 @@ def wait_journal(appliance, *states):
 def test_journal_reaches_its_capacity(make_appliance, postgres_server):
     """PostgreSQL away for longer than the journal can hold: shed, and taken up again afterwards."""
     appliance = make_appliance(environment=postgres_server.environment,
-                               options=["--journal-segment", "1MiB", "--journal-capacity", "6MiB"]).start()
+                               options=["--journal-segment", "1MiB", "--journal-capacity",
+                                        "6MiB"]).start()
     fleet = Fleet(appliance, devices=16, connections=8, per_s=30000).start(appliance)
     fleet.wait_acknowledged(500)
     postgres_server.stop()
@@ -135,11 +137,13 @@ def test_database_disk_is_full(small_disk, make_appliance, scratch):
     """The private cluster's disk: acknowledged meanwhile, stored when there is space again."""
     disk = small_disk(320, "ext4")
     journal = scratch / "journal"
-    appliance = make_appliance(f"{disk.path.name}/data", options=["--journal-dir", str(journal)]).start()
+    appliance = make_appliance(f"{disk.path.name}/data",
+                               options=["--journal-dir", str(journal)]).start()
     fleet = Fleet(appliance, devices=16, connections=8).start(appliance)
     fleet.wait_acknowledged(1000)
     disk.fill()
-    wait_until(lambda: (r := appliance.ready()) and "database" in r["degraded"], "the full disk to be noticed")
+    wait_until(lambda: (r := appliance.ready()) and "database" in r["degraded"],
+               "the full disk to be noticed")
     fleet.wait_acknowledged(5000)
     ready = appliance.ready()
     assert ready["ready"] is True and ready["backlog"]["records"] > 0

@@ -53,7 +53,8 @@ def test_server_is_left_as_it_was(make_appliance, postgres_server):
                                   " WHERE table_schema NOT IN ('pg_catalog', 'information_schema')")
     assert schemas == [("public",)]
     assert postgres_server.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'muster'"
-                               " AND pid <> pg_backend_pid()") == [(0,)], "no connection stays behind"
+                               " AND pid <> pg_backend_pid()") == [(0,)], \
+        "no connection stays behind"
     appliance.start()
     appliance.kill()
     assert postgres_server.pid() == pid
@@ -79,7 +80,8 @@ def test_password_shows_nowhere(external, postgres_server):
     texts = texts_of(external)
     assert "127.0.0.1" in texts["run.json"], "it does say which server is used"
     postgres_server.stop()
-    wait_until(lambda: "database" in (external.ready() or {}).get("degraded", []), "the outage to be seen")
+    wait_until(lambda: "database" in (external.ready() or {}).get("degraded", []),
+               "the outage to be seen")
     texts.update({f"{name} away": text for name, text in texts_of(external).items()})
     fleet.stop()
     postgres_server.start()
@@ -89,9 +91,11 @@ def test_password_shows_nowhere(external, postgres_server):
 
 def test_wrong_password_is_said_without_it(make_appliance, postgres_server):
     wrong = PASSWORD + "-wrong"
-    appliance = make_appliance(environment={"MUSTER_DATABASE_URL": postgres_server.url.replace(PASSWORD, wrong)})
+    appliance = make_appliance(
+        environment={"MUSTER_DATABASE_URL": postgres_server.url.replace(PASSWORD, wrong)})
     appliance.spawn()
-    wait_until(lambda: any("password" in entry["detail"] for entry in appliance.log_events("database.away")),
+    wait_until(lambda: any("password" in entry["detail"]
+                           for entry in appliance.log_events("database.away")),
                "the refusal in the log")
     assert all(wrong not in text for text in texts_of(appliance).values())
     assert appliance.terminate(deadline_s=60) == 0
@@ -103,9 +107,11 @@ def test_stop_and_start_mid_flood(external, postgres_server):
     fleet = Fleet(external, devices=24, connections=8, per_s=40000).start(external)
     fleet.wait_acknowledged(2000)
     postgres_server.stop()
-    ready = wait_until(lambda: (r := external.ready()) and "database" in r["degraded"] and r, "/ready degraded")
+    ready = wait_until(lambda: (r := external.ready()) and "database" in r["degraded"] and r,
+                       "/ready degraded")
     assert ready["ready"] is True, "heartbeats are acknowledged all the while"
-    wait_until(lambda: external.metric("muster_writer_breaker_state") > 0, "the writers' breaker to open")
+    wait_until(lambda: external.metric("muster_writer_breaker_state") > 0,
+               "the writers' breaker to open")
     fleet.wait_acknowledged(30000)  # past the tail in memory
     flat = external.rss_bytes()
     fleet.wait_acknowledged(60000, deadline_s=120)
@@ -121,7 +127,8 @@ def test_stop_and_start_mid_flood(external, postgres_server):
     assert external.metric("muster_writer_breaker_state") == 0
     assert external.metric("muster_pg_breaker_state") == 0
     assert fleet.shed_count == 0
-    assert external.log_events("writer.database_away") and external.log_events("writer.database_back")
+    assert (external.log_events("writer.database_away")
+            and external.log_events("writer.database_back"))
 
 
 def test_restarts_in_quick_succession(external, postgres_server):

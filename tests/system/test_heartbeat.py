@@ -33,9 +33,11 @@ def send(daemon, device, body):
 
 
 INTEGERS = {"battery": (0, 100), "ram_free_mb": (0, 2**31 - 1), "ram_total_mb": (0, 2**31 - 1),
-            "queue_depth": (0, 2**31 - 1), "uptime_s": (0, 2**53), "monitored_last_fg_s": (0, 2**53),
+            "queue_depth": (0, 2**31 - 1), "uptime_s": (0, 2**53),
+            "monitored_last_fg_s": (0, 2**53),
             "seq": (1, 2**53)}
-BOOLEANS = ("charging", "power_ok", "device_owner", "battery_unrestricted", "doze_whitelisted", "net_validated")
+BOOLEANS = ("charging", "power_ok", "device_owner", "battery_unrestricted", "doze_whitelisted",
+            "net_validated")
 STRINGS = {"ssid": 64, "fg_package": 255, "agent_version": 64, "boot_id": 64}
 
 
@@ -46,7 +48,8 @@ def json_of(value):
 def wrong_values():
     """(field, JSON)"""
     for field, (least, most) in INTEGERS.items():
-        for value in (least - 1, most + 1, b"0.5", b"57.00000000000000000001", b'"1"', b"true", b"[1]", b"{}",
+        for value in (least - 1, most + 1, b"0.5", b"57.00000000000000000001", b'"1"', b"true",
+                      b"[1]", b"{}",
                       b"1e300"):
             yield field, json_of(value)
     for field in BOOLEANS:
@@ -55,7 +58,8 @@ def wrong_values():
     for value in (b'"WIFI"', b'"wifi "', b'""', b"1", b'"wifi\\u0000"'):
         yield "network", value
     for field, most in STRINGS.items():
-        for value in (b'"' + b"x" * (most + 1) + b'"', b'"' + "ä".encode() * (most // 2) + b'xx"', b"1", b"{}",
+        for value in (b'"' + b"x" * (most + 1) + b'"', b'"' + "ä".encode() * (most // 2) + b'xx"',
+                      b"1", b"{}",
                       b'"a\\u0000b"'):
             yield field, value
     yield "boot_id", b'""'
@@ -115,21 +119,26 @@ def test_good_optional_fields_are_stored(daemon):
     cases = list(good_values())
     with Raw(daemon.url) as raw:
         for i, (field, value, _) in enumerate(cases):
-            raw.send(heartbeat(device["token"], b'{"ts":%d,"%s":%s}' % (base - 10 * i, field.encode(), value)))
+            raw.send(heartbeat(device["token"],
+                               b'{"ts":%d,"%s":%s}' % (base - 10 * i, field.encode(), value)))
             answer = raw.answer()
-            assert answer.status == 202 and "invalid_fields" not in answer.json(), (field, value, answer)
+            assert answer.status == 202 and "invalid_fields" not in answer.json(), \
+                (field, value, answer)
     names = [*INTEGERS, *BOOLEANS, *STRINGS, "network"]
     stored = rows(daemon, device, ", ".join(names), len(cases))[::-1]
     for (field, value, expected), values in zip(cases, stored):
-        assert {n: v for n, v in zip(names, values) if v is not None} == {field: expected}, (field, value)
+        assert {n: v for n, v in zip(names, values) if v is not None} == {field: expected}, \
+            (field, value)
 
 
 def test_several_wrong_fields_at_once(daemon):
     device = daemon.register("several")
-    answer = daemon.heartbeat(device["token"], battery=101, ssid=5, network="tin", seq=0, uptime_s=7)
+    answer = daemon.heartbeat(device["token"], battery=101, ssid=5, network="tin", seq=0,
+                              uptime_s=7)
     assert answer.status_code == 202
     assert sorted(answer.json()["invalid_fields"]) == ["battery", "network", "seq", "ssid"]
-    assert rows(daemon, device, "battery, ssid, network, seq, uptime_s") == [(None, None, None, None, 7)]
+    assert rows(daemon, device,
+                "battery, ssid, network, seq, uptime_s") == [(None, None, None, None, 7)]
 
 
 def test_null_is_absent(daemon):
@@ -151,7 +160,8 @@ def test_extra(daemon):
         assert answer.status == 202, answer
         return answer.json().get("invalid_fields")
 
-    assert stored(0, b'"z":1.50, "a": [1, {"b": null}], "extra": {"x":"\\u00e4"}, "gone": null}') is None
+    assert stored(0, b'"z":1.50, "a": [1, {"b": null}], "extra": {"x":"\\u00e4"}, "gone": '
+                     b'null}') is None
     fits = b'"k":"' + b"x" * (2048 - 8) + b'"}'  # {"k":"…"} is 2,048 bytes
     assert stored(1, fits) is None
     assert stored(2, fits.replace(b'"}', b'x"}')) == ["extra"]
@@ -165,12 +175,14 @@ def test_extra(daemon):
     assert found[1][1] == {"k": "x" * 2040}
     assert [extra for _, extra in found[2:5]] == [None] * 3
     assert len(found[5][1]) == 200
-    refused = send(daemon, device, head % base + b",".join(b'"k%d":1' % i for i in range(257)) + b"}")
+    refused = send(daemon, device,
+                   head % base + b",".join(b'"k%d":1' % i for i in range(257)) + b"}")
     assert refused.status == 400 and refused.problem()["type"].endswith("json-keys")
 
 
 @pytest.mark.parametrize("body, kind", [
-    (b"{}", "ts-missing"), (b'{"ts":null}', "ts-null"), (b'{"ts":"1"}', "ts-type"), (b'{"ts":true}', "ts-type"),
+    (b"{}", "ts-missing"), (b'{"ts":null}', "ts-null"), (b'{"ts":"1"}', "ts-type"),
+    (b'{"ts":true}', "ts-type"),
     (b'{"ts":[]}', "ts-type"), (b'{"ts":-1}', "ts-range"), (b'{"ts":4102444800}', "ts-range"),
     (b'{"ts":1e300}', "ts-range"), (b'{"ts":%d}' % (time.time() * 1000), "ts-range"),
     (b'{"battery":5}', "ts-missing"),
@@ -191,7 +203,8 @@ def test_ts_keeps_its_microseconds(daemon):
     device = daemon.register("fraction")
     base = int(time.time()) // 10 * 10 - HOUR_S
     assert send(daemon, device, b'{"ts":%d.123456}' % (base + 7)).status == 202
-    found = rows(daemon, device, "extract(epoch FROM bucket), extract(microseconds FROM observed_at)::int,"
+    found = rows(daemon, device,
+                 "extract(epoch FROM bucket), extract(microseconds FROM observed_at)::int,"
                  " observed_at - bucket = interval '7.123456 s'")
     assert found[0][0] == base and found[0][2]
 
@@ -257,7 +270,8 @@ def test_fast_clock_without_sent_at(daemon):
 
 def test_small_skew_is_let_be(daemon):
     device = daemon.register("small skew")
-    assert daemon.heartbeat(device["token"], ts=time.time() - 200, sent_at=time.time() - 200).status_code == 202
+    assert daemon.heartbeat(device["token"], ts=time.time() - 200,
+                            sent_at=time.time() - 200).status_code == 202
     assert rows(daemon, device, "flags, clock_offset_s") == [(0, 0)]
 
 
@@ -303,7 +317,8 @@ def test_first_and_next_heartbeats_spread_evenly(daemon):
         return answers
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        answers = [answer for part in pool.map(enrol_and_report, [data[i::8] for i in range(8)]) for answer in part]
+        answers = [answer for part in pool.map(enrol_and_report, [data[i::8] for i in range(8)])
+                   for answer in part]
     assert all(registered["next_heartbeat_in_s"] == 0 for registered, _ in answers)
     assert {answer.status for _, answer in answers} == {202}
     shares = [0] * 30
@@ -328,10 +343,12 @@ def test_a_phase_is_kept(daemon):
 def test_newest_content_wins(daemon):
     device = daemon.register("out of order")
     now = time.time()
-    assert daemon.heartbeat(device["token"], ts=now - 100, battery=50, ssid="new").status_code == 202
+    assert daemon.heartbeat(device["token"], ts=now - 100, battery=50,
+                            ssid="new").status_code == 202
     rows(daemon, device, "bucket", 1)
     first_received = status(daemon, device, "received_at")[0]
-    assert daemon.heartbeat(device["token"], ts=now - 5000, battery=60, ssid="old").status_code == 202
+    assert daemon.heartbeat(device["token"], ts=now - 5000, battery=60,
+                            ssid="old").status_code == 202
     rows(daemon, device, "bucket", 2)
     battery, ssid, received_at, observed_at = status(
         daemon, device, "battery, ssid, received_at, extract(epoch FROM observed_at)")
@@ -339,7 +356,8 @@ def test_newest_content_wins(daemon):
     assert received_at > first_received, "late data is a sign of life all the same"
     assert daemon.heartbeat(device["token"], ts=now - 50, battery=70).status_code == 202
     rows(daemon, device, "bucket", 3)
-    assert status(daemon, device, "battery, ssid") == (70, None), "the newest report whole, not a mixture"
+    assert status(daemon, device, "battery, ssid") == (70, None), \
+        "the newest report whole, not a mixture"
 
 
 def test_batch_of_old_data_does_not_overwrite(daemon):
@@ -372,12 +390,15 @@ def test_clone_is_quarantined(daemon):
     assert [bool(f & QUARANTINED) for f in flags] == [False, False, False, True, True, True]
     subject = f"device:{device['device_id']}"
     wait_until(lambda: daemon.sql("SELECT quarantined_at IS NOT NULL FROM devices WHERE id = %s",
-                                  int(device["device_id"])) == [(True,)], "the quarantine in PostgreSQL")
-    assert daemon.sql("SELECT actor FROM audit_log WHERE action = 'device.quarantine' AND subject = %s",
+                                  int(device["device_id"])) == [(True,)],
+               "the quarantine in PostgreSQL")
+    assert daemon.sql("SELECT actor FROM audit_log WHERE action = 'device.quarantine' AND subject "
+                      "= %s",
                       subject) == [("ingest",)]
     after = daemon.metrics()
     assert after["muster_clones_detected_total"] == before["muster_clones_detected_total"] + 1
-    assert after["muster_heartbeats_quarantined_total"] == before["muster_heartbeats_quarantined_total"] + 3
+    assert (after["muster_heartbeats_quarantined_total"]
+            == before["muster_heartbeats_quarantined_total"] + 3)
     # Still stored, and remembered over a restart.
     assert daemon.terminate() == 0
     daemon.start()
@@ -394,8 +415,10 @@ def test_reboots_are_no_clones(daemon, sequence):
 def test_backlog_is_no_evidence_of_a_clone(daemon):
     device = daemon.register("late")
     now = time.time()
-    items = [{"ts": now - 1000 + 10 * i, "boot_id": "AB"[i % 2], "seq": i // 2 + 1} for i in range(20)]
+    items = [{"ts": now - 1000 + 10 * i, "boot_id": "AB"[i % 2], "seq": i // 2 + 1}
+             for i in range(20)]
     for item in items:
-        assert daemon.heartbeats(device["token"], [item], sent_at=now).json()["results"] == [{"status": "stored"}]
+        assert daemon.heartbeats(device["token"], [item],
+                                 sent_at=now).json()["results"] == [{"status": "stored"}]
     assert not any(f & QUARANTINED for f, in rows(daemon, device, "flags", 20))
     assert all(f & BACKLOG for f, in rows(daemon, device, "flags", 20))

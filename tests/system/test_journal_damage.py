@@ -57,7 +57,8 @@ class Holding:
         wait_until(empty, "an empty backlog")
 
     def lost(self):
-        """{(device id, k)} acknowledged and not stored; the fields of what is stored are checked."""
+        """{(device id, k)} acknowledged and not stored; the fields of what is stored are
+        checked."""
         connection = self.appliance.connect()
         try:
             lost = self.fleet.compare(connection)
@@ -126,7 +127,8 @@ def test_unacknowledged_bytes_at_the_end(holding, tail):
     if tail == "garbage":
         journal_file.overwrite(path, end, os.urandom(3 * 4096))
     elif tail == "half a frame":
-        header = journal_file.FRAME.pack(200, journal_file.RECORD, journal_file.MAGIC, frames[-1].seq + 1,
+        header = journal_file.FRAME.pack(200, journal_file.RECORD, journal_file.MAGIC,
+                                         frames[-1].seq + 1,
                                          end // 4096, 0x12345678)
         journal_file.overwrite(path, end, header + b"x" * 40)
     elif tail == "cut":
@@ -144,7 +146,8 @@ def test_unacknowledged_bytes_at_the_end(holding, tail):
 
 
 def test_acknowledged_end_that_is_torn_is_reported(holding):
-    """The last group's end destroyed after it was acknowledged: only that is gone, and it is said."""
+    """The last group's end destroyed after it was acknowledged: only that is gone, and it is
+    said."""
     path, frames = holding.last_frames()
     last = [frame for frame in frames if frame.group_block == frames[-1].group_block]
     last = [frame for frame in last if frame.type == journal_file.RECORD]
@@ -192,9 +195,11 @@ def test_middle_segments_are_damaged(holding):
     holding.restart()
     assert holding.lost() == holding.names(victims)
     appliance = holding.appliance
-    assert appliance.metric("muster_journal_damaged_bytes") == sum(victim.bytes for victim in victims)
+    assert appliance.metric("muster_journal_damaged_bytes") == sum(victim.bytes
+                                                                   for victim in victims)
     assert len(list((holding.journal / "damaged").iterdir())) == len(victims)
-    entry = wait_until(lambda: appliance.log_events("journal.damage_met"), "the damage in the log")[-1]
+    entry = wait_until(lambda: appliance.log_events("journal.damage_met"),
+                       "the damage in the log")[-1]
     assert entry["level"] == "error"
 
 
@@ -217,7 +222,8 @@ def test_middle_segment_is_deleted(holding):
     assert holding.lost() == holding.names(gone)
     appliance = holding.appliance
     assert appliance.metric("muster_journal_missing_records") >= len(gone)
-    entry = wait_until(lambda: appliance.log_events("journal.damage_met"), "the loss in the log")[-1]
+    entry = wait_until(lambda: appliance.log_events("journal.damage_met"),
+                       "the loss in the log")[-1]
     assert entry["missing_records"] >= len(gone)
 
 

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-OPTIONS = ["--http-request-timeout", "2s", "--http-handshake-timeout", "2s", "--http-idle-timeout", "5s",
+OPTIONS = ["--http-request-timeout", "2s", "--http-handshake-timeout", "2s", "--http-idle-timeout",
+           "5s",
            "--limits-auth-failures", "0"]
 CLEAN = "lost=0,errors=0"
 
@@ -18,27 +19,34 @@ def load(daemon, tmp_path):
     def run(*arguments, url=None, devices=50, devices_file=None, code=0, environment=None):
         report = tmp_path / "out.json"
         report.unlink(missing_ok=True)
-        command = [daemon.bin_dir / "muster-loadgen", arguments[0], "--url", url or daemon.url, "--admin-key-file",
+        command = [daemon.bin_dir / "muster-loadgen", arguments[0], "--url", url or daemon.url,
+                   "--admin-key-file",
                    daemon.data_dir / "secrets" / "admin-key", "--devices", str(devices),
-                   "--devices-file", devices_file or tmp_path / "devices", "--json", report, *arguments[1:]]
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
-        done = subprocess.run(command, env={**clean, **(environment or {})}, capture_output=True, text=True,
+                   "--devices-file", devices_file or tmp_path / "devices", "--json", report,
+                   *arguments[1:]]
+        clean = {name: value for name, value in os.environ.items()
+                 if not name.startswith("MUSTER_")}
+        done = subprocess.run(command, env={**clean, **(environment or {})}, capture_output=True,
+                              text=True,
                               timeout=120, check=False)
         assert done.returncode == code, done.stdout + done.stderr
-        return (json.loads(report.read_text()) if report.exists() else None), done.stdout + done.stderr
+        return (json.loads(report.read_text()) if report.exists()
+                else None), done.stdout + done.stderr
     return run
 
 
 def stored_all(out):
     verify = out["verify"]
-    assert verify["finished"] and verify["lost"] == 0 and verify["extra"] == 0 and verify["repeated"] == 0, verify
+    assert verify["finished"], verify
+    assert (verify["lost"], verify["extra"], verify["repeated"]) == (0, 0, 0), verify
     assert verify["acknowledged"] == verify["stored"] > 0, verify
     return verify["stored"]
 
 
 def test_flood(load, daemon):
     before = daemon.stored()
-    out, text = load("flood", "--count", "5000", "--connections", "16", "--verify", "--slo", CLEAN + ",shed=0")
+    out, text = load("flood", "--count", "5000", "--connections", "16", "--verify", "--slo",
+                     CLEAN + ",shed=0")
     assert stored_all(out) == 5000 == daemon.stored() - before
     assert out["counts"]["acknowledged"] == 5000 and out["latency"]["count"] == 5000
     assert out["cpu_s"]["server"] > 0 and {stage["name"] for stage in out["stages"]}
@@ -51,7 +59,8 @@ def test_flood_at_a_rate(load):
 
 
 def test_flood_over_tls(load, daemon):
-    out, _ = load("flood", "--count", "1000", "--connections", "8", "--verify", "--slo", CLEAN, "--insecure",
+    out, _ = load("flood", "--count", "1000", "--connections", "8", "--verify", "--slo", CLEAN,
+                  "--insecure",
                   url=daemon.run["https_url"])
     assert stored_all(out) == 1000
     assert daemon.metrics()['muster_tls_handshakes_total{kind="full"}'] >= 8
@@ -65,7 +74,8 @@ def test_storm(load):
 
 
 def test_steady(load):
-    out, _ = load("steady", "--interval", "1s", "--duration", "2s", "--verify", "--slo", CLEAN, devices=20)
+    out, _ = load("steady", "--interval", "1s", "--duration", "2s", "--verify", "--slo", CLEAN,
+                  devices=20)
     assert stored_all(out) >= 20
 
 
@@ -81,7 +91,8 @@ def test_backlog(load):
 
 def test_malformed(load):
     """Every kind gets exactly the answer it must get, and nothing good is lost between."""
-    out, text = load("malformed", "--duration", "8s", "--slow-deadline", "10s", "--verify", "--slo", "lost=0")
+    out, text = load("malformed", "--duration", "8s", "--slow-deadline", "10s", "--verify",
+                     "--slo", "lost=0")
     stored_all(out)
     kinds = out["malformed"]
     wrong = [kind for kind in kinds if kind["wrong"]]
@@ -110,8 +121,10 @@ def test_verify_from_postgresql_itself(load, daemon):
 def test_loss_is_found(load, daemon):
     """A row taken away behind the appliance's back."""
     daemon.sql("CREATE FUNCTION take_away() RETURNS trigger LANGUAGE plpgsql AS"
-               " 'BEGIN IF new.seq IS NOT NULL AND new.seq % 50 = 0 THEN RETURN NULL; END IF; RETURN new; END'")
-    daemon.sql("CREATE TRIGGER take_away BEFORE INSERT ON heartbeats FOR EACH ROW EXECUTE FUNCTION take_away()")
+               " 'BEGIN IF new.seq IS NOT NULL AND new.seq % 50 = 0 THEN RETURN NULL; END IF; "
+               "RETURN new; END'")
+    daemon.sql("CREATE TRIGGER take_away BEFORE INSERT ON heartbeats FOR EACH ROW EXECUTE FUNCTION "
+               "take_away()")
     try:
         out, _ = load("flood", "--count", "5000", "--verify", "--verify-deadline", "1s", code=3)
         assert out["verify"]["lost"] > 0 and out["verify"]["lost_examples"]
@@ -122,7 +135,8 @@ def test_loss_is_found(load, daemon):
 def test_exit_codes(load, tmp_path):
     out, text = load("flood", "--count", "100", "--slo", "p99<1us,errors=0", code=1)
     assert "p99<1us" in text and not all(term["holds"] for term in out["slo"])
-    for wrong in (["waltz"], ["flood", "--nonsense"], ["flood", "--slo", "p99~3"], ["flood", "--duration", "soon"]):
+    for wrong in (["waltz"], ["flood", "--nonsense"], ["flood", "--slo", "p99~3"],
+                  ["flood", "--duration", "soon"]):
         _, text = load(*wrong, code=2)
         assert text.strip()
     _, text = load("flood", "--count", "1", url="http://127.0.0.1:9", code=4)
@@ -136,5 +150,6 @@ def test_report(load, tmp_path):
     page = tmp_path / "report.html"
     load("flood", "--count", "500", "--verify", "--report", str(page), "--title", "A title & more")
     html = page.read_text()
-    assert html.lower().startswith("<!doctype html>") and "A title &amp; more" in html and "<svg" in html
+    assert (html.lower().startswith("<!doctype html>") and "A title &amp; more" in html
+            and "<svg" in html)
     assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", html), "self-contained"

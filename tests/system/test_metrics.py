@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers, probes and the log: every counter moves when its cause happens, and no secret is ever said."""
+"""Numbers, probes and the log: every counter moves when its cause happens, and no secret is ever
+said."""
 import contextlib
 import json
 import re
@@ -51,7 +52,8 @@ def test_promtool_finds_nothing(daemon, token, fresh):
     daemon.heartbeat(token, ts=fresh())
     if not shutil.which("promtool"):
         pytest.skip("promtool is not installed (package prometheus)")
-    done = subprocess.run(["promtool", "check", "metrics"], input=text_of(daemon), capture_output=True, text=True,
+    done = subprocess.run(["promtool", "check", "metrics"], input=text_of(daemon),
+                          capture_output=True, text=True,
                           check=False)
     assert done.returncode == 0 and not done.stdout and not done.stderr, done
 
@@ -76,16 +78,20 @@ def test_every_family_is_described_once(daemon):
 
 def test_stages_of_a_heartbeat(daemon, token, fresh):
     """From the request to the row, each stage has been timed."""
-    histograms = ["muster_http_request_duration_seconds_count{method=\"POST\",route=\"/v1/heartbeat\"}",
+    histograms = ['muster_http_request_duration_seconds_count'
+                  '{method="POST",route="/v1/heartbeat"}',
                   "muster_heartbeat_decode_seconds_count", "muster_journal_ring_wait_seconds_count",
                   "muster_journal_group_records_count", "muster_journal_group_bytes_count",
                   "muster_journal_write_duration_seconds_count", "muster_writer_batch_rows_count",
-                  "muster_writer_copy_duration_seconds_count", "muster_writer_status_duration_seconds_count",
-                  "muster_writer_commit_duration_seconds_count", "muster_writer_stored_lag_seconds_count"]
-    counters = ["muster_heartbeats_acknowledged_total", "muster_journal_groups_total", "muster_journal_records_total",
-                "muster_journal_bytes_total", "muster_writer_rows_total", "muster_writer_flushes_total",
+                  "muster_writer_copy_duration_seconds_count",
+                  "muster_writer_status_duration_seconds_count",
+                  "muster_writer_commit_duration_seconds_count",
+                  "muster_writer_stored_lag_seconds_count"]
+    counters = ["muster_heartbeats_acknowledged_total", "muster_journal_groups_total",
+                "muster_journal_records_total", "muster_journal_bytes_total",
+                "muster_writer_rows_total", "muster_writer_flushes_total",
                 "muster_writer_checkpoints_total", "muster_pg_statement_duration_seconds_count",
-                "muster_http_requests_total{method=\"POST\",route=\"/v1/heartbeat\",status=\"2xx\"}"]
+                'muster_http_requests_total{method="POST",route="/v1/heartbeat",status="2xx"}']
     rows = daemon.metric("muster_writer_rows_total")
     with moves(daemon, *histograms, *counters):
         for _ in range(20):  # one in sixteen is timed
@@ -94,11 +100,13 @@ def test_stages_of_a_heartbeat(daemon, token, fresh):
     wait_until(lambda: daemon.metrics()["muster_backlog_records"] == 0, "the backlog gauge to fall")
     values = daemon.metrics()
     assert values["muster_journal_durable_sequence"] >= 20
-    wait_until(lambda: daemon.metrics()["muster_writer_checkpoint_sequence"] == values["muster_journal_durable_sequence"],
+    wait_until(lambda: daemon.metrics()["muster_writer_checkpoint_sequence"]
+               == values["muster_journal_durable_sequence"],
                "the checkpoint to arrive")
     assert 0 < values["muster_journal_used_bytes"] <= values["muster_journal_capacity_bytes"]
     assert values["muster_pg_connections_max"] >= values['muster_pg_connections{state="lent"}'] >= 1
-    assert values["muster_pg_breaker_state"] == 0 and values['muster_writer_breaker_state{writer="0"}'] == 0
+    assert (values["muster_pg_breaker_state"] == 0
+            and values['muster_writer_breaker_state{writer="0"}'] == 0)
 
 
 def plain_to_tls(daemon):
@@ -117,26 +125,34 @@ def test_causes(daemon, token, fresh):
     cases = {
         "muster_heartbeats_duplicate_total": lambda: daemon.heartbeat(token, ts=ts),
         "muster_heartbeats_late_total": lambda: daemon.heartbeat(token, ts=fresh()),
-        "muster_heartbeats_skewed_total": lambda: daemon.heartbeat(skewed, ts=hour_ago, sent_at=hour_ago),
-        'muster_heartbeats_rejected_total{reason="ts-null"}': lambda: daemon.heartbeat(token, ts=None),
-        'muster_heartbeats_rejected_total{reason="ts-range"}': lambda: daemon.heartbeat(token, ts=-1),
+        "muster_heartbeats_skewed_total":
+            lambda: daemon.heartbeat(skewed, ts=hour_ago, sent_at=hour_ago),
+        'muster_heartbeats_rejected_total{reason="ts-null"}':
+            lambda: daemon.heartbeat(token, ts=None),
+        'muster_heartbeats_rejected_total{reason="ts-range"}':
+            lambda: daemon.heartbeat(token, ts=-1),
         'muster_heartbeats_rejected_total{reason="ts-window"}':
             lambda: daemon.heartbeat(token, ts=0, sent_at=time.time()),
-        'muster_heartbeats_rejected_total{reason="json-syntax"}': lambda: ask(daemon.url, heartbeat(token, b"{")),
+        'muster_heartbeats_rejected_total{reason="json-syntax"}':
+            lambda: ask(daemon.url, heartbeat(token, b"{")),
         'muster_heartbeats_rejected_total{reason="heartbeats-size"}':
             lambda: daemon.heartbeats(token, [{}] * 501),
         'muster_heartbeat_invalid_fields_total{field="battery"}':
             lambda: daemon.heartbeat(token, ts=fresh(), battery=101),
-        'muster_device_requests_refused_total{reason="token_unknown"}': lambda: daemon.heartbeat("mu_unknown"),
+        'muster_device_requests_refused_total{reason="token_unknown"}':
+            lambda: daemon.heartbeat("mu_unknown"),
         'muster_device_requests_refused_total{reason="token_missing"}':
             lambda: ask(daemon.url, post("/v1/heartbeat", {})),
         "muster_http_protocol_errors_total": lambda: ask(daemon.url, b"nonsense\r\n\r\n"),
         'muster_http_requests_total{method="any",route="none",status="4xx"}':
             lambda: ask(daemon.url, b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"),
-        "muster_http_connections_accepted_total": lambda: ask(daemon.url, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+        "muster_http_connections_accepted_total":
+            lambda: ask(daemon.url, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
         'muster_registrations_total{device="new"}': lambda: daemon.register("new"),
-        'muster_registrations_total{device="known"}': lambda: daemon.register("known", hardware_id="m"),
-        'muster_offload_jobs_total{pool="control",result="done"}': lambda: daemon.register("worked"),
+        'muster_registrations_total{device="known"}':
+            lambda: daemon.register("known", hardware_id="m"),
+        'muster_offload_jobs_total{pool="control",result="done"}':
+            lambda: daemon.register("worked"),
         'muster_tls_handshakes_failed_total{reason="not_tls"}':
             lambda: plain_to_tls(daemon),
     }
@@ -154,7 +170,8 @@ def test_deletion_is_counted(daemon, fresh):
 
 
 def test_shed_items_are_kept_by_the_agent(daemon, fresh):
-    """A batch larger than the ring: what does not fit is shed, counted, and stored when sent again."""
+    """A batch larger than the ring: what does not fit is shed, counted, and stored when sent
+    again."""
     device = daemon.register("torrent")
     items = [{"ts": fresh(), "note": "x" * 2000} for _ in range(120)]
     before = daemon.metric("muster_heartbeats_shed_total")
@@ -174,7 +191,8 @@ def test_shed_items_are_kept_by_the_agent(daemon, fresh):
     assert not pending and shed_once
     assert daemon.metric("muster_heartbeats_shed_total") == before + shed_once
     wait_until(lambda: daemon.sql("SELECT count(*) FROM heartbeats WHERE device_id = %s",
-                                  int(device["device_id"])) == [(len(items),)], "all items stored once")
+                                  int(device["device_id"])) == [(len(items),)],
+               "all items stored once")
 
 
 def test_a_scrape_does_not_disturb(daemon, token, fresh):
@@ -195,7 +213,8 @@ def test_a_scrape_does_not_disturb(daemon, token, fresh):
 def test_health(daemon):
     for path in ("/health", "/api/health"):
         answer = daemon.session.get(daemon.url + path, timeout=5)
-        assert answer.status_code == 200 and answer.json()["status"] == "ok" and answer.json()["version"]
+        assert (answer.status_code == 200 and answer.json()["status"] == "ok"
+                and answer.json()["version"])
         assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -214,16 +233,20 @@ def test_details(daemon):
     assert body["devices"]["known"] >= 1 and body["devices"]["list_read"] is True
     assert body["connections"] >= 1 and body["control_queue"] == 0
     assert body["memory"]["total_bytes"] > body["memory"]["free_bytes"] > 0
-    assert body["disk"]["total_bytes"] > body["disk"]["free_bytes"] > 0 and body["cpu"]["load_1m"] >= 0
+    assert (body["disk"]["total_bytes"] > body["disk"]["free_bytes"] > 0
+            and body["cpu"]["load_1m"] >= 0)
 
 
 def test_root_for_browsers_and_programs(daemon):
     browser = daemon.session.get(daemon.url + "/", timeout=5,
                                  headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert browser.status_code == 200 and browser.headers["Content-Type"].startswith("text/html")
-    assert "default-src 'none'" in browser.headers["Content-Security-Policy"] and "accept" in browser.headers["Vary"]
-    program = daemon.session.get(daemon.url + "/", timeout=5, headers={"Accept": "application/json"})
-    assert program.headers["Content-Type"] == "application/json" and program.json()["name"] == "muster"
+    assert ("default-src 'none'" in browser.headers["Content-Security-Policy"]
+            and "accept" in browser.headers["Vary"])
+    program = daemon.session.get(daemon.url + "/", timeout=5,
+                                 headers={"Accept": "application/json"})
+    assert (program.headers["Content-Type"] == "application/json"
+            and program.json()["name"] == "muster")
     for path in program.json()["links"].values():
         assert daemon.session.get(daemon.url + path, timeout=5).status_code == 200, path
 
@@ -237,7 +260,8 @@ def test_head(daemon):
 
 def test_request_ids(daemon, token):
     seen = set()
-    for data in (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
+    for data in (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+                 b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
                  heartbeat(token, b"{"), heartbeat("mu_wrong"), post("/v1/register", {})):
         answer = ask(daemon.url, data)
         request_id = answer.headers["x-request-id"]
@@ -251,7 +275,8 @@ def test_request_ids(daemon, token):
 
 def test_log_is_json_and_knows_no_secret(daemon, token, fresh):
     """At debug level, after everything above and some more."""
-    made = daemon.session.post(daemon.url + "/admin/enrolment-tokens", json={}, headers=daemon.admin_headers(),
+    made = daemon.session.post(daemon.url + "/admin/enrolment-tokens", json={},
+                               headers=daemon.admin_headers(),
                                timeout=10).json()["token"]
     device = daemon.register("quiet", headers={"X-Enrolment-Token": made}, fcm_token="fcm-SECRET-1")
     guess = {"X-Admin-Key": "guessed-SECRET-2", "Authorization": "Bearer mu_guessed-SECRET-3"}
@@ -266,10 +291,12 @@ def test_log_is_json_and_knows_no_secret(daemon, token, fresh):
     assert (daemon.data_dir / "secrets").stat().st_mode & 0o777 == 0o700
     said = (daemon.data_dir / "output.txt").read_text()
     published = [said, (daemon.data_dir / "run.json").read_text(), text_of(daemon)]
-    published += [daemon.session.get(daemon.url + path, timeout=5).text for path in ("/ready", "/health/detailed", "/")]
+    published += [daemon.session.get(daemon.url + path, timeout=5).text
+                  for path in ("/ready", "/health/detailed", "/")]
     for secret in secrets:
         assert len(secret) >= 7 and all(secret not in text for text in published)
     for line in said.splitlines():
         entry = json.loads(line)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", entry["ts"]), line
-        assert entry["level"] in ("debug", "info", "warning", "error") and entry["event"] and entry["thread"]
+        assert (entry["level"] in ("debug", "info", "warning", "error") and entry["event"]
+                and entry["thread"])

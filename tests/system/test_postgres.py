@@ -19,14 +19,16 @@ def flood(appliance, **options):
 
 
 def private(appliance):
-    return appliance.session.get(appliance.url + "/health/detailed", timeout=10).json()["database"]["private"]
+    return appliance.session.get(appliance.url + "/health/detailed",
+                                 timeout=10).json()["database"]["private"]
 
 
 def writers_backend(appliance):
     """Its pid, or None while the server recovers."""
     try:
         found = appliance.sql("SELECT pid FROM pg_stat_activity WHERE query LIKE '%COPY%'"
-                              " AND backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1")
+                              " AND backend_type = 'client backend' AND pid <> pg_backend_pid() "
+                              "LIMIT 1")
     except psycopg2.OperationalError:
         return None
     return found[0][0] if found else None
@@ -46,7 +48,8 @@ def test_kill_9_of_the_postmaster(appliance):
         os.kill(pid, signal.SIGKILL)
         fleet.wait_acknowledged(300)  # acknowledged meanwhile
         wait_until(lambda: private(appliance)["restarts"] >= death, "its death to be noticed")
-        wait_until(lambda: appliance.postgres_pid() not in (None, pid), "PostgreSQL to be restarted")
+        wait_until(lambda: appliance.postgres_pid() not in (None, pid),
+                   "PostgreSQL to be restarted")
     finish(fleet, appliance)
     assert appliance.terminate() == 0
     assert appliance.postgres_pid() is None, "a restarted one is stopped with the daemon too"
@@ -101,7 +104,8 @@ def test_cluster_that_does_not_start(appliance):
     control.rename(aside)
     os.kill(appliance.postgres_pid(), signal.SIGKILL)
     wait_until(lambda: appliance.log_events("postgres.start_failed"), "a start that fails")
-    ready = wait_until(lambda: (r := appliance.ready()) and "database" in r["degraded"] and r, "/ready degraded")
+    ready = wait_until(lambda: (r := appliance.ready()) and "database" in r["degraded"] and r,
+                       "/ready degraded")
     assert ready["ready"] is True
     wait_until(lambda: appliance.metric("muster_writer_breaker_state") > 0, "the breaker to open")
     fleet.wait_acknowledged(3000)

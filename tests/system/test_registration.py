@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Enrolment as a device and its administrator see it: POST /v1/register, enrolment tokens, deletion."""
+"""Enrolment as a device and its administrator see it: POST /v1/register, enrolment tokens,
+deletion."""
 import base64
 import concurrent.futures
 import time
@@ -38,24 +39,28 @@ def ago(seconds):
 
 def test_what_a_registration_brings(daemon):
     device = daemon.register("büro-1", hardware_id="hw-first", agent_version="1.0", fcm_token="f:1")
-    assert set(device) == {"device_id", "token", "hmac", "heartbeat_interval_s", "next_heartbeat_in_s"}
+    assert set(device) == {"device_id", "token", "hmac", "heartbeat_interval_s",
+                           "next_heartbeat_in_s"}
     assert isinstance(device["device_id"], str) and int(device["device_id"]) > 0
     assert device["token"].startswith("mu_") and len(device["token"]) >= 43
     assert len(base64.b64decode(device["hmac"]["key"])) == 32 and device["hmac"]["version"] == 1
     assert device["heartbeat_interval_s"] == 300 and device["next_heartbeat_in_s"] == 0
-    assert daemon.sql("SELECT alias, kind, hardware_id, agent_version, fcm_token, enrolled_by FROM devices"
+    assert daemon.sql("SELECT alias, kind, hardware_id, agent_version, fcm_token, enrolled_by FROM "
+                      "devices"
                       " WHERE id = %s", int(device["device_id"])) == [
                           ("büro-1", "android", "hw-first", "1.0", "f:1", "admin-key")]
     other = daemon.register("desk", kind="desktop")
     assert other["token"] != device["token"] and other["hmac"]["key"] != device["hmac"]["key"]
-    assert daemon.sql("SELECT actor FROM audit_log WHERE action = 'device.register' AND subject = %s",
+    assert daemon.sql("SELECT actor FROM audit_log WHERE action = 'device.register' AND subject = "
+                      "%s",
                       f"device:{device['device_id']}") == [("admin-key",)]
 
 
 def test_tokens_are_stored_as_digests_only(daemon, enrol):
     _, headers = enrol()
     device = daemon.register("secret", headers=headers)
-    for table in ("devices", "device_tokens", "enrolment_tokens", "enrolment_token_uses", "audit_log"):
+    for table in ("devices", "device_tokens", "enrolment_tokens", "enrolment_token_uses",
+                  "audit_log"):
         text = str(daemon.sql(f"SELECT t::text FROM {table} t"))
         assert device["token"] not in text and headers["X-Enrolment-Token"] not in text, table
 
@@ -80,7 +85,8 @@ def test_single_use_token(daemon, enrol):
 
 def test_limited_uses_hold_when_all_come_at_once(daemon, enrol):
     token_id, headers = enrol(max_uses=3)
-    request = [ask_register(headers, {"alias": f"a{i}", "kind": "android", "hardware_id": f"at-once-{i}"})
+    request = [ask_register(headers,
+                            {"alias": f"a{i}", "kind": "android", "hardware_id": f"at-once-{i}"})
                for i in range(16)]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda data: ask(daemon.url, data), request))
@@ -94,7 +100,8 @@ def ask_register(headers, body):
 
 
 def test_one_hardware_id_at_once_is_one_device(daemon):
-    data = ask_register(daemon.admin_headers(), {"alias": "x", "kind": "android", "hardware_id": "racing"})
+    data = ask_register(daemon.admin_headers(),
+                        {"alias": "x", "kind": "android", "hardware_id": "racing"})
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: ask(daemon.url, data), range(8)))
     assert [answer.status for answer in answers] == [201] * 8
@@ -118,7 +125,8 @@ def test_expired_revoked_unknown(daemon, enrol):
 
     unknown = {"X-Enrolment-Token": headers["X-Enrolment-Token"][:-1] + "!"}
     assert daemon.register(headers=unknown, expect=401)["type"].endswith("enrolment-token-unknown")
-    assert daemon.register(headers={"X-Other": "1"}, expect=401)["type"].endswith("enrolment-token-missing")
+    assert daemon.register(headers={"X-Other": "1"},
+                           expect=401)["type"].endswith("enrolment-token-missing")
     assert daemon.register(headers={"X-Admin-Key": "wrong"}, expect=401)["detail"]
 
 
@@ -136,7 +144,8 @@ def test_lost_reply(daemon, enrol):
     assert uses(daemon, other_id) == 0
 
     assert daemon.heartbeat(again["token"], ts=ago(60)).status_code == 202
-    assert daemon.register("phone", headers=headers, hardware_id="lost-1", expect=409)["field"] == "hardware_id"
+    assert daemon.register("phone", headers=headers, hardware_id="lost-1",
+                           expect=409)["field"] == "hardware_id"
     assert daemon.heartbeat(again["token"], ts=ago(90)).status_code == 202
 
 
@@ -151,7 +160,8 @@ def test_take_over_with_the_old_token(daemon, enrol):
     again = daemon.register("phone", headers=with_own, hardware_id="mine")
     assert again["device_id"] == device["device_id"]
     assert uses(daemon, token_id) == 1
-    assert daemon.register(headers=with_own, hardware_id="mine", expect=403)["type"].endswith("used-up")
+    assert daemon.register(headers=with_own, hardware_id="mine",
+                           expect=403)["type"].endswith("used-up")
 
 
 def test_replaced_token_lives_until_the_new_one_is_used(daemon):
@@ -179,7 +189,8 @@ def test_deleted_device(daemon, enrol):
     assert successor["device_id"] != device["device_id"]
     assert daemon.heartbeat(device["token"], ts=ago(90)).status_code == 410
     assert daemon.heartbeat(successor["token"], ts=ago(90)).status_code == 202
-    assert daemon.sql("SELECT count(*) FROM audit_log WHERE action = 'device.delete' AND subject = %s",
+    assert daemon.sql("SELECT count(*) FROM audit_log WHERE action = 'device.delete' AND subject = "
+                      "%s",
                       f"device:{device['device_id']}")[0][0] >= 1
 
 
@@ -240,7 +251,8 @@ def test_wrong_bodies(daemon, body, status, field):
 
 
 def test_limits_of_good_bodies(daemon):
-    device = daemon.register("ä" * 128, hardware_id="h" * 128, agent_version="v" * 64, fcm_token="f" * 4096)
+    device = daemon.register("ä" * 128, hardware_id="h" * 128, agent_version="v" * 64,
+                             fcm_token="f" * 4096)
     assert daemon.sql("SELECT length(alias), length(fcm_token) FROM devices WHERE id = %s",
                       int(device["device_id"])) == [(128, 4096)]
     absent = daemon.register("absent", hardware_id=None, agent_version=None, fcm_token=None)
@@ -249,7 +261,8 @@ def test_limits_of_good_bodies(daemon):
 
 
 @pytest.mark.parametrize("body, field", [
-    ({"max_uses": 0}, "max_uses"), ({"max_uses": 1000001}, "max_uses"), ({"max_uses": "1"}, "max_uses"),
+    ({"max_uses": 0}, "max_uses"), ({"max_uses": 1000001}, "max_uses"),
+    ({"max_uses": "1"}, "max_uses"),
     ({"expires_in_s": 59}, "expires_in_s"), ({"expires_in_s": 31536001}, "expires_in_s"),
     ({"note": "n" * 257}, "note"), ({"uses": 1}, "uses"),
 ])
@@ -265,7 +278,8 @@ def test_enrolment_token_defaults(daemon):
                                   "X-Admin-Key: " + daemon.admin_headers()["X-Admin-Key"]))
     assert answer.status == 201
     made = answer.json()
-    assert made["max_uses"] == 1 and made["expires_in_s"] == 86400 and made["token"].startswith("me_")
+    assert (made["max_uses"] == 1 and made["expires_in_s"] == 86400
+            and made["token"].startswith("me_"))
 
 
 def test_unknown_token(daemon):
@@ -274,11 +288,13 @@ def test_unknown_token(daemon):
     assert answer.headers["www-authenticate"].startswith("Bearer")
     answer = ask(daemon.url, post("/v1/heartbeat", {"ts": 1}), source="127.0.0.3")
     assert answer.status == 401 and answer.problem()["type"].endswith("token-missing")
-    answer = ask(daemon.url, post("/v1/heartbeat", {"ts": 1}, "Authorization: Basic YTpi"), source="127.0.0.3")
+    answer = ask(daemon.url, post("/v1/heartbeat", {"ts": 1}, "Authorization: Basic YTpi"),
+                 source="127.0.0.3")
     assert answer.status == 401
     device = daemon.register("case")
     lower = post("/v1/heartbeat", {"ts": ago(60)}, f"authorization: bearer {device['token']}")
-    assert ask(daemon.url, lower, source="127.0.0.3").status == 202, "the scheme's case does not matter"
+    assert ask(daemon.url, lower, source="127.0.0.3").status == 202, \
+        "the scheme's case does not matter"
 
 
 def test_failures_are_limited_and_good_tokens_never(daemon):
@@ -300,6 +316,8 @@ def test_failures_are_limited_and_good_tokens_never(daemon):
         assert raw.answer().status == 429, "one count for all ways to fail"
         raw.send(ask_register(daemon.admin_headers(), {"alias": "a", "kind": "android"}))
         assert raw.answer().status == 201, "who has the key is not a guesser"
-    assert ask(daemon.url, heartbeat("mu_" + "B" * 43), source="127.0.0.4").status == 401, "only that address"
-    wait_until(lambda: daemon.metric('muster_device_requests_refused_total{reason="rate_limited"}') >= 20,
+    assert ask(daemon.url, heartbeat("mu_" + "B" * 43), source="127.0.0.4").status == 401, \
+        "only that address"
+    wait_until(lambda: daemon.metric('muster_device_requests_refused_total{reason="rate_limited"}')
+               >= 20,
                "the refusals to be counted")

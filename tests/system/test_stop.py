@@ -24,7 +24,8 @@ def test_sigterm_under_load_drains(make_appliance):
     fleet.wait_all_stored(appliance)
     opened = appliance.log_events("journal.opened")
     assert [entry["torn_bytes"] for entry in opened] == [0] * 4
-    assert appliance.metric("muster_writer_duplicates_total") == 0, "a drained journal is not replayed"
+    assert appliance.metric("muster_writer_duplicates_total") == 0, \
+        "a drained journal is not replayed"
 
 
 def test_second_sigterm_stops_at_once(make_appliance):
@@ -76,7 +77,8 @@ def test_writer_count_changes_over_a_backlog(make_appliance, postgres_server):
 
 
 def test_drain_deadline_leaves_the_rest_to_the_journal(make_appliance, postgres_server):
-    appliance = make_appliance(environment=postgres_server.environment, options=["--stop-drain", "500ms"]).start()
+    appliance = make_appliance(environment=postgres_server.environment,
+                               options=["--stop-drain", "500ms"]).start()
     fleet = Fleet(appliance, devices=8, connections=4).start(appliance)
     fleet.wait_acknowledged(500)
     postgres_server.stop()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS as a client meets it: versions, ciphers, ALPN, resumption, and a certificate replaced while running."""
+"""TLS as a client meets it: versions, ciphers, ALPN, resumption, and a certificate replaced while
+running."""
 import hashlib
 import signal
 import socket
@@ -32,11 +33,13 @@ def client(version=None, ciphers=None, alpn=None):
 
 def connect(daemon, context, session=None):
     return Raw(daemon.run["https_url"],
-               wrap=lambda plain: context.wrap_socket(plain, server_hostname="localhost", session=session))
+               wrap=lambda plain: context.wrap_socket(plain, server_hostname="localhost",
+                                                      session=session))
 
 
 def get(daemon, context, session=None):
-    """A request over a connection of its own; (session, whether it was resumed, SHA-256 of the certificate)."""
+    """A request over a connection of its own; (session, whether it was resumed, SHA-256 of the
+    certificate)."""
     with connect(daemon, context, session) as raw:
         raw.send(GET)
         assert raw.answer().status == 200
@@ -74,7 +77,8 @@ def test_old_versions_are_refused(daemon, version):
     wait_until(lambda: failed(daemon, "version") == before + 1, "it to be counted")
 
 
-@pytest.mark.parametrize("ciphers", ["AES128-SHA", "AES256-SHA256", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA",
+@pytest.mark.parametrize("ciphers", ["AES128-SHA", "AES256-SHA256", "AES128-GCM-SHA256",
+                                     "ECDHE-ECDSA-AES128-SHA",
                                      "ECDHE-RSA-AES256-SHA384", "DHE-RSA-AES128-GCM-SHA256"])
 def test_weak_ciphers_are_refused(daemon, ciphers):
     before = failed(daemon, "cipher")
@@ -83,7 +87,8 @@ def test_weak_ciphers_are_refused(daemon, ciphers):
     wait_until(lambda: failed(daemon, "cipher") == before + 1, "it to be counted")
 
 
-@pytest.mark.parametrize("ciphers", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+@pytest.mark.parametrize("ciphers",
+                         ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
                                      "ECDHE-ECDSA-CHACHA20-POLY1305"])
 def test_good_ciphers_of_1_2(daemon, ciphers):
     with connect(daemon, client(V12, ciphers)) as raw:
@@ -91,7 +96,8 @@ def test_good_ciphers_of_1_2(daemon, ciphers):
 
 
 def test_alpn(daemon):
-    for offered, chosen in ((["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), (None, None)):
+    for offered, chosen in ((["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"),
+                            (None, None)):
         with connect(daemon, client(alpn=offered)) as raw:
             assert raw.socket.selected_alpn_protocol() == chosen
             raw.send(GET)
@@ -116,9 +122,11 @@ def test_resumption(daemon, version):
 
 def test_self_signed_certificate_names_this_machine(daemon):
     path = daemon.data_dir / "tls" / "tls.crt"
-    text = subprocess.run(["openssl", "x509", "-in", path, "-noout", "-text"], capture_output=True, text=True,
+    text = subprocess.run(["openssl", "x509", "-in", path, "-noout", "-text"], capture_output=True,
+                          text=True,
                           check=True).stdout
-    for name in ("DNS:localhost", f"DNS:{socket.gethostname()}", "IP Address:127.0.0.1", "prime256v1"):
+    for name in ("DNS:localhost", f"DNS:{socket.gethostname()}", "IP Address:127.0.0.1",
+                 "prime256v1"):
         assert name in text
     assert (daemon.data_dir / "tls" / "tls.key").stat().st_mode & 0o077 == 0
     trusting = ssl.create_default_context(cafile=str(path))
@@ -131,9 +139,12 @@ def test_self_signed_certificate_names_this_machine(daemon):
 # ---- replacing it ----
 
 def make_pair(directory, name, kind="ec"):
-    key = ["-newkey", "rsa:2048"] if kind == "rsa" else ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    subprocess.run(["openssl", "req", "-x509", "-nodes", *key, "-keyout", directory / f"{name}.key", "-out",
-                    directory / f"{name}.crt", "-days", "30", "-subj", f"/CN={name}"], check=True, capture_output=True)
+    key = (["-newkey", "rsa:2048"] if kind == "rsa"
+           else ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    subprocess.run(["openssl", "req", "-x509", "-nodes", *key, "-keyout",
+                    directory / f"{name}.key", "-out",
+                    directory / f"{name}.crt", "-days", "30", "-subj", f"/CN={name}"], check=True,
+                   capture_output=True)
     return (directory / f"{name}.crt").read_bytes(), (directory / f"{name}.key").read_bytes()
 
 
@@ -142,7 +153,8 @@ def fingerprint(pem):
 
 
 def test_certificate_replaced_while_running(make_appliance, scratch):
-    """New connections see the new one, standing ones stay, sessions do not cross, damage changes nothing."""
+    """New connections see the new one, standing ones stay, sessions do not cross, damage changes
+    nothing."""
     first, second, third = (make_pair(scratch, name, kind)
                             for name, kind in (("one", "ec"), ("two", "rsa"), ("three", "ec")))
     certificate, key = scratch / "live.crt", scratch / "live.key"
@@ -152,7 +164,8 @@ def test_certificate_replaced_while_running(make_appliance, scratch):
         key.write_bytes(pair[1])
 
     install(first)
-    daemon = make_appliance(options=["--tls-certificate", str(certificate), "--tls-key", str(key)]).start()
+    daemon = make_appliance(options=["--tls-certificate", str(certificate), "--tls-key",
+                                     str(key)]).start()
 
     def reload(event):
         count = len(daemon.log_events(event))
@@ -167,10 +180,12 @@ def test_certificate_replaced_while_running(make_appliance, scratch):
         assert standing.answer().status == 200
         install(second)
         reload("tls.reloaded")
-        wait_until(lambda: get(daemon, client())[2] == fingerprint(second[0]), "the new certificate")
+        wait_until(lambda: get(daemon, client())[2] == fingerprint(second[0]),
+                   "the new certificate")
         for _ in range(8):
             new_session, resumed, digest = get(daemon, context, session)
-            assert not resumed and digest == fingerprint(second[0]), "a session never crosses certificates"
+            assert not resumed and digest == fingerprint(second[0]), \
+                "a session never crosses certificates"
         standing.send(GET)
         assert standing.answer().status == 200
     assert get(daemon, context, new_session)[1]
