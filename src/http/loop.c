@@ -354,8 +354,8 @@ int mu_loop_run(struct mu_loop *loop)
         loop->ctx.loop->wait_hooks.begin = on_wait_begin;
         loop->ctx.loop->wait_hooks.end = on_wait_end;
         loop->ctx.loop->wait_hooks.data = loop;
-        /* Replies wait for the journal, so many requests are open at once: what they use is kept for
-         * the next ones instead of going through malloc. */
+        /* Replies wait for the journal, so many requests are open at once: what they use is kept
+         * for the next ones instead of going through malloc. */
         h2o_mem_keep_pool_chunks(RECYCLED_MAX);
         h2o_socket_buffer_prototype.allocator.max = RECYCLED_MAX;
         h2o_socket_buffer_prototype._initial_buf.capacity = INPUT_BYTES;
