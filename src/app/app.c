@@ -21,7 +21,6 @@
 #include "base/thread.h"
 #include "base/wait.h"
 #include "http/offload.h"
-#include "http/tls.h"
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
 #include "jobs/scheduler.h"
@@ -177,12 +176,13 @@ static int publish(struct mu_app *app)
         return 0;
 }
 
-int mu_app_start(struct mu_config *config, struct mu_app **ret_app)
+int mu_app_start(struct mu_config *config, char **argv, struct mu_app **ret_app)
 {
         struct mu_app *app = calloc(1, sizeof(*app));
 
         MU_ASSERT(app);
         app->config = *config;
+        app->argv = argv;
         app->clock = mu_clock_system();
         app->lock_fd = app->signal_fd = app->event_fd = -1;
         pthread_mutex_init(&app->lock, NULL);
@@ -210,14 +210,43 @@ int mu_app_start(struct mu_config *config, struct mu_app **ret_app)
 
 /* ---- running ---- */
 
+static void note_pending(void *context, const char *name)
+{
+        (void)context;
+        if (strcmp(name, "data.dir") == 0)
+                return; /* made absolute at start, so it never looks the same */
+        mu_log(MU_LOG_WARNING, "config.needs_restart", MU_LOG_STR("setting", name),
+               MU_LOG_STR("detail",
+                          "This setting was changed; it takes effect at the next start."));
+}
+
+static void set_level(enum mu_log_level level)
+{
+        mu_log_set_level(level);
+        mu_log(MU_LOG_ERROR, "log.level", MU_LOG_STR("now", mu_log_level_name(level)));
+}
+
+/* A level set by signals stays until the file says another one than before. */
+static void reload_level(const char *before, const char *after)
+{
+        enum mu_log_level level;
+
+        if (strcmp(before, after) != 0 && mu_log_level_parse(after, &level) == 0)
+                set_level(level);
+}
+
+/* A file with a mistake changes no setting; the certificate is read again all the same. */
 static void reload(struct mu_app *app)
 {
-        char error[MU_TLS_ERROR_BYTES];
+        char error[MU_CONFIG_ERROR_BYTES];
+        char *level = strdup(app->config.log_level);
 
-        if (mu_tls_reload(app->tls, error) < 0)
-                mu_log(MU_LOG_ERROR, "tls.reload_refused", MU_LOG_STR("detail", error));
-        else
-                mu_log(MU_LOG_INFO, "tls.reloaded");
+        MU_ASSERT(level);
+        if (mu_config_reload(&app->config, app->argv, environ, note_pending, app, error) < 0)
+                mu_log(MU_LOG_ERROR, "config.refused", MU_LOG_STR("detail", error));
+        reload_level(level, app->config.log_level);
+        free(level);
+        mu_app_reload_tls(app);
 }
 
 static void change_level(int by)
@@ -226,8 +255,7 @@ static void change_level(int by)
 
         if (level < MU_LOG_DEBUG || level > MU_LOG_ERROR)
                 return;
-        mu_log_set_level((enum mu_log_level)level);
-        mu_log(MU_LOG_ERROR, "log.level", MU_LOG_STR("level", mu_log_level_name(mu_log_level())));
+        set_level((enum mu_log_level)level);
 }
 
 /* True when it asks to stop. */

@@ -20,9 +20,9 @@
 
 struct mu_app;
 
-/* The config is the app's from here on, also on failure. */
+/* The config is the app's from here on, also on failure. argv: what it was made from, for SIGHUP. */
 MU_MUST_CHECK
-int mu_app_start(struct mu_config *config, struct mu_app **ret_app);
+int mu_app_start(struct mu_config *config, char **argv, struct mu_app **ret_app);
 /* Handles signals until it is time to stop; 0, or the error that ended it. */
 MU_MUST_CHECK
 int mu_app_run(struct mu_app *app);

@@ -22,6 +22,7 @@ struct mu_pg;
 
 struct mu_app {
         struct mu_config config;
+        char **argv;
         const struct mu_clock *clock;
         int lock_fd;
         int signal_fd;
@@ -73,6 +74,8 @@ int mu_app_fail(int code, const char *event, const char *sentence);
 /* parts.c: makes everything that does not run yet. */
 MU_MUST_CHECK
 int mu_app_create_parts(struct mu_app *app);
+/* The certificate anew, from where the settings say it is. */
+void mu_app_reload_tls(struct mu_app *app);
 void mu_app_destroy_parts(struct mu_app *app);
 
 /* bring_up.c */

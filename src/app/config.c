@@ -467,6 +467,56 @@ static int read_flags(int argc, char **argv, struct mu_config *config, const cha
         return 0;
 }
 
+/* ---- reloading ---- */
+
+static bool equal(const struct option *option, const void *a, const void *b)
+{
+        if (option->type == MU_OPTION_TEXT)
+                return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+        return memcmp(a, b, sizeof(uint64_t)) == 0;
+}
+
+static void swap(const struct option *option, void *a, void *b)
+{
+        unsigned char kept[sizeof(uint64_t)];
+        size_t bytes = option->type == MU_OPTION_TEXT ? sizeof(char *) : sizeof(uint64_t);
+
+        memcpy(kept, a, bytes);
+        memcpy(a, b, bytes);
+        memcpy(b, kept, bytes);
+}
+
+int mu_config_reload(struct mu_config *config, char **argv, char **environment,
+                     void (*pending)(void *context, const char *name), void *context, char *error)
+{
+        enum mu_config_action action;
+        struct mu_config fresh;
+        int argc = 0;
+
+        while (argv[argc])
+                argc++;
+        int code = mu_config_load(argc, argv, environment, &fresh, &action, error);
+
+        if (code < 0)
+                return code;
+        for (size_t i = 0; i < MU_COUNT_OF(options); i++) {
+                const struct option *option = &options[i];
+                void *now = field_of(config, option);
+                void *then = field_of(&fresh, option);
+                char name[NAME_BYTES_MAX];
+
+                if (equal(option, now, then))
+                        continue;
+                name_of(option, "", '.', false, name);
+                if (option->reloadable)
+                        swap(option, now, then);
+                else
+                        pending(context, name);
+        }
+        mu_config_done(&fresh);
+        return 0;
+}
+
 /* ---- the whole ---- */
 
 static int check_together(const struct mu_config *config, char *error)

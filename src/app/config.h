@@ -64,6 +64,12 @@ int mu_config_load(int argc, char **argv, char **environment, struct mu_config *
                    enum mu_config_action *ret_action, char *error);
 void mu_config_done(struct mu_config *config);
 
+/* Reads all sources anew: settings marked reloadable are taken over, and pending hears the name
+ * ("section.key") of each other one that would change with a restart. -EINVAL changes nothing. */
+MU_MUST_CHECK
+int mu_config_reload(struct mu_config *config, char **argv, char **environment,
+                     void (*pending)(void *context, const char *name), void *context, char *error);
+
 /* All settings with defaults and help, as a configuration file that can be used as it is. */
 void mu_config_print_help(FILE *to);
 /* The settings in force, one "section.key = value" a line; a password in a URL is left out. */

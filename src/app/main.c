@@ -12,11 +12,11 @@ enum exit_code {
         EXIT_USAGE = 2, /* the configuration is wrong */
 };
 
-static int run(struct mu_config *config)
+static int run(struct mu_config *config, char **argv)
 {
         struct mu_app *app;
 
-        if (mu_app_start(config, &app) < 0)
+        if (mu_app_start(config, argv, &app) < 0)
                 return EXIT_TROUBLE;
         int error = mu_app_run(app);
 
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
         }
         switch (action) {
         case MU_CONFIG_RUN:
-                return run(&config);
+                return run(&config, argv);
         case MU_CONFIG_CHECK:
                 mu_config_print(&config, stdout);
                 break;

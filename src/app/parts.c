@@ -346,19 +346,40 @@ static int create_routes(struct mu_app *app)
         return code;
 }
 
-static int create_tls(struct mu_app *app)
+/* The folder of a certificate of our own. */
+static void tls_directory(const struct mu_app *app, char directory[PATH_MAX])
 {
-        char directory[PATH_MAX];
-        char error[MU_TLS_ERROR_BYTES];
-        struct mu_tls_info info;
+        (void)snprintf(directory, PATH_MAX, "%s/tls", app->config.data_dir);
+}
+
+static struct mu_tls_config tls_config(const struct mu_app *app, const char *directory)
+{
         bool given = *app->config.tls_certificate != '\0';
-        const struct mu_tls_config config = {
+
+        return (struct mu_tls_config){
                 .certificate_path = given ? app->config.tls_certificate : NULL,
                 .key_path = given ? app->config.tls_key : NULL,
                 .directory = directory,
         };
+}
 
-        (void)snprintf(directory, sizeof(directory), "%s/tls", app->config.data_dir);
+static void log_certificate(struct mu_app *app)
+{
+        struct mu_tls_info info;
+
+        mu_tls_info(app->tls, &info);
+        mu_log(info.expired ? MU_LOG_WARNING : MU_LOG_INFO, "tls.certificate",
+               MU_LOG_BOOL("self_signed", info.self_signed), MU_LOG_BOOL("expired", info.expired),
+               MU_LOG_INT("expires_at", info.expires_at_s), MU_LOG_STR("sha256", info.fingerprint));
+}
+
+static int create_tls(struct mu_app *app)
+{
+        char directory[PATH_MAX];
+        char error[MU_TLS_ERROR_BYTES];
+
+        tls_directory(app, directory);
+        const struct mu_tls_config config = tls_config(app, directory);
         int code = mu_fs_make_directories(directory, 0700);
 
         if (code < 0)
@@ -366,11 +387,24 @@ static int create_tls(struct mu_app *app)
         code = mu_tls_create(&config, &app->tls, error);
         if (code < 0)
                 return mu_app_fail(code, "tls.unusable", error);
-        mu_tls_info(app->tls, &info);
-        mu_log(info.expired ? MU_LOG_WARNING : MU_LOG_INFO, "tls.certificate",
-               MU_LOG_BOOL("self_signed", info.self_signed), MU_LOG_BOOL("expired", info.expired),
-               MU_LOG_INT("expires_at", info.expires_at_s), MU_LOG_STR("sha256", info.fingerprint));
+        log_certificate(app);
         return 0;
+}
+
+void mu_app_reload_tls(struct mu_app *app)
+{
+        char directory[PATH_MAX];
+        char error[MU_TLS_ERROR_BYTES];
+
+        tls_directory(app, directory);
+        const struct mu_tls_config config = tls_config(app, directory);
+
+        if (mu_tls_reload_from(app->tls, &config, error) < 0) {
+                mu_log(MU_LOG_ERROR, "tls.reload_refused", MU_LOG_STR("detail", error));
+                return;
+        }
+        mu_log(MU_LOG_INFO, "tls.reloaded");
+        log_certificate(app);
 }
 
 static int create_server(struct mu_app *app)

@@ -279,7 +279,15 @@ static char *own_host_name(void)
         return strdup(name);
 }
 
-int mu_tls_create(const struct mu_tls_config *config, struct mu_tls **ret_tls, char *error)
+static void free_paths(struct mu_tls *tls)
+{
+        free(tls->certificate_path);
+        free(tls->key_path);
+        free(tls->host_name);
+}
+
+/* What config says of the files, into tls; whatever it returns, to be freed. */
+static int take_paths(struct mu_tls *tls, const struct mu_tls_config *config, char *error)
 {
         if (!config->certificate_path != !config->key_path) {
                 say(error, "the TLS certificate and its key are given together: %s is missing",
@@ -287,10 +295,6 @@ int mu_tls_create(const struct mu_tls_config *config, struct mu_tls **ret_tls, c
                 return -EINVAL;
         }
         MU_ASSERT(config->certificate_path || config->directory);
-        struct mu_tls *tls = calloc(1, sizeof(*tls));
-        if (!tls)
-                return -ENOMEM;
-        pthread_mutex_init(&tls->lock, NULL);
         tls->self_signed = !config->certificate_path;
         if (tls->self_signed) {
                 tls->certificate_path = join(config->directory, "tls.crt");
@@ -300,10 +304,21 @@ int mu_tls_create(const struct mu_tls_config *config, struct mu_tls **ret_tls, c
                 tls->key_path = strdup(config->key_path);
         }
         tls->host_name = config->host_name ? strdup(config->host_name) : own_host_name();
-        int code = tls->certificate_path && tls->key_path && tls->host_name ? 0 : -ENOMEM;
-        if (code < 0)
-                say(error, "no memory for TLS");
-        else
+        if (tls->certificate_path && tls->key_path && tls->host_name)
+                return 0;
+        say(error, "no memory for TLS");
+        return -ENOMEM;
+}
+
+int mu_tls_create(const struct mu_tls_config *config, struct mu_tls **ret_tls, char *error)
+{
+        struct mu_tls *tls = calloc(1, sizeof(*tls));
+
+        if (!tls)
+                return -ENOMEM;
+        pthread_mutex_init(&tls->lock, NULL);
+        int code = take_paths(tls, config, error);
+        if (code == 0)
                 code = load_or_make(tls, &tls->ctx, &tls->info, error);
         if (code < 0) {
                 mu_tls_destroy(tls);
@@ -320,10 +335,19 @@ void mu_tls_destroy(struct mu_tls *tls)
                 return;
         SSL_CTX_free(tls->ctx);
         pthread_mutex_destroy(&tls->lock);
-        free(tls->certificate_path);
-        free(tls->key_path);
-        free(tls->host_name);
+        free_paths(tls);
         free(tls);
+}
+
+static void replace_ctx(struct mu_tls *tls, SSL_CTX *ctx, const struct mu_tls_info *info)
+{
+        pthread_mutex_lock(&tls->lock);
+        SSL_CTX *old = tls->ctx;
+        tls->ctx = ctx;
+        tls->info = *info;
+        atomic_fetch_add_explicit(&tls->generation, 1, memory_order_relaxed);
+        pthread_mutex_unlock(&tls->lock);
+        SSL_CTX_free(old); /* connections in their handshake hold references of their own */
 }
 
 int mu_tls_reload(struct mu_tls *tls, char *error)
@@ -332,15 +356,30 @@ int mu_tls_reload(struct mu_tls *tls, char *error)
         struct mu_tls_info info;
         int code = load_or_make(tls, &ctx, &info, error);
 
-        if (code < 0)
+        if (code == 0)
+                replace_ctx(tls, ctx, &info);
+        return code;
+}
+
+int mu_tls_reload_from(struct mu_tls *tls, const struct mu_tls_config *config, char *error)
+{
+        struct mu_tls other = {0};
+        SSL_CTX *ctx;
+        struct mu_tls_info info;
+        int code = take_paths(&other, config, error);
+
+        if (code == 0)
+                code = load_or_make(&other, &ctx, &info, error);
+        if (code < 0) {
+                free_paths(&other);
                 return code;
-        pthread_mutex_lock(&tls->lock);
-        SSL_CTX *old = tls->ctx;
-        tls->ctx = ctx;
-        tls->info = info;
-        atomic_fetch_add_explicit(&tls->generation, 1, memory_order_relaxed);
-        pthread_mutex_unlock(&tls->lock);
-        SSL_CTX_free(old); /* connections in their handshake hold references of their own */
+        }
+        free_paths(tls); /* used by reloads alone, of which there is one at a time */
+        tls->certificate_path = other.certificate_path;
+        tls->key_path = other.key_path;
+        tls->host_name = other.host_name;
+        tls->self_signed = other.self_signed;
+        replace_ctx(tls, ctx, &info);
         return 0;
 }
 

@@ -54,6 +54,9 @@ int mu_tls_create(const struct mu_tls_config *config, struct mu_tls **ret_tls, c
 void mu_tls_destroy(struct mu_tls *tls); /* NULL is a no-op */
 MU_MUST_CHECK
 int mu_tls_reload(struct mu_tls *tls, char *error);
+/* The same from other files: config as for create. */
+MU_MUST_CHECK
+int mu_tls_reload_from(struct mu_tls *tls, const struct mu_tls_config *config, char *error);
 void mu_tls_info(struct mu_tls *tls, struct mu_tls_info *ret_info);
 
 /* Changes with each successful reload; one relaxed load. */
