@@ -273,6 +273,11 @@ def test_request_ids(daemon, token):
 
 # ---- the log ----
 
+def pairs_once(pairs):
+    assert len(dict(pairs)) == len(pairs), pairs
+    return dict(pairs)
+
+
 def test_log_is_json_and_knows_no_secret(daemon, token, fresh):
     """At debug level, after everything above and some more."""
     made = daemon.session.post(daemon.url + "/admin/enrolment-tokens", json={},
@@ -296,7 +301,7 @@ def test_log_is_json_and_knows_no_secret(daemon, token, fresh):
     for secret in secrets:
         assert len(secret) >= 7 and all(secret not in text for text in published)
     for line in said.splitlines():
-        entry = json.loads(line)
+        entry = json.loads(line, object_pairs_hook=pairs_once)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", entry["ts"]), line
         assert (entry["level"] in ("debug", "info", "warning", "error") and entry["event"]
                 and entry["thread"])
