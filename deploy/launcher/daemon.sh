@@ -14,6 +14,7 @@ bin=$root/build/release/bin
 
 # The first start makes a database cluster; a start after a crash replays the journal.
 ready_wait_s=180
+ready_quiet_s=20 # so long nothing is said about it
 drain_wait_s=120
 
 # run_value KEY: a string or number of run.json.
@@ -75,6 +76,7 @@ start_musterd()
         mkdir -p "$data_dir/logs" 2>/dev/null && [[ -w $data_dir/logs ]] ||
                 die "$data_dir cannot be written by $(id -un): give it to yourself, or set MUSTER_DATA_DIR"
         : >"$data_dir/logs/musterd.out"
+        log_bytes_before=$(stat -c %s "$data_dir/logs/musterd.log" 2>/dev/null || echo 0)
         setsid "$bin/musterd" --data-dir "$data_dir" --port "$port" --http-port "$http_port" \
                 --log-file "$data_dir/logs/musterd.log" \
                 </dev/null >>"$data_dir/logs/musterd.out" 2>&1 &
@@ -87,16 +89,42 @@ stop_half_started()
         wait "$musterd_pid" 2>/dev/null || true
 }
 
+# Why it is not ready: the newest error of this start, else the newest warning, else what /ready names.
+reason_not_ready()
+{
+        local level said=''
+        for level in error warning; do
+                [[ -z $said ]] || break
+                said=$(tail -c "+$((log_bytes_before + 1))" "$data_dir/logs/musterd.log" 2>/dev/null |
+                        grep -a "\"level\":\"$level\"" | tail -n 1 |
+                        sed -nE 's/.*"detail":"(([^"\\]|\\.)*)".*/\1/p' | sed -E 's/\\(["\\])/\1/g' || true)
+        done
+        [[ -n $said ]] ||
+                said=$(curl -s -m 5 "$(http_url)/ready" 2>/dev/null |
+                        sed -nE 's/.*"degraded":\[("[^]]*)\].*/degraded: \1/p' | tr -d '"' || true)
+        printf '%s' "${said:-nothing is wrong as far as it says}" | cut -c1-300
+}
+
 wait_ready()
 {
-        local start=${EPOCHREALTIME/./} status=0
+        local start=${EPOCHREALTIME/./} status=0 reason told='' next_look=$ready_quiet_s waited
         while [[ $(ready_status "$(http_url)") != 200 ]]; do
                 if ! kill -0 "$musterd_pid" 2>/dev/null; then
                         wait "$musterd_pid" || status=$?
                         print_log_tail >&2
                         die "musterd stopped while starting (exit code $status); its last words are above"
                 fi
-                if (((${EPOCHREALTIME/./} - start) / 1000000 > ready_wait_s)); then
+                waited=$(((${EPOCHREALTIME/./} - start) / 1000000))
+                if ((waited >= next_look)); then
+                        reason=$(reason_not_ready)
+                        if [[ $reason != "$told" ]]; then
+                                clear_line
+                                say "still waiting: $reason"
+                                told=$reason
+                        fi
+                        next_look=$((waited + ready_quiet_s))
+                fi
+                if ((waited > ready_wait_s)); then
                         print_log_tail >&2
                         stop_half_started
                         die "musterd was not ready after $ready_wait_s s and was stopped; its last words are above"
@@ -104,7 +132,7 @@ wait_ready()
                 [[ ! -t 1 ]] || printf '\r\033[KStarting … %s' "$(elapsed "$start")"
                 sleep 0.1
         done
-        [[ ! -t 1 ]] || printf '\r\033[K'
+        clear_line
 }
 
 # The secrets come from files through pipes: never in the arguments of a process.
@@ -197,7 +225,7 @@ command_down()
                 [[ ! -t 1 ]] || printf '\r\033[KStopping … %s' "$(elapsed "$start")"
                 sleep 0.1
         done
-        [[ ! -t 1 ]] || printf '\r\033[K'
+        clear_line
         say "Stopped after $(elapsed "$start")."
 }
 

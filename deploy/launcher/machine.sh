@@ -13,7 +13,8 @@ packages_build=(
 )
 packages_test=(
         clang libclang-rt-14-dev # libFuzzer
-        libck-dev                # rival of our ring in the benchmarks
+        libck-dev wrk            # benchmarks: rival of our ring, load on plain h2o
+        openssl                  # certificates of the tests' own
         python3 python3-pytest python3-psycopg2 python3-requests python3-websockets
         procps iproute2
 )

@@ -20,6 +20,9 @@ die()
 
 say() { printf '%s\n' "$*"; }
 
+# Ends a line that changes.
+clear_line() { [[ ! -t 1 ]] || printf '\r\033[K'; }
+
 warn() { printf 'muster: note: %s\n' "$*" >&2; }
 
 # Inside a step: the sentence that the person reads.
