@@ -61,8 +61,8 @@ MU_OPTION(journal, segment, BYTES, "64MiB", 1048576, 4294967296, false,
           "Size of one segment file; a multiple of 1 MiB.")
 MU_OPTION(journal, tail, BYTES, "32MiB", 4194304, 17179869184, false,
           "Newest part kept in memory for the writers.")
-MU_OPTION(journal, linger, DURATION, "5ms", 0, 1000000000, false,
-          "Longest wait to fill a block, above 100 heartbeats a second.")
+MU_OPTION(journal, linger, DURATION, "2ms", 0, 1000000000, false,
+          "Longest wait for more heartbeats to be synced together, while they come fast.")
 MU_OPTION(journal, keep_covered, DURATION, "24h", 0, 31536000000000000, false,
           "How long segments stay that PostgreSQL has wholly stored, for a restored backup.")
 MU_OPTION(journal, keep_covered_size, BYTES, "2GiB", 0, UINT64_MAX, false,
