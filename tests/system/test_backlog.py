@@ -14,28 +14,30 @@ from postgres_server import pause, resume
 DAY_S = 86400
 
 
-def journal_is_checkpointed(appliance):
+def is_checkpointed(appliance):
     """Everything durable is stored, and the checkpoint says so."""
     metrics = appliance.metrics()
-    return metrics["muster_writer_checkpoint_sequence"] == metrics["muster_journal_durable_sequence"]
+    return (metrics["muster_writer_checkpoint_sequence"]
+            == metrics["muster_journal_durable_sequence"])
 
 
 def partition_of(seconds):
-    return "heartbeats_" + datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y%m%d")
+    day = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return day.strftime("heartbeats_%Y%m%d")
 
 
 # ---- a restored database ----
 
 @pytest.mark.parametrize("running", [False, True])
 def test_restored_database_is_filled_up_again(make_appliance, postgres_server, scratch, running):
-    """An older copy of the database comes back: what it lacks is replayed from the kept journal, and
-    devices registered since are put back with their tokens, above whose ids new ones go."""
+    """An older copy of the database comes back: what it lacks is replayed from the kept journal,
+    and devices registered since are put back with their tokens, above whose ids new ones go."""
     appliance = make_appliance(environment=postgres_server.environment).start()
     fleet = Fleet(appliance, devices=6, connections=3).start(appliance)
     fleet.wait_acknowledged(1000)
     fleet.stop()
     fleet.wait_all_stored(appliance)
-    wait_until(lambda: journal_is_checkpointed(appliance), "the checkpoint to follow")
+    wait_until(lambda: is_checkpointed(appliance), "the checkpoint to follow")
     backup = postgres_server.back_up(scratch / "backup")
     fleet.start(appliance)
     fleet.wait_acknowledged(2000)
@@ -43,18 +45,21 @@ def test_restored_database_is_filled_up_again(make_appliance, postgres_server, s
     fleet.wait_all_stored(appliance)
     late = appliance.register("registered after the backup")
     assert appliance.heartbeat(late["token"]).status_code == 202
-    wait_until(lambda: journal_is_checkpointed(appliance), "the checkpoint to follow")
+    wait_until(lambda: is_checkpointed(appliance), "the checkpoint to follow")
 
     if not running:
         assert appliance.terminate() == 0
     postgres_server.restore(backup)
     if running:
-        wait_until(lambda: appliance.metric("muster_writer_rewinds_total") > 0, "the rewind", 90)
-        entry = wait_until(lambda: appliance.log_events("writer.rewound"), "the rewind in the log")[-1]
+        wait_until(lambda: appliance.metric("muster_writer_rewinds_total") > 0,
+                   "the rewind", 90)
+        entry = wait_until(lambda: appliance.log_events("writer.rewound"),
+                           "the rewind in the log")[-1]
         assert entry["seq"] < entry["from_seq"]
         appliance.wait_storing()
         assert appliance.heartbeat(late["token"], ts=time.time() - 50).status_code == 202
-        wait_until(lambda: appliance.log_events("identity.put_back"), "the device list to be read again")
+        wait_until(lambda: appliance.log_events("identity.put_back"),
+                   "the device list to be read again")
     else:
         appliance.start()
     put_back = appliance.log_events("identity.put_back")[-1]
@@ -65,7 +70,8 @@ def test_restored_database_is_filled_up_again(make_appliance, postgres_server, s
     wait_until(lambda: appliance.sql("SELECT count(*) FROM heartbeats WHERE device_id = %s",
                                      int(late["device_id"]))[0][0] == (3 if running else 2),
                "the late device's heartbeats, the one from before the restore too")
-    appliance.sql("DELETE FROM heartbeats WHERE device_id = %s", int(late["device_id"]))  # not the fleet's
+    # It is not the fleet's.
+    appliance.sql("DELETE FROM heartbeats WHERE device_id = %s", int(late["device_id"]))
     fleet.wait_all_stored(appliance)
 
 
@@ -80,8 +86,10 @@ def test_poison_goes_aside_once(appliance):
             IF NEW.device_id = {poisoned.id} THEN
                 RAISE EXCEPTION 'refused by the test' USING ERRCODE = '22000'; END IF;
             RETURN NEW; END $$""")
-    known_good = appliance.sql("SELECT count(*) FROM heartbeats WHERE device_id = %s", poisoned.id)[0][0]
-    appliance.sql("CREATE TRIGGER refuse BEFORE INSERT ON heartbeats FOR EACH ROW EXECUTE FUNCTION refuse()")
+    of_poisoned = "SELECT count(*) FROM heartbeats WHERE device_id = %s"
+    known_good = appliance.sql(of_poisoned, poisoned.id)[0][0]
+    appliance.sql("CREATE TRIGGER refuse BEFORE INSERT ON heartbeats"
+                  " FOR EACH ROW EXECUTE FUNCTION refuse()")
     fleet.wait_acknowledged(1500)
     poisoned.active = False  # enough of it
     fleet.wait_acknowledged(500)
@@ -92,16 +100,17 @@ def test_poison_goes_aside_once(appliance):
     fleet.stop()
     poisoned.active = True
     fleet.wait_all_stored(appliance, ignore=[poisoned.id])
-    rejects = appliance.sql("SELECT device_id, sqlstate, reason, count(*), count(DISTINCT seq) FROM ingest_rejects"
-                            " GROUP BY 1, 2, 3")
+    rejects = appliance.sql("SELECT device_id, sqlstate, reason, count(*), count(DISTINCT seq)"
+                            " FROM ingest_rejects GROUP BY 1, 2, 3")
     assert len(rejects) == 1, rejects
     device_id, sqlstate, reason, count, distinct = rejects[0]
-    assert (device_id, sqlstate, reason) == (poisoned.id, "22000", "data") and count == distinct
-    stored = appliance.sql("SELECT count(*) FROM heartbeats WHERE device_id = %s", poisoned.id)[0][0]
-    assert stored >= known_good
+    assert (device_id, sqlstate, reason) == (poisoned.id, "22000", "data")
+    assert count == distinct
+    assert appliance.sql(of_poisoned, poisoned.id)[0][0] >= known_good
     # None is lost: stored or set aside, raw, with its place in the journal.
     buckets = {row[0] for row in appliance.sql(
-        "SELECT extract(epoch FROM bucket)::bigint FROM heartbeats WHERE device_id = %s", poisoned.id)}
+        "SELECT extract(epoch FROM bucket)::bigint FROM heartbeats WHERE device_id = %s",
+        poisoned.id)}
     for (record,) in appliance.sql("SELECT record FROM ingest_rejects"):
         buckets.add(int.from_bytes(bytes(record)[24:32], "little"))
     assert {fleet.base_s + 10 * k for k in poisoned.acknowledged} <= buckets
@@ -127,7 +136,7 @@ def test_missing_partition_is_made(appliance):
 
 
 def test_detached_day_goes_aside_as_expired(appliance):
-    """A day that retention took is never made again: its late heartbeats are set aside, counted."""
+    """A day that retention took is never made again: its late heartbeats are set aside."""
     fleet = Fleet(appliance, devices=2, connections=1, days_back=5)
     day = partition_of(fleet.base_s)
     appliance.sql(f"ALTER TABLE heartbeats DETACH PARTITION {day}")
@@ -136,8 +145,8 @@ def test_detached_day_goes_aside_as_expired(appliance):
     token = fleet.devices[0].token
     assert appliance.heartbeat(token, ts=fleet.base_s).status_code == 202
     assert appliance.heartbeat(token, ts=time.time()).status_code == 202
-    wait_until(lambda: appliance.sql("SELECT reason, count(*) FROM ingest_rejects GROUP BY 1") == [("expired", 1)],
-               "the record to be set aside")
+    reasons = "SELECT reason, count(*) FROM ingest_rejects GROUP BY 1"
+    wait_until(lambda: appliance.sql(reasons) == [("expired", 1)], "the record to be set aside")
     appliance.wait_stored(1)
     assert appliance.sql("SELECT to_regclass(%s) IS NULL", day) == [(True,)]
 
@@ -159,24 +168,28 @@ def test_deleted_device_under_load(appliance):
     fleet.stop()
     ids = [victim.id for victim in victims]
     fleet.wait_all_stored(appliance, ignore=ids)
-    count = appliance.sql("SELECT count(*) FROM heartbeats WHERE device_id = ANY (%s)", ids)
-    assert appliance.sql("SELECT count(*) FROM device_last_status WHERE device_id = ANY (%s)", ids) == [(0,)]
+    rows = "SELECT count(*) FROM heartbeats WHERE device_id = ANY (%s)"
+    statuses = "SELECT count(*) FROM device_last_status WHERE device_id = ANY (%s)"
+    count = appliance.sql(rows, ids)
+    assert appliance.sql(statuses, ids) == [(0,)]
     appliance.kill()
     appliance.start()
     for victim in victims:
         assert appliance.heartbeat(victim.token).status_code == 410
-    wait_until(lambda: journal_is_checkpointed(appliance), "the replay to be over")
-    assert appliance.sql("SELECT count(*) FROM heartbeats WHERE device_id = ANY (%s)", ids) == count
-    assert appliance.sql("SELECT count(*) FROM device_last_status WHERE device_id = ANY (%s)", ids) == [(0,)]
+    wait_until(lambda: is_checkpointed(appliance), "the replay to be over")
+    assert appliance.sql(rows, ids) == count
+    assert appliance.sql(statuses, ids) == [(0,)]
     assert appliance.heartbeat(victims[0].token[:-3] + "AAA").status_code == 401
 
 
 def test_deleted_while_its_heartbeats_wait(make_appliance, postgres_server):
-    """The journal still holds them when the tombstone comes: dropped and counted, no status comes back."""
-    appliance = make_appliance(environment=postgres_server.environment, options=["--writer-count", "1"]).start()
+    """The journal still holds them when the tombstone comes: dropped and counted."""
+    appliance = make_appliance(environment=postgres_server.environment,
+                               options=["--writer-count", "1"]).start()
     fleet = Fleet(appliance, devices=4, connections=2).start(appliance)
     fleet.wait_acknowledged(300)
-    postgres_server.sql("ALTER TABLE heartbeats RENAME TO heartbeats_aside")  # only the writers stumble
+    # Only the writers stumble.
+    postgres_server.sql("ALTER TABLE heartbeats RENAME TO heartbeats_aside")
     fleet.wait_acknowledged(2000)
     victim = fleet.devices[1]
     assert appliance.delete_device(victim.id).status_code in (200, 204)
@@ -185,18 +198,21 @@ def test_deleted_while_its_heartbeats_wait(make_appliance, postgres_server):
     postgres_server.sql("ALTER TABLE heartbeats_aside RENAME TO heartbeats")
     fleet.wait_all_stored(appliance, ignore=[victim.id])
     assert appliance.metric("muster_writer_deleted_dropped_total") > 0
-    assert appliance.sql("SELECT count(*) FROM device_last_status WHERE device_id = %s", victim.id) == [(0,)]
-    barrier = appliance.sql("SELECT deletion_journal_seq FROM devices WHERE id = %s", victim.id)[0][0]
+    assert appliance.sql("SELECT count(*) FROM device_last_status WHERE device_id = %s",
+                         victim.id) == [(0,)]
+    barrier = appliance.sql("SELECT deletion_journal_seq FROM devices WHERE id = %s",
+                            victim.id)[0][0]
     assert barrier <= appliance.metric("muster_journal_durable_sequence")
 
 
 # ---- a long backlog ----
 
 def test_backlog_longer_than_memory(make_appliance, postgres_server):
-    """The tail in memory is the smallest there is: writers read what they missed from the segments."""
+    """The tail in memory is the smallest there is: writers read what they missed from files."""
     appliance = make_appliance(
         environment=postgres_server.environment,
-        options=["--journal-tail", "4MiB", "--journal-segment", "1MiB", "--writer-batch-rows", "500"]).start()
+        options=["--journal-tail", "4MiB", "--journal-segment", "1MiB",
+                 "--writer-batch-rows", "500"]).start()
     fleet = Fleet(appliance, devices=24, connections=8, per_s=40000).start(appliance)
     pids = pause(postgres_server.pid())
     try:
@@ -215,8 +231,9 @@ def test_heartbeats_are_answered_while_registrations_are_not(make_appliance, pos
     appliance = make_appliance(environment=postgres_server.environment).start()
     device = appliance.register("known")
     postgres_server.stop()
-    answer = appliance.session.post(appliance.url + "/v1/register", json={"alias": "x", "kind": "android"},
-                                    headers=appliance.admin_headers(), timeout=30)
+    answer = appliance.session.post(appliance.url + "/v1/register", timeout=30,
+                                    json={"alias": "x", "kind": "android"},
+                                    headers=appliance.admin_headers())
     assert answer.status_code == 503, answer.text
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     assert int(answer.headers["Retry-After"]) >= 1
