@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -114,6 +115,9 @@ class Appliance:
             except ProcessLookupError:
                 return
             wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "PostgreSQL to end")
+        # A clean stop takes its socket's directory along; a killed one leaves it to the next start.
+        if "socket_dir" in self.run and os.path.isdir(self.run["socket_dir"]):
+            shutil.rmtree(self.run["socket_dir"])
 
     def log_tail(self, lines=30):
         path = self.data_dir / "output.txt"

@@ -90,9 +90,12 @@ static void first_start_and_second(void **state)
         assert_int_equal(stat(status_of(test).socket_directory, &socket), 0);
         assert_int_equal(socket.st_mode & 0777, 0700);
         pid_t first = status_of(test).pid;
+        char *socket_directory = strdup(status_of(test).socket_directory);
 
         test_pg_stop(test);
-        assert_int_equal(kill(first, 0), -1); /* a clean stop leaves no server */
+        assert_int_equal(kill(first, 0), -1); /* a clean stop leaves no server and no socket */
+        assert_int_equal(access(socket_directory, F_OK), -1);
+        free(socket_directory);
 
         test_pg_start(test);
         assert_int_equal(test->events[MU_CLUSTER_INITIALISING], 1);
