@@ -91,7 +91,7 @@ def test_backlog(load):
 
 def test_malformed(load):
     """Every kind gets exactly the answer it must get, and nothing good is lost between."""
-    out, text = load("malformed", "--duration", "8s", "--slow-deadline", "10s", "--verify",
+    out, text = load("malformed", "--duration", "4s", "--slow-deadline", "10s", "--verify",
                      "--slo", "lost=0")
     stored_all(out)
     kinds = out["malformed"]

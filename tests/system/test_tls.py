@@ -69,6 +69,7 @@ def test_versions(daemon, version, name):
     assert handshakes(daemon, "full") == before + 1
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_versions_are_refused(daemon, version):
     before = failed(daemon, "version")
