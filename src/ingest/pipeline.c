@@ -58,6 +58,17 @@ static bool is_deleted(void *context, int64_t device_id)
 
 /* ---- metrics ---- */
 
+/* No rate, no end; a capacity set lower than what is there has none left. */
+static double journal_hours_left(const struct mu_journal_status *journal)
+{
+        if (journal->bytes_per_s == 0)
+                return INFINITY;
+        if (journal->used_bytes >= journal->capacity_bytes)
+                return 0;
+        return (double)(journal->capacity_bytes - journal->used_bytes) /
+               (double)journal->bytes_per_s / 3600.0;
+}
+
 static double read_retry_after(void *context)
 {
         const struct mu_pipeline *pipeline = context;
@@ -71,6 +82,14 @@ static double read_backlog(void *context)
 
         mu_pipeline_status(context, &status);
         return (double)status.backlog_records;
+}
+
+static double read_journal_left(void *context)
+{
+        struct mu_pipeline_status status;
+
+        mu_pipeline_status(context, &status);
+        return status.journal_hours_left * 3600.0;
 }
 
 static double read_ring_used(void *context)
@@ -88,6 +107,9 @@ static void register_gauges(struct mu_pipeline *pipeline)
         mu_metrics_gauge_fn(metrics, "muster_backlog_records",
                             "Heartbeats that are durable in the journal and not yet in PostgreSQL.",
                             MU_NO_LABELS, read_backlog, pipeline);
+        mu_metrics_gauge_fn(metrics, "muster_journal_left_seconds",
+                            "Until the journal is full at the current rate, if nothing is freed.",
+                            MU_NO_LABELS, read_journal_left, pipeline);
         for (uint32_t i = 0; i < pipeline->config.frontend_count; i++)
                 mu_metrics_gauge_fn(metrics, "muster_ring_used_bytes",
                                     "Bytes in the rings between frontends and journal.",
@@ -291,7 +313,7 @@ static uint32_t retry_after_s(const struct mu_pipeline_status *status)
 void mu_pipeline_status(struct mu_pipeline *pipeline, struct mu_pipeline_status *ret_status)
 {
         struct mu_writers *writers = atomic_load(&pipeline->writers_shown);
-        struct mu_pipeline_status status = {.journal_hours_left = INFINITY};
+        struct mu_pipeline_status status = {0};
         struct mu_writers_status written = {0};
 
         mu_journal_status(pipeline->journal, &status.journal);
@@ -305,10 +327,7 @@ void mu_pipeline_status(struct mu_pipeline *pipeline, struct mu_pipeline_status 
         } else {
                 status.backlog_records = status.journal.recovered_records;
         }
-        if (status.journal.bytes_per_s > 0)
-                status.journal_hours_left =
-                        (double)(status.journal.capacity_bytes - status.journal.used_bytes) /
-                        (double)status.journal.bytes_per_s / 3600.0;
+        status.journal_hours_left = journal_hours_left(&status.journal);
         status.retry_after_s =
                 atomic_load_explicit(&pipeline->shared.retry_after_s, memory_order_relaxed);
         *ret_status = status;

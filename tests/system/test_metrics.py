@@ -104,6 +104,7 @@ def test_stages_of_a_heartbeat(daemon, token, fresh):
                == values["muster_journal_durable_sequence"],
                "the checkpoint to arrive")
     assert 0 < values["muster_journal_used_bytes"] <= values["muster_journal_capacity_bytes"]
+    assert values["muster_journal_left_seconds"] > 0
     assert values["muster_pg_connections_max"] >= values['muster_pg_connections{state="lent"}'] >= 1
     assert (values["muster_pg_breaker_state"] == 0
             and values['muster_writer_breaker_state{writer="0"}'] == 0)
