@@ -208,6 +208,18 @@ void mu_text_add_json(struct mu_text *text, const char *string, size_t bytes)
         }
 }
 
+void mu_text_hex(const void *bytes, size_t count, char *ret_digits)
+{
+        static const char digits[] = "0123456789abcdef";
+        const unsigned char *at = bytes;
+
+        for (size_t i = 0; i < count; i++) {
+                *ret_digits++ = digits[at[i] >> 4];
+                *ret_digits++ = digits[at[i] & 15];
+        }
+        *ret_digits = '\0';
+}
+
 int mu_text_status(const struct mu_text *text)
 {
         return text->error;

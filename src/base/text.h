@@ -41,6 +41,9 @@ void mu_text_add_json(struct mu_text *text, const char *string, size_t bytes);
 /* Shortens back to an earlier length and forgets the error: undoes pieces that did not fit. */
 void mu_text_cut(struct mu_text *text, size_t bytes);
 
+/* Two lower-case digits a byte and a NUL, in a buffer of the caller's. */
+void mu_text_hex(const void *bytes, size_t count, char *ret_digits);
+
 /* 0, or the first error. */
 MU_MUST_CHECK
 int mu_text_status(const struct mu_text *text);

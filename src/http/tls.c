@@ -17,6 +17,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "http/tls_self_signed.h"
 
 #define PEM_BYTES_MAX (1024 * 1024)
@@ -156,8 +157,7 @@ static bool describe_leaf(SSL_CTX *ctx, struct mu_tls_info *ret_info)
         int64_t left_s = (int64_t)days * 86400 + seconds;
         ret_info->expires_at_s = mu_clock_realtime_us(mu_clock_system()) / MU_US_PER_S + left_s;
         ret_info->expired = left_s <= 0;
-        for (size_t i = 0; i < sizeof(digest); i++)
-                snprintf(ret_info->fingerprint + 2 * i, 3, "%02x", digest[i]);
+        mu_text_hex(digest, sizeof(digest), ret_info->fingerprint);
         /* A session made under one certificate is never resumed under another. */
         return SSL_CTX_set_session_id_context(ctx, digest, sizeof(digest)) == 1;
 }

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "ingest/journal_private.h"
 #include "ingest/segment_cursor.h"
 
@@ -110,8 +111,7 @@ static int write_id(struct mu_journal *journal)
 {
         char text[ID_TEXT_BYTES + 1];
 
-        for (size_t i = 0; i < sizeof(journal->id); i++)
-                (void)snprintf(text + 2 * i, 3, "%02x", journal->id[i]);
+        mu_text_hex(journal->id, sizeof(journal->id), text);
         text[ID_TEXT_BYTES - 1] = '\n';
         return journal->io->save(journal->io->context, id_name, text, ID_TEXT_BYTES);
 }

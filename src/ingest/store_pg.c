@@ -683,8 +683,7 @@ int mu_store_pg_create(const struct mu_store_pg_config *config, struct mu_store 
         pg->io.clock = config->clock;
         pg->io.stop_fd = config->stop_fd;
         mu_status_array_init(&pg->statuses);
-        for (size_t i = 0; i < sizeof(config->journal_id); i++)
-                snprintf(pg->journal_hex + 2 * i, 3, "%02x", config->journal_id[i]);
+        mu_text_hex(config->journal_id, sizeof(config->journal_id), pg->journal_hex);
         *ret_store = &pg->store;
         return 0;
 }

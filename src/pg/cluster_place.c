@@ -16,6 +16,7 @@
 
 #include "base/fs.h"
 #include "base/parse_units.h"
+#include "base/text.h"
 #include "pg/postmaster.h"
 #include "pg/spawn.h"
 
@@ -51,8 +52,7 @@ static int hash_path(const char *path, char ret_hash[13])
         if (!real)
                 return -errno;
         SHA256((const uint8_t *)real, strlen(real), sha256);
-        for (int i = 0; i < 6; i++)
-                snprintf(ret_hash + 2 * i, 3, "%02x", sha256[i]);
+        mu_text_hex(sha256, 6, ret_hash);
         free(real);
         return 0;
 }

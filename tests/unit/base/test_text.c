@@ -106,6 +106,18 @@ static void test_json_strings(void **state)
 }
 
 /* Any bytes make a string that a strict parser takes. */
+static void test_hexadecimal(void **state)
+{
+        const unsigned char bytes[] = {0x00, 0x09, 0xa0, 0xff};
+        char digits[10] = "xxxxxxxxx";
+
+        (void)state;
+        mu_text_hex(bytes, sizeof(bytes), digits);
+        assert_memory_equal(digits, "0009a0ff\0", sizeof(digits));
+        mu_text_hex(bytes, 0, digits);
+        assert_string_equal(digits, "");
+}
+
 static void test_json_from_noise(void **state)
 {
         struct mu_random random;
@@ -134,6 +146,7 @@ int main(void)
                 cmocka_unit_test(test_grows),
                 cmocka_unit_test(test_fixed_takes_pieces_whole_or_not),
                 cmocka_unit_test(test_json_strings),
+                cmocka_unit_test(test_hexadecimal),
                 cmocka_unit_test(test_json_from_noise),
         };
 
