@@ -124,6 +124,15 @@ class Appliance:
                                *arguments], check=True, capture_output=True,
                               text=True).stdout.strip()
 
+    def wal_bytes(self):
+        """How much write-ahead log there has ever been."""
+        return int(self.psql("-c", "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"))
+
+    def backends_reaped(self):
+        """No psql but this one: the CPU time of those that ended has gone to the postmaster."""
+        return self.psql("-c", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql'"
+                               " AND pid <> pg_backend_pid()") == "0"
+
     def rss_mb(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
@@ -134,14 +143,14 @@ class Appliance:
         """Runs the generator; its JSON, with CPU taken until everything is stored."""
         postgres = self.postgres_pid()
         report = self.data_dir.parent / "load.json"
-        before = cpu_s(self.process.pid), cpu_s(postgres)
+        before = cpu_s(self.process.pid), cpu_s(postgres), self.wal_bytes()
         done = subprocess.run(
             [self.bin_dir / "muster-loadgen", scenario, "--url", self.run["http_url"], "--quiet",
              "--json", report,
              "--admin-key-file", self.data_dir / "secrets" / "admin-key",
              "--devices-file", self.data_dir.parent / "devices", *map(str, options)], check=False)
         self.wait_stored()
-        after = cpu_s(self.process.pid), cpu_s(postgres)
+        after = cpu_s(self.process.pid), cpu_s(postgres), self.wal_bytes()
         if done.returncode != 0:
             sys.exit(f"bench: muster-loadgen {scenario} ended with {done.returncode}")
         answer = json.loads(report.read_text())
@@ -149,6 +158,7 @@ class Appliance:
         answer["per_million"] = {"generator": answer["cpu_s"]["generator"] / millions,
                                  "daemon": (after[0] - before[0]) / millions,
                                  "postgres": (after[1] - before[1]) / millions}
+        answer["wal_bytes_each"] = (after[2] - before[2]) / (millions * 1e6)
         return answer
 
 
@@ -189,12 +199,40 @@ def copy_ceiling(appliance, scratch, rounds):
         appliance.psql("-c", "CREATE TABLE copy_ceiling (LIKE heartbeats INCLUDING ALL)")
         before, began = cpu_s(appliance.postgres_pid()), time.monotonic()
         appliance.psql("-c", f"\\copy copy_ceiling FROM '{rows_file}' (FORMAT binary)")
-        took, used = time.monotonic() - began, cpu_s(appliance.postgres_pid()) - before
+        took = time.monotonic() - began
+        used = wait_for(lambda: appliance.backends_reaped() and cpu_s(appliance.postgres_pid()),
+                        "psql's backend to end") - before
         rows = int(appliance.psql("-c", "SELECT count(*) FROM copy_ceiling"))
         appliance.psql("-c", "DROP TABLE copy_ceiling")
         results.append((rows / took, used / (rows / 1e6)))
     rows_file.unlink()
     return (statistics.median(r[0] for r in results), statistics.median(r[1] for r in results))
+
+
+def sorting(appliance, scratch):
+    """WAL and CPU of batches of 10,000 rows sorted by device, and in the order of arrival."""
+    results = []
+    columns = appliance.psql("-c", "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute"
+                                   " WHERE attrelid = 'heartbeats'::regclass AND attnum > 0")
+    for name, order in (("sorted by device", "batch, device_id, bucket"),
+                        ("in the order of arrival", "batch, received_at")):
+        rows_file = scratch / "rows.bin"
+        appliance.psql("-c", f"\\copy (SELECT {columns} FROM (SELECT *, row_number() OVER (ORDER BY"
+                             f" received_at) / 10000 AS batch FROM (SELECT * FROM heartbeats ORDER BY"
+                             f" received_at DESC LIMIT 300000) AS newest) AS rows ORDER BY {order})"
+                             f" TO '{rows_file}' (FORMAT binary)")
+        appliance.psql("-c", "CREATE TABLE copy_ceiling (LIKE heartbeats INCLUDING ALL)")
+        before, cpu_before = appliance.wal_bytes(), cpu_s(appliance.postgres_pid())
+        appliance.psql("-c", f"\\copy copy_ceiling FROM '{rows_file}' (FORMAT binary)")
+        written = appliance.wal_bytes() - before
+        used = wait_for(lambda: appliance.backends_reaped() and cpu_s(appliance.postgres_pid()),
+                        "psql's backend to end") - cpu_before
+        rows = int(appliance.psql("-c", "SELECT count(*) FROM copy_ceiling"))
+        results.append((name, f"{written / rows:.0f} bytes of WAL a row, "
+                              f"{used / (rows / 1e6):.1f} CPU s per million"))
+        appliance.psql("-c", "DROP TABLE copy_ceiling")
+        rows_file.unlink()
+    return results
 
 
 def median_of(runs, *path):
@@ -240,15 +278,31 @@ def end_to_end(bin_dir, scratch, options):
         ])
         storm = appliance.load("storm", "--devices", options.devices, "--rounds", options.rounds,
                                "--round-gap", "10s")
+        quiet = appliance.load("compressed", "--devices", options.devices, "--speed", 5,
+                               "--duration", "30s")
         steady = appliance.load("compressed", "--devices", options.devices, "--speed", 30,
                                 "--duration", "20s")
         for name, run in (("Storm: every device connects and reports within a second", storm),
+                          ("Steady at 5 times the real load, a connection each", quiet),
                           ("Steady at 30 times the real load, a connection each", steady)):
             show(name, [("latency p50 / p99 / p99.9, ms", " / ".join(
                 f"{run['latency']['percentiles_ns'][p] / 1e6:.2f}"
                 for p in ("p50", "p99", "p99.9"))),
                 ("acknowledged, shed",
                  f"{run['counts']['acknowledged']:,}, {run['counts']['shed']}")])
+        appliance.load("register", "--devices", options.fleet)
+        fleet = appliance.load("flood", "--devices", options.fleet, "--connections",
+                               options.connections, "--duration", f"{options.seconds}s")
+        show(f"The same flood from {options.fleet:,} devices", [
+            ("acknowledged", f"{fleet['acknowledged_per_s']:,.0f}/s"),
+            ("daemon / PostgreSQL, CPU s per million",
+             f"{fleet['per_million']['daemon']:.1f} / {fleet['per_million']['postgres']:.1f}"),
+            ("WAL, bytes a heartbeat", f"{fleet['wal_bytes_each']:.0f}, with {options.devices:,} "
+                                       f"devices {median_of(floods, 'wal_bytes_each'):.0f}"),
+            ("daemon's resident memory, MB", f"{appliance.rss_mb():.0f}"),
+        ])
+        show("Its newest rows by COPY into a twin of a day, in batches of 10,000",
+             sorting(appliance, scratch))
 
 
 def main():
@@ -256,6 +310,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=8, help="of one flood")
     parser.add_argument("--devices", type=int, default=2000)
+    parser.add_argument("--fleet", type=int, default=100000, help="devices of the last flood")
     parser.add_argument("--connections", type=int, default=256)
     parser.add_argument("--only", choices=["micro", "end-to-end"])
     parser.add_argument("--all-cores", action="store_true", help="not only the first two")
