@@ -199,6 +199,11 @@ class Appliance:
                 values[name] = float(value)
         return values
 
+    def has_sanitizer(self):
+        """Such a build keeps what was freed: its memory says nothing about the program's."""
+        binary = (self.bin_dir / "musterd").read_bytes()
+        return b"__asan_init" in binary or b"__tsan_init" in binary
+
     def rss_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) * 1024 for line in status.splitlines()

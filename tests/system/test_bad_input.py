@@ -64,7 +64,7 @@ def witness(daemon):
     wait_until(lambda: witness.stored() == witness.sent, "every good heartbeat in the database")
     assert descriptors(daemon) <= before + 4, \
         "PostgreSQL connections may come, sockets may not stay"
-    assert daemon.rss_bytes() < rss + 96 * MIB
+    assert daemon.has_sanitizer() or daemon.rss_bytes() < rss + 96 * MIB
 
 
 @pytest.fixture(autouse=True)
@@ -369,9 +369,10 @@ def test_a_drip(daemon, head):
 
 def test_a_new_deadline_for_each_request(daemon, token):
     """A keep-alive connection outlives the request timeout."""
+    base = int(time.time()) // 10 * 10 - 8000
     with Raw(daemon.url) as raw:
         for i in range(4):
-            data = heartbeat(token, {"ts": time.time() - 8000 - 10 * i})
+            data = heartbeat(token, {"ts": base - 10 * i})
             raw.send(data[:50])
             with Raw(daemon.url) as other:  # what the first one may take, told by a second
                 other.send(b"x")
@@ -431,7 +432,7 @@ def test_a_client_that_never_reads(daemon):
             pass
         raws.append(raw)
     wait_until(lambda: open_connections(daemon) == 0, "the deaf to be cut off")
-    assert daemon.rss_bytes() < before + 32 * MIB
+    assert daemon.has_sanitizer() or daemon.rss_bytes() < before + 32 * MIB
     for raw in raws:
         raw.socket.close()
 
