@@ -214,13 +214,15 @@ def sorting(appliance, scratch):
     """WAL and CPU of batches of 10,000 rows sorted by device, and in the order of arrival."""
     results = []
     columns = appliance.psql("-c", "SELECT string_agg(attname, ',' ORDER BY attnum)"
-                                   " FROM pg_attribute WHERE attrelid = 'heartbeats'::regclass AND attnum > 0")
+                                   " FROM pg_attribute WHERE attrelid = 'heartbeats'::regclass"
+                                   " AND attnum > 0")
     for name, order in (("sorted by device", "batch, device_id, bucket"),
                         ("in the order of arrival", "batch, received_at")):
         rows_file = scratch / "rows.bin"
         appliance.psql("-c", f"\\copy (SELECT {columns} FROM (SELECT *, row_number() OVER (ORDER BY"
                              f" received_at) / 10000 AS batch FROM (SELECT * FROM heartbeats"
-                             f" ORDER BY received_at DESC LIMIT 300000) AS newest) AS rows ORDER BY {order})"
+                             f" ORDER BY received_at DESC LIMIT 300000) AS newest) AS rows"
+                             f" ORDER BY {order})"
                              f" TO '{rows_file}' (FORMAT binary)")
         appliance.psql("-c", "CREATE TABLE copy_ceiling (LIKE heartbeats INCLUDING ALL)")
         before, cpu_before = appliance.wal_bytes(), cpu_s(appliance.postgres_pid())
