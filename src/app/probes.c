@@ -12,6 +12,10 @@
 #include "pg/cluster.h"
 #include "pg/database.h"
 
+enum {
+        BACKLOG_AGE_S = 10, /* a batch under load is stored within a second or two */
+};
+
 static const char *journal_state_name(enum mu_journal_state state)
 {
         switch (state) {
@@ -81,6 +85,8 @@ bool mu_app_probe_ready(void *context, struct mu_text *json)
         }
         if (!status.storing)
                 mu_text_add_format(json, "%s\"database\"", comma);
+        else if (status.oldest_unstored_s > BACKLOG_AGE_S) /* slow, or hung and not yet given up */
+                mu_text_add_format(json, "%s\"backlog\"", comma);
         mu_text_add(json, "],");
         add_backlog(json, &status);
         mu_text_add(json, ",");
