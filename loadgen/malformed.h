@@ -37,7 +37,6 @@ enum mu_lg_malformed_manner {
         MU_LG_SEND_HALF,       /* half, then silence */
         MU_LG_SEND_AND_CLOSE,  /* half, then the connection ends; no answer is expected */
         MU_LG_SEND_AND_SHUT,   /* half, then our side of the connection ends */
-        MU_LG_SEND_NOTHING,
 };
 
 struct mu_lg_malformed_input {

@@ -417,8 +417,6 @@ const struct mu_lg_malformed_kind mu_lg_malformed_kinds[] = {
         WHOLE(garbage, "512 random bytes", IS_4XX | IS_CLOSED, 0),
         {"slowloris", "a byte a second", IS_4XX | IS_CLOSED, 0, MU_LG_SEND_DRIP, good},
         {"half_open", "half a request, then silence", IS_4XX | IS_CLOSED, 0, MU_LG_SEND_HALF, good},
-        {"silent", "a connection that says nothing", IS_4XX | IS_CLOSED, 0, MU_LG_SEND_NOTHING,
-         good},
         {"half_shut", "half a request, then FIN", IS_4XX | IS_CLOSED, 0, MU_LG_SEND_AND_SHUT, good},
         {"early_close", "half a request, then gone", IS_CLOSED, 0, MU_LG_SEND_AND_CLOSE, good},
 };

@@ -38,7 +38,7 @@ struct malformed {
 static bool is_slow(const struct mu_lg_malformed_kind *kind)
 {
         return kind->manner == MU_LG_SEND_DRIP || kind->manner == MU_LG_SEND_HALF ||
-               kind->manner == MU_LG_SEND_NOTHING || kind->manner == MU_LG_SEND_UNFINISHED;
+               kind->manner == MU_LG_SEND_UNFINISHED;
 }
 
 static int start(struct mu_lg_worker *worker)
@@ -116,9 +116,7 @@ static bool send_bad(struct mu_lg_worker *worker, struct malformed *state, struc
                 return false;
         memcpy(conn->out, state->room, bytes);
         mu_lg_conn_close(worker, conn); /* bad input on a connection of its own */
-        if (kind->manner == MU_LG_SEND_NOTHING)
-                bytes = 0;
-        else if (kind->manner == MU_LG_SEND_DRIP)
+        if (kind->manner == MU_LG_SEND_DRIP)
                 bytes = DRIP_START;
         else if (kind->manner != MU_LG_SEND_WHOLE && kind->manner != MU_LG_SEND_UNFINISHED)
                 bytes /= 2;

@@ -37,7 +37,7 @@ MU_OPTION(http, idle_timeout, DURATION, "6m", 100000000, 86400000000000, false,
           "A connection may wait this long for its next request: longer than the devices' "
           "interval, so "
           "that the next heartbeat needs no handshake.")
-MU_OPTION(http, request_timeout, DURATION, "10s", 100000000, 600000000000, false,
+MU_OPTION(http, request_timeout, DURATION, "30s", 100000000, 600000000000, false,
           "A request, head and body, must arrive within this of its first byte.")
 MU_OPTION(http, write_timeout, DURATION, "30s", 100000000, 600000000000, false,
           "A client that takes nothing more of its reply for this long is cut off.")
