@@ -87,12 +87,12 @@ int mu_control_add_routes(struct mu_control *control, struct mu_router *router)
 
 /* ---- who may ---- */
 
-bool mu_control_has_admin_key(struct mu_control *control, const struct mu_job *job)
+bool mu_control_has_admin_key(struct mu_control *control, const struct mu_call *call)
 {
-        struct mu_slice key = mu_job_header(job, MU_HEADER_ADMIN_KEY);
+        struct mu_slice key = mu_call_header(call, MU_HEADER_ADMIN_KEY);
 
         if (!key.data) {
-                key = mu_job_header(job, MU_HEADER_ADMIN_KEY_OLD);
+                key = mu_call_header(call, MU_HEADER_ADMIN_KEY_OLD);
                 if (key.data)
                         atomic_fetch_add_explicit(&control->old_admin_header, 1,
                                                   memory_order_relaxed);
@@ -101,47 +101,49 @@ bool mu_control_has_admin_key(struct mu_control *control, const struct mu_job *j
                mu_secrets_admin_key_matches(control->config.secrets, key.data, key.bytes);
 }
 
-void mu_control_refuse_401(struct mu_control *control, struct mu_job *job, const char *slug,
+void mu_control_refuse_401(struct mu_control *control, struct mu_call *call, const char *slug,
                            const char *sentence)
 {
         struct mu_auth_failures *failures = control->config.auth_failures;
-        struct mu_address address = mu_job_address(job);
+        struct mu_address address = mu_call_address(call);
         uint64_t now_ns = mu_clock_monotonic_ns(control->config.clock);
         uint32_t blocked_s = mu_auth_failures_blocked(failures, address, now_ns);
 
         if (blocked_s > 0) {
-                mu_job_problem_retry(job, 429, "authentication-rate", blocked_s,
-                                     "Too many failed authentications from this address; try again "
-                                     "in %u s.",
-                                     blocked_s);
+                mu_call_problem_retry(
+                        call, 429, "authentication-rate", blocked_s,
+                        "Too many failed authentications from this address; try again "
+                        "in %u s.",
+                        blocked_s);
                 return;
         }
         mu_auth_failures_note(failures, address, now_ns);
-        mu_job_problem(job, 401, slug, NULL, "%s", sentence);
+        mu_call_problem(call, 401, slug, NULL, "%s", sentence);
 }
 
-bool mu_control_require_admin_key(struct mu_control *control, struct mu_job *job)
+bool mu_control_require_admin_key(struct mu_control *control, struct mu_call *call)
 {
-        if (mu_control_has_admin_key(control, job))
+        if (mu_control_has_admin_key(control, call))
                 return true;
-        mu_control_refuse_401(control, job, "admin-key",
+        mu_control_refuse_401(control, call, "admin-key",
                               "This needs the admin key in X-Admin-Key; it stands in the file "
                               "secrets/admin-key of the data directory.");
         return false;
 }
 
-bool mu_control_require_device_list(const struct mu_control *control, struct mu_job *job)
+bool mu_control_require_device_list(const struct mu_control *control, struct mu_call *call)
 {
         if (mu_device_table_authoritative(control->config.devices))
                 return true;
-        mu_job_problem_retry(job, 503, "starting", RETRY_AFTER_S,
-                             "The device list has not been read from the database yet; try again.");
+        mu_call_problem_retry(
+                call, 503, "starting", RETRY_AFTER_S,
+                "The device list has not been read from the database yet; try again.");
         return false;
 }
 
-bool mu_control_id_param(struct mu_job *job, const char *name, const char *what, int64_t *ret_id)
+bool mu_control_id_param(struct mu_call *call, const char *name, const char *what, int64_t *ret_id)
 {
-        struct mu_slice text = mu_job_param(job, name);
+        struct mu_slice text = mu_call_param(call, name);
         int64_t id = 0;
         bool valid = text.data && text.bytes > 0 && text.bytes <= 18;
 
@@ -150,7 +152,7 @@ bool mu_control_id_param(struct mu_job *job, const char *name, const char *what,
                 id = id * 10 + (text.data[i] - '0');
         }
         if (!valid || id == 0) {
-                mu_job_problem(job, 404, "not-found", name, "There is no such %s.", what);
+                mu_call_problem(call, 404, "not-found", name, "There is no such %s.", what);
                 return false;
         }
         *ret_id = id;
@@ -159,15 +161,15 @@ bool mu_control_id_param(struct mu_job *job, const char *name, const char *what,
 
 /* ---- the database ---- */
 
-struct mu_pg *mu_control_borrow(struct mu_control *control, struct mu_job *job)
+struct mu_pg *mu_control_borrow(struct mu_control *control, struct mu_call *call)
 {
         struct mu_pg_error error;
         struct mu_pg *pg;
 
         if (mu_database_acquire(control->config.database, CONNECTION_WAIT_MS, &pg, &error) == 0)
                 return pg;
-        mu_job_problem_retry(job, 503, "database-away", RETRY_AFTER_S,
-                             "The database can't be reached at the moment; try again.");
+        mu_call_problem_retry(call, 503, "database-away", RETRY_AFTER_S,
+                              "The database can't be reached at the moment; try again.");
         return NULL;
 }
 
@@ -176,29 +178,29 @@ void mu_control_give_back(struct mu_control *control, struct mu_pg *pg)
         mu_database_release(control->config.database, pg);
 }
 
-void mu_control_failed(struct mu_control *control, struct mu_job *job, const struct mu_pg *pg,
+void mu_control_failed(struct mu_control *control, struct mu_call *call, const struct mu_pg *pg,
                        int error)
 {
         const struct mu_pg_error *reason = pg ? mu_pg_last_error(pg) : NULL;
         bool told = reason && *reason->sqlstate;
 
         if (control->config.on_trouble)
-                control->config.on_trouble(control->config.ctx, mu_job_request_id(job),
-                                           mu_job_route(job)->path,
+                control->config.on_trouble(control->config.ctx, mu_call_request_id(call),
+                                           mu_call_route(call)->path,
                                            told ? reason->text : strerror(-error));
         switch (error) {
         case -EINVAL:
         case -EEXIST:
         case -EPROTO:
         case -ENOMEM:
-                mu_job_problem(job, 500, "internal", NULL,
-                               "The request could not be carried out because of a mistake in the "
-                               "appliance; nothing was changed. Its log has the details.");
+                mu_call_problem(call, 500, "internal", NULL,
+                                "The request could not be carried out because of a mistake in the "
+                                "appliance; nothing was changed. Its log has the details.");
                 return;
         default:
-                mu_job_problem_retry(job, 503, "database-busy", RETRY_AFTER_S,
-                                     "The database could not carry this out at the moment; try "
-                                     "again.");
+                mu_call_problem_retry(call, 503, "database-busy", RETRY_AFTER_S,
+                                      "The database could not carry this out at the moment; try "
+                                      "again.");
                 return;
         }
 }

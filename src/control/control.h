@@ -25,7 +25,7 @@ struct mu_clock;
 struct mu_control;
 struct mu_database;
 struct mu_device_table;
-struct mu_job;
+struct mu_call;
 struct mu_pg;
 struct mu_secrets;
 
@@ -64,30 +64,30 @@ MU_MUST_CHECK
 int mu_control_add_routes(struct mu_control *control, struct mu_router *router);
 
 /* Whether the request carries the admin key (X-Admin-Key, or its old name X-Admin). */
-bool mu_control_has_admin_key(struct mu_control *control, const struct mu_job *job);
-/* The same, or the job is answered 401 (429 after too many failures) and the answer is false. */
+bool mu_control_has_admin_key(struct mu_control *control, const struct mu_call *call);
+/* The same, or the call is answered 401 (429 after too many failures) and the answer is false. */
 MU_MUST_CHECK
-bool mu_control_require_admin_key(struct mu_control *control, struct mu_job *job);
+bool mu_control_require_admin_key(struct mu_control *control, struct mu_call *call);
 /* Answers a failed authentication: 401, or 429 once the address has failed too often. */
-void mu_control_refuse_401(struct mu_control *control, struct mu_job *job, const char *slug,
+void mu_control_refuse_401(struct mu_control *control, struct mu_call *call, const char *slug,
                            const char *sentence);
 
 /* Whether PostgreSQL's device list was read: before, the table says nothing about who is unknown.
- * False: the job is answered 503. */
+ * False: the call is answered 503. */
 MU_MUST_CHECK
-bool mu_control_require_device_list(const struct mu_control *control, struct mu_job *job);
+bool mu_control_require_device_list(const struct mu_control *control, struct mu_call *call);
 
-/* A path parameter that is an id; false: the job is answered 404. what: "device", ... */
+/* A path parameter that is an id; false: the call is answered 404. what: "device", ... */
 MU_MUST_CHECK
-bool mu_control_id_param(struct mu_job *job, const char *name, const char *what, int64_t *ret_id);
+bool mu_control_id_param(struct mu_call *call, const char *name, const char *what, int64_t *ret_id);
 
-/* A connection for this job, or the job is answered 503 and NULL. Give it back. */
+/* A connection for this call, or the call is answered 503 and NULL. Give it back. */
 MU_MUST_CHECK
-struct mu_pg *mu_control_borrow(struct mu_control *control, struct mu_job *job);
+struct mu_pg *mu_control_borrow(struct mu_control *control, struct mu_call *call);
 void mu_control_give_back(struct mu_control *control, struct mu_pg *pg);
 /* Answers what could not be carried out, and tells on_trouble why: 503 when trying again can help,
  * else 500. error: negative errno of pg/error.h; pg, if any: whose last error it was. */
-void mu_control_failed(struct mu_control *control, struct mu_job *job, const struct mu_pg *pg,
+void mu_control_failed(struct mu_control *control, struct mu_call *call, const struct mu_pg *pg,
                        int error);
 
 #endif

@@ -36,7 +36,7 @@ static void handle_ready(struct mu_request *request, void *ctx)
         mu_reply_json(request, ready ? 200 : 503, text.data, text.bytes);
 }
 
-static void work_details(struct mu_job *job, void *state, void *ctx)
+static void work_details(struct mu_call *call, void *state, void *ctx)
 {
         const struct mu_health_source *source = ctx;
         struct mu_text text;
@@ -44,11 +44,11 @@ static void work_details(struct mu_job *job, void *state, void *ctx)
         (void)state;
         mu_text_init(&text);
         bool well = source->details(source->ctx, &text);
-        mu_job_reply_text(job, well ? 200 : 503, MU_TYPE_JSON, &text);
+        mu_call_reply_text(call, well ? 200 : 503, MU_TYPE_JSON, &text);
         mu_text_done(&text);
 }
 
-static void work_metrics(struct mu_job *job, void *state, void *ctx)
+static void work_metrics(struct mu_call *call, void *state, void *ctx)
 {
         const struct mu_health_source *source = ctx;
         char *rendered;
@@ -56,11 +56,11 @@ static void work_metrics(struct mu_job *job, void *state, void *ctx)
 
         (void)state;
         if (mu_metrics_render(source->metrics, &rendered, &bytes) < 0) {
-                mu_job_problem_retry(job, 503, "no-memory", 10,
-                                     "There is no memory to render the metrics.");
+                mu_call_problem_retry(call, 503, "no-memory", 10,
+                                      "There is no memory to render the metrics.");
                 return;
         }
-        mu_job_reply_owned(job, 200, MU_METRICS_CONTENT_TYPE, rendered, bytes);
+        mu_call_reply_owned(call, 200, MU_METRICS_CONTENT_TYPE, rendered, bytes);
 }
 
 /* ---- GET / ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * offload.c - the queue, the workers, and the way back. What handlers see of a job: job.c.
+ * offload.c - the queue, the workers, and the way back. What handlers see of a call: call.c.
  */
 #include "http/offload.h"
 
@@ -13,7 +13,7 @@
 
 #include "base/assert.h"
 #include "base/thread.h"
-#include "http/job.h"
+#include "http/call.h"
 #include "http/private.h"
 #include "muster/histogram.h"
 
@@ -36,12 +36,12 @@ struct mu_offload {
         struct worker *workers;
         pthread_mutex_t lock;
         pthread_cond_t wake;
-        struct mu_job *head; /* next to run */
-        struct mu_job **tail;
+        struct mu_call *head; /* next to run */
+        struct mu_call **tail;
         uint32_t queued;
-        bool running;     /* started, takes jobs */
+        bool running;     /* started, takes calls */
         bool stopping;    /* workers leave when the queue is empty */
-        uint64_t stop_ns; /* while stopping: jobs taken later are answered 503 */
+        uint64_t stop_ns; /* while stopping: calls taken later are answered 503 */
         _Atomic uint32_t queued_seen;
         _Atomic uint64_t refused;
 };
@@ -67,25 +67,25 @@ static void register_metrics(struct mu_offload *offload)
 {
         struct mu_metrics *metrics = offload->config.metrics;
         const struct mu_label *pool = MU_LABELS({"pool", offload->config.name});
-        static const char jobs[] = "muster_offload_jobs_total";
+        static const char calls[] = "muster_offload_jobs_total";
         static const char jobs_help[] = "Requests for the workers, by what became of them.";
 
         mu_metrics_gauge_fn(metrics, "muster_offload_queue", "Requests waiting for a worker.", pool,
                             read_queued, offload);
-        mu_metrics_counter_fn(metrics, jobs, jobs_help,
+        mu_metrics_counter_fn(metrics, calls, jobs_help,
                               MU_LABELS({"pool", offload->config.name}, {"result", "refused"}),
                               read_refused, offload);
         for (uint32_t i = 0; i < offload->config.worker_count; i++) {
                 struct worker *worker = &offload->workers[i];
 
-                mu_metrics_counter(metrics, jobs, jobs_help,
+                mu_metrics_counter(metrics, calls, jobs_help,
                                    MU_LABELS({"pool", offload->config.name}, {"result", "done"}),
                                    &worker->done);
-                mu_metrics_counter(metrics, jobs, jobs_help,
+                mu_metrics_counter(metrics, calls, jobs_help,
                                    MU_LABELS({"pool", offload->config.name}, {"result", "expired"}),
                                    &worker->expired);
                 mu_metrics_counter(
-                        metrics, jobs, jobs_help,
+                        metrics, calls, jobs_help,
                         MU_LABELS({"pool", offload->config.name}, {"result", "state_failed"}),
                         &worker->state_failed);
                 mu_metrics_histogram(metrics, "muster_offload_wait_seconds",
@@ -150,21 +150,21 @@ void mu_offload_destroy(struct mu_offload *offload)
 /* ---- workers ---- */
 
 /* NULL: time to leave. */
-static struct mu_job *take_job(struct mu_offload *offload)
+static struct mu_call *take_call(struct mu_offload *offload)
 {
         pthread_mutex_lock(&offload->lock);
         while (!offload->head && !offload->stopping)
                 pthread_cond_wait(&offload->wake, &offload->lock);
-        struct mu_job *job = offload->head;
-        if (job) {
-                offload->head = job->next;
+        struct mu_call *call = offload->head;
+        if (call) {
+                offload->head = call->next;
                 if (!offload->head)
                         offload->tail = &offload->head;
                 offload->queued--;
                 atomic_store_explicit(&offload->queued_seen, offload->queued, memory_order_relaxed);
         }
         pthread_mutex_unlock(&offload->lock);
-        return job;
+        return call;
 }
 
 static bool past_stop(struct mu_offload *offload, uint64_t now_ns)
@@ -185,36 +185,36 @@ static bool ensure_state(struct worker *worker)
         return worker->has_state;
 }
 
-static void run_job(struct worker *worker, struct mu_job *job)
+static void run_call(struct worker *worker, struct mu_call *call)
 {
         const struct mu_offload_config *config = &worker->offload->config;
         uint64_t begin_ns = mu_clock_monotonic_ns(config->clock);
-        uint64_t waited_ns = begin_ns - job->queued_ns;
+        uint64_t waited_ns = begin_ns - call->queued_ns;
 
         mu_histogram_record(worker->wait_ns, waited_ns);
         if (past_stop(worker->offload, begin_ns)) {
                 mu_cell_add(&worker->expired, 1);
-                mu_job_problem_retry(job, 503, "stopping", 5,
-                                     "The server is stopping; send the request again.");
+                mu_call_problem_retry(call, 503, "stopping", 5,
+                                      "The server is stopping; send the request again.");
         } else if (waited_ns > (uint64_t)config->deadline_ms * (uint64_t)MU_NS_PER_MS) {
                 mu_cell_add(&worker->expired, 1);
-                mu_job_problem_retry(job, 503, "overloaded", 2,
-                                     "No worker was free for %u ms; try again later.",
-                                     config->deadline_ms);
+                mu_call_problem_retry(call, 503, "overloaded", 2,
+                                      "No worker was free for %u ms; try again later.",
+                                      config->deadline_ms);
         } else if (!ensure_state(worker)) {
                 mu_cell_add(&worker->state_failed, 1);
-                mu_job_problem_retry(job, 503, "database-unavailable", 5,
-                                     "The database can't be reached; try again later.");
+                mu_call_problem_retry(call, 503, "database-unavailable", 5,
+                                      "The database can't be reached; try again later.");
         } else {
-                job->work(job, worker->state, job->ctx);
+                call->work(call, worker->state, call->ctx);
                 mu_cell_add(&worker->done, 1);
                 mu_histogram_record(worker->run_ns,
                                     mu_clock_monotonic_ns(config->clock) - begin_ns);
         }
-        if (!mu_job_replied(job))
-                mu_job_problem(job, 500, "no-answer", NULL,
-                               "The server has no answer to this request: a defect of it.");
-        mu_job_deliver(job);
+        if (!mu_call_replied(call))
+                mu_call_problem(call, 500, "no-answer", NULL,
+                                "The server has no answer to this request: a defect of it.");
+        mu_call_deliver(call);
 }
 
 static void run_worker(void *context)
@@ -224,8 +224,8 @@ static void run_worker(void *context)
 
         /* At once, so that the first request does not pay for it; a failure is retried then. */
         (void)ensure_state(worker);
-        for (struct mu_job *job; (job = take_job(worker->offload)) != NULL;)
-                run_job(worker, job);
+        for (struct mu_call *call; (call = take_call(worker->offload)) != NULL;)
+                run_call(worker, call);
         if (worker->has_state && config->stop_state)
                 config->stop_state(config->ctx, worker->state);
 }
@@ -267,21 +267,21 @@ void mu_offload_stop(struct mu_offload *offload, uint32_t deadline_ms)
 /* ---- from the loop ---- */
 
 void mu_offload_request(struct mu_offload *offload, struct mu_request *request,
-                        void (*work)(struct mu_job *job, void *state, void *ctx), void *ctx)
+                        void (*work)(struct mu_call *call, void *state, void *ctx), void *ctx)
 {
         MU_ASSERT(offload && work);
-        struct mu_job *job = mu_job_create(request);
+        struct mu_call *call = mu_call_create(request);
         bool taken = false;
 
-        if (job) {
-                job->work = work;
-                job->ctx = ctx;
-                job->queued_ns = mu_clock_monotonic_ns(offload->config.clock);
-                job->pending = mu_request_defer(request);
+        if (call) {
+                call->work = work;
+                call->ctx = ctx;
+                call->queued_ns = mu_clock_monotonic_ns(offload->config.clock);
+                call->pending = mu_request_defer(request);
                 pthread_mutex_lock(&offload->lock);
                 if (offload->running && offload->queued < offload->config.queue_max) {
-                        *offload->tail = job;
-                        offload->tail = &job->next;
+                        *offload->tail = call;
+                        offload->tail = &call->next;
                         offload->queued++;
                         atomic_store_explicit(&offload->queued_seen, offload->queued,
                                               memory_order_relaxed);
@@ -292,7 +292,7 @@ void mu_offload_request(struct mu_offload *offload, struct mu_request *request,
         }
         if (taken)
                 return;
-        mu_job_destroy(job);
+        mu_call_destroy(call);
         atomic_fetch_add_explicit(&offload->refused, 1, memory_order_relaxed);
         mu_reply_problem_retry(request, 503, "overloaded", 1,
                                "Too many requests are waiting already; try again shortly.");

@@ -2,17 +2,17 @@
 /*
  * offload.h - the control plane's workers: plain synchronous handlers off the event loops.
  *
- *   loop: copy request ─▶ bounded queue ─▶ worker: route->work(job, state) fills a reply
+ *   loop: copy request ─▶ bounded queue ─▶ worker: route->work(call, state) fills a reply
  *                                             └─▶ mailbox of the loop ─▶ sent if still wanted
  *
- * A job is one heap block with copies of all that a handler needs, so the client may go at any
+ * A call is one heap block with copies of all that a handler needs, so the client may go at any
  * moment. Queue full or waited longer than the deadline: 503 with Retry-After, work is not called.
  * A handler that returns without a reply is answered 500.
  *
- * Units      *_ms; queue: jobs.
- * Threads    create, start, stop, destroy: one thread. mu_job_*: the worker that runs the job.
- * Ownership  A job's slices live until work returns. The pool owns threads and states.
- * Errors     negative errno. start_state may fail: the worker tries again before its next job,
+ * Units      *_ms; queue: calls.
+ * Threads    create, start, stop, destroy: one thread. mu_call_*: the worker that runs the call.
+ * Ownership  A call's slices live until work returns. The pool owns threads and states.
+ * Errors     negative errno. start_state may fail: the worker tries again before its next call,
  *            which is answered 503 until it works.
  */
 #ifndef MUSTER_HTTP_OFFLOAD_H
@@ -29,7 +29,7 @@
 #include "muster/compiler.h"
 
 struct mu_offload;
-struct mu_job;
+struct mu_call;
 
 enum mu_offload_limits {
         MU_OFFLOAD_WORKERS_MAX = 64,
@@ -63,39 +63,41 @@ uint32_t mu_offload_queued(const struct mu_offload *offload); /* any thread */
 /* Copies the request, queues it for route->work and defers the reply, or answers 503. Routes with
  * MU_ROUTE_CONTROL or _PROBE get here by themselves; a loop handler may call it too. */
 void mu_offload_request(struct mu_offload *offload, struct mu_request *request,
-                        void (*work)(struct mu_job *job, void *state, void *ctx), void *ctx);
+                        void (*work)(struct mu_call *call, void *state, void *ctx), void *ctx);
 
 /* ---- what a handler sees ---- */
 
-struct mu_slice mu_job_body(const struct mu_job *job); /* padded, as mu_request_body */
-enum mu_method mu_job_method(const struct mu_job *job);
-struct mu_slice mu_job_path(const struct mu_job *job);
-struct mu_slice mu_job_query(const struct mu_job *job);
-const struct mu_route *mu_job_route(const struct mu_job *job);
-bool mu_job_is_tls(const struct mu_job *job);
-int64_t mu_job_received_at_us(const struct mu_job *job);
-struct mu_slice mu_job_header(const struct mu_job *job, const char *name); /* lower case */
-struct mu_slice mu_job_bearer(const struct mu_job *job);
-bool mu_job_content_type_is(const struct mu_job *job, const char *type);
-struct mu_address mu_job_address(const struct mu_job *job);
-const char *mu_job_request_id(const struct mu_job *job);
-struct mu_slice mu_job_param(struct mu_job *job, const char *name);
-struct mu_slice mu_job_query_param(struct mu_job *job, const char *name);
+struct mu_slice mu_call_body(const struct mu_call *call); /* padded, as mu_request_body */
+enum mu_method mu_call_method(const struct mu_call *call);
+struct mu_slice mu_call_path(const struct mu_call *call);
+struct mu_slice mu_call_query(const struct mu_call *call);
+const struct mu_route *mu_call_route(const struct mu_call *call);
+bool mu_call_is_tls(const struct mu_call *call);
+int64_t mu_call_received_at_us(const struct mu_call *call);
+struct mu_slice mu_call_header(const struct mu_call *call, const char *name); /* lower case */
+struct mu_slice mu_call_bearer(const struct mu_call *call);
+bool mu_call_content_type_is(const struct mu_call *call, const char *type);
+struct mu_address mu_call_address(const struct mu_call *call);
+const char *mu_call_request_id(const struct mu_call *call);
+struct mu_slice mu_call_param(struct mu_call *call, const char *name);
+struct mu_slice mu_call_query_param(struct mu_call *call, const char *name);
 
 /* ---- and its answer: the last one stands ---- */
 
-void mu_job_reply(struct mu_job *job, int status, const char *type, const void *body, size_t bytes);
-void mu_job_reply_json(struct mu_job *job, int status, const char *json, size_t bytes);
-/* body is malloc's and the job's from here. */
-void mu_job_reply_owned(struct mu_job *job, int status, const char *type, char *body, size_t bytes);
+void mu_call_reply(struct mu_call *call, int status, const char *type, const void *body,
+                   size_t bytes);
+void mu_call_reply_json(struct mu_call *call, int status, const char *json, size_t bytes);
+/* body is malloc's and the call's from here. */
+void mu_call_reply_owned(struct mu_call *call, int status, const char *type, char *body,
+                         size_t bytes);
 /* Takes what text holds (and leaves it empty); a failed text becomes a 500. */
-void mu_job_reply_text(struct mu_job *job, int status, const char *type, struct mu_text *text);
-void mu_job_reply_empty(struct mu_job *job, int status);
-void mu_job_problem(struct mu_job *job, int status, const char *slug, const char *field,
-                    const char *format, ...) MU_PRINTF(5, 6);
-void mu_job_problem_retry(struct mu_job *job, int status, const char *slug, uint32_t retry_after_s,
-                          const char *format, ...) MU_PRINTF(5, 6);
-void mu_job_reply_header(struct mu_job *job, const char *name, const char *value);
-bool mu_job_replied(const struct mu_job *job);
+void mu_call_reply_text(struct mu_call *call, int status, const char *type, struct mu_text *text);
+void mu_call_reply_empty(struct mu_call *call, int status);
+void mu_call_problem(struct mu_call *call, int status, const char *slug, const char *field,
+                     const char *format, ...) MU_PRINTF(5, 6);
+void mu_call_problem_retry(struct mu_call *call, int status, const char *slug,
+                           uint32_t retry_after_s, const char *format, ...) MU_PRINTF(5, 6);
+void mu_call_reply_header(struct mu_call *call, const char *name, const char *value);
+bool mu_call_replied(const struct mu_call *call);
 
 #endif

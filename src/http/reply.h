@@ -61,7 +61,7 @@ bool mu_pending_reply_json(struct mu_pending pending, int status, const char *js
 /* The reason phrase; "Status" for unknown ones. Static. */
 const char *mu_status_text(int status);
 
-/* The body of a problem as text (request_id may be NULL). For jobs and other planes. */
+/* The body of a problem as text (request_id may be NULL). For calls and other planes. */
 struct mu_text;
 void mu_problem_format(struct mu_text *text, int status, const char *slug, const char *field,
                        const char *detail, size_t detail_bytes, const char *request_id);

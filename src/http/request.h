@@ -85,7 +85,7 @@ struct mu_pending mu_request_defer(struct mu_request *request);
 /* The request, still unanswered; NULL when it died. On its loop's thread only. */
 struct mu_request *mu_pending_request(struct mu_pending pending);
 
-/* ---- text helpers, shared with jobs ---- */
+/* ---- text helpers, shared with calls ---- */
 
 /* Percent-decodes in into out (room: in.bytes). -EBADMSG for a broken escape or a NUL. */
 MU_MUST_CHECK

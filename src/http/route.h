@@ -21,7 +21,7 @@
 #include "muster/compiler.h"
 
 struct mu_request;
-struct mu_job;
+struct mu_call;
 struct mu_router;
 
 enum mu_method {
@@ -61,7 +61,7 @@ struct mu_route {
         /* On the loop, when neither CONTROL nor PROBE: replies, defers or both later. */
         void (*handle)(struct mu_request *request, void *ctx);
         /* On a worker otherwise; state is what the pool's start made for this worker. */
-        void (*work)(struct mu_job *job, void *state, void *ctx);
+        void (*work)(struct mu_call *call, void *state, void *ctx);
         uint32_t flags;          /* MU_ROUTE_* */
         uint32_t body_bytes_max; /* 0: the body must be empty (413) */
         enum mu_route_auth auth;

@@ -10,29 +10,30 @@ enum {
         RETRY_AFTER_S = 5,
 };
 
-static void reply(struct mu_job *job, int64_t id, enum mu_delete_outcome outcome)
+static void reply(struct mu_call *call, int64_t id, enum mu_delete_outcome outcome)
 {
         switch (outcome) {
         case MU_DELETE_DONE:
-                mu_job_reply_empty(job, 204);
+                mu_call_reply_empty(call, 204);
                 return;
         case MU_DELETE_UNKNOWN:
-                mu_job_problem(job, 404, "not-found", "id", "There is no device %lld.",
-                               (long long)id);
+                mu_call_problem(call, 404, "not-found", "id", "There is no device %lld.",
+                                (long long)id);
                 return;
         case MU_DELETE_UNDER_WAY:
-                mu_job_problem_retry(job, 409, "device-deleting", 1,
-                                     "Somebody else is deleting this device right now.");
+                mu_call_problem_retry(call, 409, "device-deleting", 1,
+                                      "Somebody else is deleting this device right now.");
                 return;
         case MU_DELETE_JOURNAL_BUSY:
-                mu_job_problem_retry(job, 503, "journal-busy", RETRY_AFTER_S,
-                                     "The journal does not move at the moment, so the device could "
-                                     "not be deleted safely; try again.");
+                mu_call_problem_retry(
+                        call, 503, "journal-busy", RETRY_AFTER_S,
+                        "The journal does not move at the moment, so the device could "
+                        "not be deleted safely; try again.");
                 return;
         }
 }
 
-static void delete_device(struct mu_job *job, void *state, void *ctx)
+static void delete_device(struct mu_call *call, void *state, void *ctx)
 {
         struct mu_control *control = ctx;
         char address[MU_ADDRESS_TEXT_BYTES];
@@ -40,21 +41,21 @@ static void delete_device(struct mu_job *job, void *state, void *ctx)
         int64_t id;
 
         (void)state;
-        if (!mu_control_require_admin_key(control, job) ||
-            !mu_control_id_param(job, "id", "device", &id) ||
-            !mu_control_require_device_list(control, job))
+        if (!mu_control_require_admin_key(control, call) ||
+            !mu_control_id_param(call, "id", "device", &id) ||
+            !mu_control_require_device_list(control, call))
                 return;
-        struct mu_pg *pg = mu_control_borrow(control, job);
+        struct mu_pg *pg = mu_control_borrow(control, call);
 
         if (!pg)
                 return;
-        mu_address_format(mu_job_address(job), address);
+        mu_address_format(mu_call_address(call), address);
         int error = mu_device_delete(control, pg, id, "admin-key", address, &outcome);
 
         if (error < 0)
-                mu_control_failed(control, job, pg, error);
+                mu_control_failed(control, call, pg, error);
         else
-                reply(job, id, outcome);
+                reply(call, id, outcome);
         mu_control_give_back(control, pg);
 }
 

@@ -52,10 +52,10 @@ static const struct mu_pg_statement BUCKETS_OF_MANY = {
 /* ---- GET: the buckets of one device ---- */
 
 /* A decimal query parameter; true when it is well-formed or absent (then *ret_value stands). */
-static bool number_param(struct mu_job *job, const char *name, int64_t least, int64_t most,
+static bool number_param(struct mu_call *call, const char *name, int64_t least, int64_t most,
                          int64_t *ret_value)
 {
-        struct mu_slice text = mu_job_query_param(job, name);
+        struct mu_slice text = mu_call_query_param(call, name);
         int64_t value = 0;
         bool valid = text.bytes > 0 && text.bytes <= 18;
 
@@ -66,16 +66,16 @@ static bool number_param(struct mu_job *job, const char *name, int64_t least, in
                 value = value * 10 + (text.data[i] - '0');
         }
         if (!valid || value < least || value > most) {
-                mu_job_problem(job, 400, "field-value", name,
-                               "%s must be a whole number from %" PRId64 " to %" PRId64 ".", name,
-                               least, most);
+                mu_call_problem(call, 400, "field-value", name,
+                                "%s must be a whole number from %" PRId64 " to %" PRId64 ".", name,
+                                least, most);
                 return false;
         }
         *ret_value = value;
         return true;
 }
 
-static void reply_buckets(struct mu_job *job, int64_t device_id, const struct mu_pg_result *rows,
+static void reply_buckets(struct mu_call *call, int64_t device_id, const struct mu_pg_result *rows,
                           size_t limit)
 {
         struct mu_text text;
@@ -91,10 +91,10 @@ static void reply_buckets(struct mu_job *job, int64_t device_id, const struct mu
                 mu_text_add_format(&text, ",\"next_after\":%" PRId64,
                                    mu_pg_get_int(rows, count - 1, 0));
         mu_text_add(&text, "}");
-        mu_job_reply_text(job, 200, MU_CONTENT_TYPE_JSON, &text);
+        mu_call_reply_text(call, 200, MU_CONTENT_TYPE_JSON, &text);
 }
 
-static void verify_one(struct mu_job *job, void *state, void *ctx)
+static void verify_one(struct mu_call *call, void *state, void *ctx)
 {
         struct mu_control *control = ctx;
         int64_t device_id = 0;
@@ -105,21 +105,21 @@ static void verify_one(struct mu_job *job, void *state, void *ctx)
         struct mu_pg_result *rows;
 
         (void)state;
-        if (!mu_control_require_admin_key(control, job) ||
-            !number_param(job, "device_id", 1, INT64_MAX, &device_id) ||
-            !number_param(job, "from", 0, MU_TS_S_END, &from_s) ||
-            !number_param(job, "to", 0, MU_TS_S_END, &to_s) ||
-            !number_param(job, "after", 0, MU_TS_S_END, &after_s) ||
-            !number_param(job, "limit", 1, BUCKETS_MAX, &limit))
+        if (!mu_control_require_admin_key(control, call) ||
+            !number_param(call, "device_id", 1, INT64_MAX, &device_id) ||
+            !number_param(call, "from", 0, MU_TS_S_END, &from_s) ||
+            !number_param(call, "to", 0, MU_TS_S_END, &to_s) ||
+            !number_param(call, "after", 0, MU_TS_S_END, &after_s) ||
+            !number_param(call, "limit", 1, BUCKETS_MAX, &limit))
                 return;
         if (device_id == 0) {
-                mu_job_problem(job, 400, "field-missing", "device_id",
-                               "device_id is missing: say whose heartbeats.");
+                mu_call_problem(call, 400, "field-missing", "device_id",
+                                "device_id is missing: say whose heartbeats.");
                 return;
         }
         if (after_s >= from_s)
                 from_s = after_s + 1;
-        struct mu_pg *pg = mu_control_borrow(control, job);
+        struct mu_pg *pg = mu_control_borrow(control, call);
 
         if (!pg)
                 return;
@@ -130,9 +130,9 @@ static void verify_one(struct mu_job *job, void *state, void *ctx)
                 &rows);
 
         if (error < 0) {
-                mu_control_failed(control, job, pg, error);
+                mu_control_failed(control, call, pg, error);
         } else {
-                reply_buckets(job, device_id, rows, (size_t)limit);
+                reply_buckets(call, device_id, rows, (size_t)limit);
                 mu_pg_result_free(rows);
         }
         mu_control_give_back(control, pg);
@@ -168,7 +168,7 @@ static int64_t id_of(const json_t *value)
         return id > 0 && (!end || *end == '\0') ? id : 0;
 }
 
-static bool read_item(struct mu_job *job, const json_t *item, size_t index, struct asked *asked)
+static bool read_item(struct mu_call *call, const json_t *item, size_t index, struct asked *asked)
 {
         const json_t *from = json_object_get(item, "from");
         const json_t *to = json_object_get(item, "to");
@@ -181,9 +181,9 @@ static bool read_item(struct mu_job *job, const json_t *item, size_t index, stru
                 char field[32];
 
                 (void)snprintf(field, sizeof(field), "devices[%zu]", index);
-                mu_job_problem(job, 400, "field-value", field,
-                               "Each device needs a device_id, and from and to in whole epoch "
-                               "seconds if it has them.");
+                mu_call_problem(call, 400, "field-value", field,
+                                "Each device needs a device_id, and from and to in whole epoch "
+                                "seconds if it has them.");
                 return false;
         }
         asked->ids[index] = id;
@@ -205,9 +205,9 @@ static int compare_ids(const void *a, const void *b, void *context)
         return left < right ? -1 : left > right;
 }
 
-static bool read_asked(struct mu_job *job, struct asked *asked)
+static bool read_asked(struct mu_call *call, struct asked *asked)
 {
-        struct mu_slice body = mu_job_body(job);
+        struct mu_slice body = mu_call_body(call);
         json_error_t where;
         json_t *root = json_loadb(body.data, body.bytes, JSON_REJECT_DUPLICATES, &where);
         const json_t *devices = json_object_get(root, "devices");
@@ -215,16 +215,16 @@ static bool read_asked(struct mu_job *job, struct asked *asked)
 
         asked->count = json_array_size(devices);
         if (!root)
-                mu_job_problem(job, 400, "json-syntax", NULL, "The body is not valid JSON: %s.",
-                               where.text);
+                mu_call_problem(call, 400, "json-syntax", NULL, "The body is not valid JSON: %s.",
+                                where.text);
         else if (asked->count == 0 || asked->count > ASKED_MAX)
-                mu_job_problem(job, 400, "field-value", "devices",
-                               "devices must be an array of 1 to %d.", ASKED_MAX);
+                mu_call_problem(call, 400, "field-value", "devices",
+                                "devices must be an array of 1 to %d.", ASKED_MAX);
         else
                 valid = true;
         for (size_t i = 0; valid && i < asked->count; i++) {
                 asked->by_id[i] = i;
-                valid = read_item(job, json_array_get(devices, i), i, asked);
+                valid = read_item(call, json_array_get(devices, i), i, asked);
         }
         json_decref(root);
         if (!valid)
@@ -233,7 +233,8 @@ static bool read_asked(struct mu_job *job, struct asked *asked)
         for (size_t i = 1; i < asked->count; i++) {
                 if (asked->ids[asked->by_id[i - 1]] != asked->ids[asked->by_id[i]])
                         continue;
-                mu_job_problem(job, 400, "field-value", "devices", "A device is asked for twice.");
+                mu_call_problem(call, 400, "field-value", "devices",
+                                "A device is asked for twice.");
                 return false;
         }
         return true;
@@ -266,7 +267,7 @@ static int on_bucket(void *context, const struct mu_pg_result *row)
         return 0;
 }
 
-static void reply_digests(struct mu_job *job, const struct asked *asked)
+static void reply_digests(struct mu_call *call, const struct asked *asked)
 {
         struct mu_text text;
 
@@ -285,7 +286,7 @@ static void reply_digests(struct mu_job *job, const struct asked *asked)
                 mu_text_add(&text, "}");
         }
         mu_text_add(&text, "]}");
-        mu_job_reply_text(job, 200, MU_CONTENT_TYPE_JSON, &text);
+        mu_call_reply_text(call, 200, MU_CONTENT_TYPE_JSON, &text);
 }
 
 static int count_buckets(struct mu_pg *pg, struct asked *asked)
@@ -303,28 +304,28 @@ static int count_buckets(struct mu_pg *pg, struct asked *asked)
                           on_bucket, asked);
 }
 
-static void verify_many(struct mu_job *job, void *state, void *ctx)
+static void verify_many(struct mu_call *call, void *state, void *ctx)
 {
         struct mu_control *control = ctx;
 
         (void)state;
-        if (!mu_control_require_admin_key(control, job))
+        if (!mu_control_require_admin_key(control, call))
                 return;
         struct asked *asked = calloc(1, sizeof(*asked));
 
         if (!asked) {
-                mu_control_failed(control, job, NULL, -ENOMEM);
+                mu_control_failed(control, call, NULL, -ENOMEM);
                 return;
         }
-        struct mu_pg *pg = read_asked(job, asked) ? mu_control_borrow(control, job) : NULL;
+        struct mu_pg *pg = read_asked(call, asked) ? mu_control_borrow(control, call) : NULL;
 
         if (pg) {
                 int error = count_buckets(pg, asked);
 
                 if (error < 0)
-                        mu_control_failed(control, job, pg, error);
+                        mu_control_failed(control, call, pg, error);
                 else
-                        reply_digests(job, asked);
+                        reply_digests(call, asked);
                 /* The longer timeout must not stay on a connection that others get. */
                 mu_pg_disconnect(pg);
                 mu_control_give_back(control, pg);

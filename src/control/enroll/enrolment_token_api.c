@@ -41,7 +41,7 @@ static const struct mu_pg_statement REVOKE_TOKEN = {
         .repeatable = true,
 };
 
-static void reply_created(struct mu_job *job, int64_t id, const char *token,
+static void reply_created(struct mu_call *call, int64_t id, const char *token,
                           const struct mu_enrolment_request *request)
 {
         struct mu_text text;
@@ -51,23 +51,23 @@ static void reply_created(struct mu_job *job, int64_t id, const char *token,
                            "{\"id\":\"%lld\",\"token\":\"%s\",\"max_uses\":%u,"
                            "\"expires_in_s\":%u}",
                            (long long)id, token, request->max_uses, request->expires_in_s);
-        mu_job_reply_text(job, 201, MU_CONTENT_TYPE_JSON, &text);
+        mu_call_reply_text(call, 201, MU_CONTENT_TYPE_JSON, &text);
 }
 
-static void insert(struct mu_control *control, struct mu_job *job,
+static void insert(struct mu_control *control, struct mu_call *call,
                    const struct mu_enrolment_request *request)
 {
         char token[MU_TOKEN_BYTES];
         char address[MU_ADDRESS_TEXT_BYTES];
         struct mu_digest digest;
         struct mu_pg_result *rows;
-        struct mu_pg *pg = mu_control_borrow(control, job);
+        struct mu_pg *pg = mu_control_borrow(control, call);
         int64_t expires_at_us = mu_clock_realtime_us(control->config.clock) +
                                 (int64_t)request->expires_in_s * MU_US_PER_S;
 
         if (!pg)
                 return;
-        mu_address_format(mu_job_address(job), address);
+        mu_address_format(mu_call_address(call), address);
         int error = mu_token_generate("me_", token);
 
         if (error == 0) {
@@ -81,37 +81,37 @@ static void insert(struct mu_control *control, struct mu_job *job,
                                     &rows);
         }
         if (error < 0) {
-                mu_control_failed(control, job, pg, error);
+                mu_control_failed(control, call, pg, error);
         } else {
-                reply_created(job, mu_pg_get_int(rows, 0, 0), token, request);
+                reply_created(call, mu_pg_get_int(rows, 0, 0), token, request);
                 mu_pg_result_free(rows);
         }
         mu_control_give_back(control, pg);
         OPENSSL_cleanse(token, sizeof(token));
 }
 
-static void create_token(struct mu_job *job, void *state, void *ctx)
+static void create_token(struct mu_call *call, void *state, void *ctx)
 {
         struct mu_control *control = ctx;
         struct mu_enrolment_request request;
         struct mu_request_problem problem;
-        struct mu_slice body = mu_job_body(job);
+        struct mu_slice body = mu_call_body(call);
 
         (void)state;
-        if (!mu_control_require_admin_key(control, job))
+        if (!mu_control_require_admin_key(control, call))
                 return;
         int error = mu_decode_enrolment(body.data, body.bytes, &request, &problem);
 
         if (error == -EBADMSG)
-                mu_job_problem(job, problem.status, problem.type,
-                               *problem.field ? problem.field : NULL, "%s", problem.detail);
+                mu_call_problem(call, problem.status, problem.type,
+                                *problem.field ? problem.field : NULL, "%s", problem.detail);
         else if (error < 0)
-                mu_control_failed(control, job, NULL, error);
+                mu_control_failed(control, call, NULL, error);
         else
-                insert(control, job, &request);
+                insert(control, call, &request);
 }
 
-static void revoke_token(struct mu_job *job, void *state, void *ctx)
+static void revoke_token(struct mu_call *call, void *state, void *ctx)
 {
         struct mu_control *control = ctx;
         char address[MU_ADDRESS_TEXT_BYTES];
@@ -119,25 +119,25 @@ static void revoke_token(struct mu_job *job, void *state, void *ctx)
         int64_t id;
 
         (void)state;
-        if (!mu_control_require_admin_key(control, job) ||
-            !mu_control_id_param(job, "id", "enrolment token", &id))
+        if (!mu_control_require_admin_key(control, call) ||
+            !mu_control_id_param(call, "id", "enrolment token", &id))
                 return;
-        struct mu_pg *pg = mu_control_borrow(control, job);
+        struct mu_pg *pg = mu_control_borrow(control, call);
 
         if (!pg)
                 return;
-        mu_address_format(mu_job_address(job), address);
+        mu_address_format(mu_call_address(call), address);
         int error = mu_pg_query(pg, &REVOKE_TOKEN,
                                 MU_PG_VALUES(mu_pg_int8(id), mu_pg_text(address)), &rows);
 
         if (error < 0) {
-                mu_control_failed(control, job, pg, error);
+                mu_control_failed(control, call, pg, error);
         } else {
                 if (mu_pg_get_int(rows, 0, 0) == 1)
-                        mu_job_reply_empty(job, 204);
+                        mu_call_reply_empty(call, 204);
                 else
-                        mu_job_problem(job, 404, "not-found", "id",
-                                       "There is no enrolment token %lld.", (long long)id);
+                        mu_call_problem(call, 404, "not-found", "id",
+                                        "There is no enrolment token %lld.", (long long)id);
                 mu_pg_result_free(rows);
         }
         mu_control_give_back(control, pg);

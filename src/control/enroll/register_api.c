@@ -46,7 +46,8 @@ static int publish(struct mu_control *control, enum mu_register_outcome outcome,
         return error;
 }
 
-static void refuse(struct mu_control *control, struct mu_job *job, enum mu_register_outcome outcome)
+static void refuse(struct mu_control *control, struct mu_call *call,
+                   enum mu_register_outcome outcome)
 {
         atomic_fetch_add_explicit(&control->registrations_refused, 1, memory_order_relaxed);
         switch (outcome) {
@@ -54,24 +55,24 @@ static void refuse(struct mu_control *control, struct mu_job *job, enum mu_regis
         case MU_REGISTER_AGAIN:
                 return;
         case MU_REGISTER_TOKEN_UNKNOWN:
-                mu_control_refuse_401(control, job, "enrolment-token-unknown",
+                mu_control_refuse_401(control, call, "enrolment-token-unknown",
                                       "This enrolment token does not exist; ask for a new one.");
                 return;
         case MU_REGISTER_TOKEN_EXPIRED:
-                mu_job_problem(job, 403, "enrolment-token-expired", NULL,
-                               "This enrolment token has expired; ask for a new one.");
+                mu_call_problem(call, 403, "enrolment-token-expired", NULL,
+                                "This enrolment token has expired; ask for a new one.");
                 return;
         case MU_REGISTER_TOKEN_REVOKED:
-                mu_job_problem(job, 403, "enrolment-token-revoked", NULL,
-                               "This enrolment token was revoked; ask for a new one.");
+                mu_call_problem(call, 403, "enrolment-token-revoked", NULL,
+                                "This enrolment token was revoked; ask for a new one.");
                 return;
         case MU_REGISTER_TOKEN_USED_UP:
-                mu_job_problem(job, 403, "enrolment-token-used-up", NULL,
-                               "This enrolment token has no uses left; ask for a new one.");
+                mu_call_problem(call, 403, "enrolment-token-used-up", NULL,
+                                "This enrolment token has no uses left; ask for a new one.");
                 return;
         case MU_REGISTER_HARDWARE_TAKEN:
-                mu_job_problem(
-                        job, 409, "hardware-id-taken", "hardware_id",
+                mu_call_problem(
+                        call, 409, "hardware-id-taken", "hardware_id",
                         "A live device has this hardware_id. To take it over, send its token "
                         "as \"Authorization: Bearer mu_...\" too, or use the admin key, or "
                         "delete the device.");
@@ -79,7 +80,7 @@ static void refuse(struct mu_control *control, struct mu_job *job, enum mu_regis
         }
 }
 
-static void reply(struct mu_control *control, struct mu_job *job,
+static void reply(struct mu_control *control, struct mu_call *call,
                   const struct mu_registered *registered, const char *token)
 {
         uint8_t key[MU_DEVICE_KEY_BYTES];
@@ -101,16 +102,16 @@ static void reply(struct mu_control *control, struct mu_job *job,
                                          .heartbeat_interval_s = interval_s,
                                          .next_heartbeat_in_s = 0, /* the first one at once */
                                  });
-        mu_job_reply_text(job, 201, MU_CONTENT_TYPE_JSON, &text);
+        mu_call_reply_text(call, 201, MU_CONTENT_TYPE_JSON, &text);
         OPENSSL_cleanse(key, sizeof(key));
         OPENSSL_cleanse(key_text, sizeof(key_text));
 }
 
 /* The device whose token came along, if it is a valid one. To show a token is not to use it: a lost
  * reply stays one. */
-static int64_t own_device_id(struct mu_control *control, const struct mu_job *job)
+static int64_t own_device_id(struct mu_control *control, const struct mu_call *call)
 {
-        struct mu_slice bearer = mu_job_bearer(job);
+        struct mu_slice bearer = mu_call_bearer(call);
         struct mu_digest digest;
         int64_t device_id = 0;
 
@@ -126,33 +127,33 @@ static int64_t own_device_id(struct mu_control *control, const struct mu_job *jo
         return device_id;
 }
 
-/* Who asks: 0, or the job is answered. */
-static int authorise(struct mu_control *control, struct mu_job *job,
+/* Who asks: 0, or the call is answered. */
+static int authorise(struct mu_control *control, struct mu_call *call,
                      struct mu_digest *enrolment_digest, struct mu_register_ask *ask)
 {
-        struct mu_slice token = mu_job_header(job, MU_HEADER_ENROLMENT_TOKEN);
+        struct mu_slice token = mu_call_header(call, MU_HEADER_ENROLMENT_TOKEN);
 
-        if (mu_control_has_admin_key(control, job))
+        if (mu_control_has_admin_key(control, call))
                 return 0;
         if (!token.data || token.bytes == 0 || token.bytes > MU_TOKEN_CHARS_MAX) {
-                mu_control_refuse_401(control, job, "enrolment-token-missing",
+                mu_control_refuse_401(control, call, "enrolment-token-missing",
                                       "Registration needs a valid X-Enrolment-Token or "
                                       "X-Admin-Key.");
                 return -EACCES;
         }
         mu_token_digest(token.data, token.bytes, enrolment_digest);
         ask->enrolment = enrolment_digest;
-        ask->own_device_id = own_device_id(control, job);
+        ask->own_device_id = own_device_id(control, call);
         return 0;
 }
 
-static void carry_out(struct mu_control *control, struct mu_job *job, struct mu_register_ask *ask)
+static void carry_out(struct mu_control *control, struct mu_call *call, struct mu_register_ask *ask)
 {
         char token[MU_TOKEN_BYTES];
         struct mu_digest digest;
         enum mu_register_outcome outcome;
         struct mu_registered registered;
-        struct mu_pg *pg = mu_control_borrow(control, job);
+        struct mu_pg *pg = mu_control_borrow(control, call);
 
         if (!pg)
                 return;
@@ -164,27 +165,27 @@ static void carry_out(struct mu_control *control, struct mu_job *job, struct mu_
                 error = mu_register(pg, ask, &outcome, &registered);
         }
         if (error < 0)
-                mu_control_failed(control, job, pg, error);
+                mu_control_failed(control, call, pg, error);
         mu_control_give_back(control, pg);
         if (error < 0) {
                 /* answered */
         } else if (outcome != MU_REGISTER_NEW && outcome != MU_REGISTER_AGAIN) {
-                refuse(control, job, outcome);
+                refuse(control, call, outcome);
         } else if (publish(control, outcome, &registered, ask->request, &digest) < 0) {
-                mu_job_problem(job, 500, "internal", NULL,
-                               "The device was registered but could not be taken into memory; "
-                               "register it again. If that does not help, the database has gone "
-                               "back to an older state: restart the appliance.");
+                mu_call_problem(call, 500, "internal", NULL,
+                                "The device was registered but could not be taken into memory; "
+                                "register it again. If that does not help, the database has gone "
+                                "back to an older state: restart the appliance.");
         } else {
                 atomic_fetch_add_explicit(outcome == MU_REGISTER_NEW ? &control->registered_new
                                                                      : &control->registered_again,
                                           1, memory_order_relaxed);
-                reply(control, job, &registered, token);
+                reply(control, call, &registered, token);
         }
         OPENSSL_cleanse(token, sizeof(token));
 }
 
-static void register_device(struct mu_job *job, void *state, void *ctx)
+static void register_device(struct mu_call *call, void *state, void *ctx)
 {
         struct mu_control *control = ctx;
         struct mu_register_request request;
@@ -193,23 +194,23 @@ static void register_device(struct mu_job *job, void *state, void *ctx)
         char address[MU_ADDRESS_TEXT_BYTES];
         struct mu_register_ask ask = {
                 .request = &request, .address = address, .devices = control->config.devices};
-        struct mu_slice body = mu_job_body(job);
+        struct mu_slice body = mu_call_body(call);
 
         (void)state;
-        mu_address_format(mu_job_address(job), address);
-        if (authorise(control, job, &enrolment_digest, &ask) < 0)
+        mu_address_format(mu_call_address(call), address);
+        if (authorise(control, call, &enrolment_digest, &ask) < 0)
                 return;
-        if (!mu_control_require_device_list(control, job))
+        if (!mu_control_require_device_list(control, call))
                 return;
         int error = mu_decode_register(body.data, body.bytes, &request, &problem);
 
         if (error == -EBADMSG)
-                mu_job_problem(job, problem.status, problem.type,
-                               *problem.field ? problem.field : NULL, "%s", problem.detail);
+                mu_call_problem(call, problem.status, problem.type,
+                                *problem.field ? problem.field : NULL, "%s", problem.detail);
         else if (error < 0)
-                mu_control_failed(control, job, NULL, error);
+                mu_control_failed(control, call, NULL, error);
         else
-                carry_out(control, job, &ask);
+                carry_out(control, call, &ask);
 }
 
 static const struct mu_route routes[] = {

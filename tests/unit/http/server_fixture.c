@@ -61,25 +61,25 @@ static void handle_thing(struct mu_request *request, void *ctx)
         mu_reply(request, 200, MU_TYPE_TEXT, text, (size_t)bytes);
 }
 
-static void work_echo(struct mu_job *job, void *state, void *ctx)
+static void work_echo(struct mu_call *call, void *state, void *ctx)
 {
-        struct mu_slice body = mu_job_body(job);
-        struct mu_slice path = mu_job_path(job);
-        struct mu_slice header = mu_job_header(job, "x-test");
-        struct mu_slice q = mu_job_query_param(job, "q");
+        struct mu_slice body = mu_call_body(call);
+        struct mu_slice path = mu_call_path(call);
+        struct mu_slice header = mu_call_header(call, "x-test");
+        struct mu_slice q = mu_call_query_param(call, "q");
         char text[1024];
 
         (void)ctx;
         int bytes = snprintf(
                 text, sizeof(text), "%s %.*s body=%.*s header=%.*s q=%.*s state=%s id=%s",
-                mu_method_name(mu_job_method(job)), (int)path.bytes, path.data, (int)body.bytes,
+                mu_method_name(mu_call_method(call)), (int)path.bytes, path.data, (int)body.bytes,
                 body.data, (int)header.bytes, header.data ? header.data : "", (int)q.bytes,
-                q.data ? q.data : "", (const char *)state, mu_job_request_id(job));
-        mu_job_reply(job, 200, MU_TYPE_TEXT, text, (size_t)bytes);
-        mu_job_reply_header(job, "x-worker", "yes");
+                q.data ? q.data : "", (const char *)state, mu_call_request_id(call));
+        mu_call_reply(call, 200, MU_TYPE_TEXT, text, (size_t)bytes);
+        mu_call_reply_header(call, "x-worker", "yes");
 }
 
-static void work_block(struct mu_job *job, void *state, void *ctx)
+static void work_block(struct mu_call *call, void *state, void *ctx)
 {
         struct site *site = ctx;
 
@@ -91,12 +91,12 @@ static void work_block(struct mu_job *job, void *state, void *ctx)
                 pthread_cond_wait(&site->changed, &site->lock);
         site->blocked--;
         pthread_mutex_unlock(&site->lock);
-        mu_job_reply_json(job, 200, "{\"blocked\":true}", 16);
+        mu_call_reply_json(call, 200, "{\"blocked\":true}", 16);
 }
 
-static void work_silent(struct mu_job *job, void *state, void *ctx)
+static void work_silent(struct mu_call *call, void *state, void *ctx)
 {
-        (void)job;
+        (void)call;
         (void)state;
         (void)ctx;
 }

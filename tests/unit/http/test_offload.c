@@ -38,13 +38,13 @@ static void runs_on_a_worker_with_a_copy(void **state)
         site_start(&site);
         peer_open(&peer, site.port);
         peer_send(&peer, "POST /work?a=b&q=%C3%A9+x HTTP/1.1\r\nHost: t\r\nX-Test: seen\r\n"
-                         "X-Request-Id: job-1\r\nContent-Length: 3\r\n\r\nabc");
+                         "X-Request-Id: call-1\r\nContent-Length: 3\r\n\r\nabc");
         peer_receive(&peer, false, &answer);
         assert_int_equal(answer.status, 200);
         assert_string_equal(answer.body, "POST /work body=abc header=seen q=\xc3\xa9 x state=fresh "
-                                         "id=job-1");
+                                         "id=call-1");
         assert_non_null(strstr(answer.head, "x-worker: yes\r\n"));
-        assert_non_null(strstr(answer.head, "x-request-id: job-1\r\n"));
+        assert_non_null(strstr(answer.head, "x-request-id: call-1\r\n"));
         assert_non_null(strstr(answer.head, "x-content-type-options: nosniff\r\n"));
         answer_done(&answer);
         peer_ask(&peer, POST("/silent", "0", ""), 500, "no-answer");
@@ -96,7 +96,7 @@ static int64_t fake_realtime(void *ctx)
         return 0;
 }
 
-static void a_job_that_waited_too_long_is_503(void **state)
+static void a_call_that_waited_too_long_is_503(void **state)
 {
         static const struct mu_clock clock = {fake_monotonic, fake_realtime, NULL};
         struct peer first, second;
@@ -205,7 +205,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(runs_on_a_worker_with_a_copy),
                 T(a_full_queue_is_503_and_the_data_plane_goes_on),
-                T(a_job_that_waited_too_long_is_503),
+                T(a_call_that_waited_too_long_is_503),
                 T(results_for_clients_that_left_are_dropped),
                 T(a_worker_without_its_state_tries_again),
                 T(stop_answers_what_is_queued),
