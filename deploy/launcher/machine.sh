@@ -15,8 +15,8 @@ packages_test=(
         clang libclang-rt-14-dev # libFuzzer
         libck-dev wrk            # benchmarks: rival of our ring, load on plain h2o
         openssl                  # certificates of the tests' own
-        python3 python3-pytest python3-psycopg2 python3-requests python3-websockets
-        procps iproute2
+        python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-requests python3-websockets
+        procps iproute2 e2fsprogs
 )
 
 check_system()

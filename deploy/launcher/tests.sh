@@ -64,11 +64,13 @@ run_pytest()
         local kind=$1 preset=$2 file=$3
         shift 3
         cd "$root"
+        # Files side by side, one more than cores: the tests mostly wait, each for a daemon of its own.
         # A report of a sanitizer must be seen even where the test would not notice the daemon's end.
         local report=log_path=$logs/sanitizer-$preset
         ASAN_OPTIONS=$report UBSAN_OPTIONS=$report:print_stacktrace=1 TSAN_OPTIONS=$report \
                 MUSTER_TEST_BIN=$root/build/$preset/bin PYTHONDONTWRITEBYTECODE=1 \
-                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider --junitxml "$file" "tests/$kind" "$@"
+                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n "$((jobs + 1))" --dist loadfile \
+                --junitxml "$file" "tests/$kind" "$@"
 }
 
 # pytest_part KIND PRESET [pytest option...]
