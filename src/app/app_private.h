@@ -60,6 +60,8 @@ struct mu_app {
         /* Bring-up: database reachable → migrations → device list → writers → jobs. */
         pthread_t bring_up_thread;
         bool bring_up_started;
+        char told[512]; /* what bring-up said last about the database */
+        unsigned told_tries;
         pthread_mutex_t lock;
         pthread_cond_t changed;
         bool stopping;      /* under lock */

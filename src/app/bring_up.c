@@ -6,6 +6,7 @@
  * (a changed migration, a database that is too old) ends the daemon.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -26,6 +27,7 @@
 
 enum {
         RETRY_MS = 1000,
+        TELL_TRIES = 60,
         PARTITION_DAYS_AHEAD = 7,
         ACQUIRE_MS = 5000,
 };
@@ -72,6 +74,16 @@ static int make_partitions(struct mu_app *app, struct mu_pg *pg)
                                     NULL);
 }
 
+/* An outage is told when it begins, when its reason changes, and once a minute. */
+static bool worth_telling(struct mu_app *app, const char *sentence)
+{
+        if (strcmp(sentence, app->told) != 0) {
+                (void)snprintf(app->told, sizeof(app->told), "%s", sentence);
+                app->told_tries = 0;
+        }
+        return app->told_tries++ % TELL_TRIES == 0;
+}
+
 /* Whether trying again can't help. */
 static bool is_final(int error)
 {
@@ -90,7 +102,8 @@ static int prepare_database(struct mu_app *app)
         struct mu_pg *pg;
 
         if (mu_database_acquire(app->database, ACQUIRE_MS, &pg, &error) < 0) {
-                mu_log(MU_LOG_WARNING, "database.away", MU_LOG_STR("detail", error.text));
+                if (worth_telling(app, error.text))
+                        mu_log(MU_LOG_WARNING, "database.away", MU_LOG_STR("detail", error.text));
                 return -EAGAIN;
         }
         mu_database_release(app->database, pg);
@@ -119,9 +132,12 @@ out:
                 die(app, code, "database.unusable", error.text);
                 return code;
         }
-        mu_log(MU_LOG_WARNING, "database.not_ready", MU_LOG_STR("detail", error.text));
+        if (worth_telling(app, error.text))
+                mu_log(MU_LOG_WARNING, "database.not_ready", MU_LOG_STR("detail", error.text));
         return -EAGAIN;
 }
+
+#define IN_USE "Another musterd uses this database; waiting for it to let go."
 
 /* Two daemons on one database would replay into each other's checkpoints and give out ids twice.
  * The lock lives as long as its connection, which nobody else uses. 0, or -EAGAIN. */
@@ -134,10 +150,8 @@ static int take_instance(struct mu_app *app)
                 code = mu_advisory_lock_try(app->instance, MU_LOCK_INSTANCE, &taken);
         if (taken)
                 return 0;
-        if (code == 0)
-                mu_log(MU_LOG_WARNING, "database.in_use",
-                       MU_LOG_STR("detail", "Another musterd uses this database; waiting for it to "
-                                            "let go."));
+        if (code == 0 && worth_telling(app, IN_USE))
+                mu_log(MU_LOG_WARNING, "database.in_use", MU_LOG_STR("detail", IN_USE));
         mu_database_release(app->database, app->instance);
         app->instance = NULL;
         return -EAGAIN;
