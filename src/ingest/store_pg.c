@@ -71,7 +71,7 @@ struct store_pg {
         char journal_hex[33];
         struct mu_status_array statuses;
         uint32_t status_type_oid;
-        bool has_row_stage; /* this session's temporary tables: made when first needed */
+        bool has_row_stage; /* temporary tables of the connection: made when first needed */
         bool has_reject_stage;
         struct script script;
         uint8_t send[SEND_BYTES + MU_COPY_ROW_BYTES_MAX];
