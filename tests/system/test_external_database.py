@@ -115,7 +115,8 @@ def test_stop_and_start_mid_flood(external, postgres_server):
     fleet.wait_acknowledged(30000)  # past the tail in memory
     flat = external.rss_bytes()
     fleet.wait_acknowledged(60000, deadline_s=120)
-    assert external.rss_bytes() < flat + 4 * MIB, "memory does not grow with the backlog"
+    assert (external.has_sanitizer()  # whose shadow memory grows by itself
+            or external.rss_bytes() < flat + 4 * MIB), "memory does not grow with the backlog"
     ready = external.ready()
     assert ready["degraded"] == ["database"] and ready["backlog"]["records"] > 60000
     assert ready["backlog"]["oldest_s"] >= 1
