@@ -73,6 +73,15 @@ class Holding:
         return self.appliance.log_events("journal.opened")[-1]
 
 
+def groups_of_newest(journal):
+    """Groups in the newest segment that holds any."""
+    for path in reversed(journal_file.used_segments(journal)):
+        blocks = {frame.group_block for frame in journal_file.frames(path)}
+        if blocks:
+            return len(blocks)
+    return 0
+
+
 def make_holding(bin_dir, scratch):
     server = PostgresServer(scratch / "server")
     appliance = Appliance(bin_dir, scratch / "data", options=["--journal-segment", "1MiB"],
@@ -87,6 +96,10 @@ def make_holding(bin_dir, scratch):
     fleet.start(appliance)
     fleet.wait_acknowledged(30000)  # several segments
     fleet.stop()
+    while groups_of_newest(appliance.data_dir / "journal") < 4:  # it has only just begun
+        fleet.start(appliance)
+        fleet.wait_acknowledged(200)
+        fleet.stop()
     appliance.kill()
     server.start()
     checkpoint = server.sql("SELECT max(seq) FROM ingest_checkpoint")[0][0]
