@@ -283,8 +283,9 @@ static bool read_signals(struct mu_app *app)
         struct signalfd_siginfo info;
         bool stop = false;
 
-        while (read(app->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-                stop = handle_signal(app, info.ssi_signo) || stop;
+        /* Not past the one that asks to stop: a second one asks to hurry. */
+        while (!stop && read(app->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+                stop = handle_signal(app, info.ssi_signo);
         return stop;
 }
 

@@ -431,7 +431,7 @@ def test_a_client_that_never_reads(daemon):
         except (OSError, socket.timeout):
             pass
         raws.append(raw)
-    wait_until(lambda: open_connections(daemon) == 0, "the deaf to be cut off")
+    wait_until(lambda: open_connections(daemon) == 0, "the deaf to be cut off", deadline_s=240)
     assert daemon.has_sanitizer() or daemon.rss_bytes() < before + 32 * MIB
     for raw in raws:
         raw.socket.close()
