@@ -41,7 +41,7 @@ struct mu_journal_config {
         uint64_t capacity_bytes;     /* most the directory may hold; 0: design §3's default */
         uint64_t tail_bytes;         /* memory for the tail; 32 MiB */
         uint32_t group_bytes_max;    /* most one group may hold; 256 KiB */
-        uint32_t linger_us;          /* most a group may wait to fill a block under load; 5000 */
+        uint32_t linger_us;          /* most a group may wait for more records under load; 2000 */
         uint64_t keep_covered_s;     /* 24 h */
         uint64_t keep_covered_bytes; /* 2 GiB */
         uint64_t sequence_min;       /* next sequence is above this too (the checkpoint) */
