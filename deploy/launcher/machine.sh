@@ -9,13 +9,14 @@ packages_build=(
         libwslay-dev zlib1g-dev libyaml-dev         # for h2o
         liburing-dev libjemalloc-dev libpq-dev      # journal, allocator, database
         libjansson-dev libsimdjson-dev libinih-dev  # JSON, configuration
+        libcurl4-openssl-dev libcrypt-dev           # outgoing HTTP and mail, bcrypt
         libcmocka-dev                               # unit tests are configured with the rest
 )
 packages_test=(
         clang libclang-rt-14-dev # libFuzzer
         libck-dev wrk            # benchmarks: rival of our ring, load on plain h2o
         openssl                  # certificates of the tests' own
-        python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-requests python3-websockets
+        python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-requests python3-websockets python3-aiosmtpd
         procps iproute2 e2fsprogs
 )
 
