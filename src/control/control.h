@@ -29,6 +29,13 @@ struct mu_call;
 struct mu_pg;
 struct mu_secrets;
 
+/* What features keep for as long as the daemon runs; each has a header of its own. */
+struct mu_bus;        /* base/bus.h: changes, for whoever watches live */
+struct mu_dispatcher; /* command/dispatcher.h: brings commands to devices */
+struct mu_guard;      /* guard.h: limits, idempotency, security events */
+struct mu_mail;       /* outbound/smtp.h; NULL: not configured */
+struct mu_ws_tickets; /* account/ws_ticket.h */
+
 struct mu_control_config {
         struct mu_database *database;
         struct mu_device_table *devices;
@@ -37,6 +44,9 @@ struct mu_control_config {
         struct mu_metrics *metrics;
         const struct mu_clock *clock;
         uint32_t heartbeat_interval_s;
+        struct mu_bus *bus;
+        struct mu_dispatcher *dispatcher;
+        struct mu_mail *mail;
         const uint8_t *journal_id; /* 16 bytes */
         /* A journal sequence that no record accepted before the call lies above. Blocks for
          * moments; -ETIMEDOUT when the journal does not move. */
@@ -48,6 +58,8 @@ struct mu_control_config {
 
 struct mu_control {
         struct mu_control_config config;
+        struct mu_guard *guard;
+        struct mu_ws_tickets *ws_tickets;
         _Atomic uint64_t registered_new;
         _Atomic uint64_t registered_again;
         _Atomic uint64_t registrations_refused;
