@@ -34,6 +34,8 @@ struct mu_loop;
 struct mu_router;
 struct mu_offload;
 struct mu_tls;
+struct mu_proxies;
+struct mu_origins;
 
 enum mu_loop_limits {
         MU_LOOPS_MAX = 64,
@@ -60,6 +62,8 @@ struct mu_server_config {
         struct mu_offload *control; /* for MU_ROUTE_CONTROL routes; NULL when there are none */
         struct mu_offload *probe;   /* for MU_ROUTE_PROBE routes; NULL when there are none */
         const char *server_name;    /* the Server header; NULL: none */
+        const struct mu_proxies *trusted_proxies; /* proxy.h; NULL: X-Forwarded-* is ignored */
+        const struct mu_origins *cors_origins;    /* origin.h; NULL: this origin's pages only */
 };
 
 /* Filled with what the daemon uses when nothing is configured. */

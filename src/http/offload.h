@@ -9,6 +9,10 @@
  * moment. Queue full or waited longer than the deadline: 503 with Retry-After, work is not called.
  * A handler that returns without a reply is answered 500.
  *
+ * Streams    A reply of any length in flat memory: begin, write, end. A write waits while
+ *            MU_STREAM_WINDOW_BYTES are on their way. The client sees a whole transfer only after
+ *            end: a handler that returns before it breaks the connection off.
+ *
  * Units      *_ms; queue: calls.
  * Threads    create, start, stop, destroy: one thread. mu_call_*: the worker that runs the call.
  * Ownership  A call's slices live until work returns. The pool owns threads and states.
@@ -30,10 +34,12 @@
 
 struct mu_offload;
 struct mu_call;
+struct mu_cookie;
 
 enum mu_offload_limits {
         MU_OFFLOAD_WORKERS_MAX = 64,
         MU_OFFLOAD_QUEUE_MAX = 4096,
+        MU_STREAM_WINDOW_BYTES = 256 * 1024,
 };
 
 struct mu_offload_config {
@@ -81,6 +87,7 @@ struct mu_address mu_call_address(const struct mu_call *call);
 const char *mu_call_request_id(const struct mu_call *call);
 struct mu_slice mu_call_param(struct mu_call *call, const char *name);
 struct mu_slice mu_call_query_param(struct mu_call *call, const char *name);
+struct mu_slice mu_call_cookie(const struct mu_call *call, const char *name); /* cookie.h */
 
 /* ---- and its answer: the last one stands ---- */
 
@@ -98,6 +105,30 @@ void mu_call_problem(struct mu_call *call, int status, const char *slug, const c
 void mu_call_problem_retry(struct mu_call *call, int status, const char *slug,
                            uint32_t retry_after_s, const char *format, ...) MU_PRINTF(5, 6);
 void mu_call_reply_header(struct mu_call *call, const char *name, const char *value);
+/* One more Set-Cookie. */
+void mu_call_set_cookie(struct mu_call *call, const struct mu_cookie *cookie);
 bool mu_call_replied(const struct mu_call *call);
+
+/* What stands so far, for a guard around handlers. */
+int mu_call_status(const struct mu_call *call);                  /* 0: no reply yet */
+const char *mu_call_reply_type(const struct mu_call *call);      /* NULL: none */
+struct mu_slice mu_call_reply_bytes(const struct mu_call *call); /* data NULL: no body */
+/* Forgets reply and reply headers. Not once a stream has begun. */
+void mu_call_clear_reply(struct mu_call *call);
+
+/* ---- or a streamed one ---- */
+
+/* Once, with the headers set so far; a reply set before is forgotten. type: a literal. 0, -EPIPE:
+ * the client has gone, -ENOMEM. */
+MU_MUST_CHECK
+int mu_call_stream_begin(struct mu_call *call, int status, const char *type);
+/* Copies; blocks while the window is full. 0, -EPIPE: the client has gone, -ETIMEDOUT: it took
+ * nothing for the server's write timeout, -ENOMEM. After an error the stream is broken: return. */
+MU_MUST_CHECK
+int mu_call_stream_write(struct mu_call *call, const void *data, size_t bytes);
+/* The transfer is whole. 0, or as write. */
+MU_MUST_CHECK
+int mu_call_stream_end(struct mu_call *call);
+bool mu_call_streaming(const struct mu_call *call); /* begun */
 
 #endif

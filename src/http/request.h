@@ -50,6 +50,7 @@ struct mu_slice mu_request_path(const struct mu_request *request);  /* as sent, 
 struct mu_slice mu_request_query(const struct mu_request *request); /* behind '?', as sent */
 const struct mu_route *mu_request_route(const struct mu_request *request);
 struct mu_loop *mu_request_loop(const struct mu_request *request);
+/* Behind a trusted proxy (proxy.h), this and the address are the client's, not the proxy's. */
 bool mu_request_is_tls(const struct mu_request *request);
 /* Wall clock, us: when the loop woke up for it. */
 int64_t mu_request_received_at_us(const struct mu_request *request);
@@ -61,6 +62,7 @@ struct mu_slice mu_request_bearer(const struct mu_request *request);
 /* True when the media type is type ("application/json"), whatever its parameters. */
 bool mu_request_content_type_is(const struct mu_request *request, const char *type);
 struct mu_address mu_request_address(const struct mu_request *request);
+struct mu_slice mu_request_cookie(const struct mu_request *request, const char *name);
 /* NUL-terminated. */
 const char *mu_request_id(struct mu_request *request);
 

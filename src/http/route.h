@@ -39,6 +39,8 @@ enum mu_route_flag {
         MU_ROUTE_DATA_PLANE = 1u << 0, /* on the loop, tried first, replies without extra headers */
         MU_ROUTE_CONTROL = 1u << 1,    /* work runs on a control worker */
         MU_ROUTE_PROBE = 1u << 2,      /* work runs on the probe worker, never behind PostgreSQL */
+        MU_ROUTE_WEBSOCKET = 1u << 3,  /* GET, on the loop: handle accepts (websocket.h) */
+        MU_ROUTE_ANY_ORIGIN = 1u << 4, /* with WEBSOCKET: whatever page asks */
 };
 
 /* Who may call: a hint for documentation and tests; the handler does the check. */
