@@ -12,7 +12,7 @@
  * Units      *_ms.
  * Threads    create, destroy: one, create before outbound's start, destroy after its stop. submit:
  *            any. done: the outbound thread; it must not block, and may submit.
- * Ownership  submit copies. The outbound is lent and outlives the mail.
+ * Ownership  submit copies. The outbound is lent and outlives the mailer.
  * Errors     negative errno and, from create, a sentence. An accepted message gets exactly one
  * done.
  */
@@ -24,7 +24,7 @@
 #include "muster/compiler.h"
 #include "outbound/outbound.h"
 
-struct mu_mail;
+struct mu_mailer;
 
 enum mu_mail_limits {
         MU_MAIL_ADDRESS_BYTES_MAX = 254,
@@ -32,7 +32,7 @@ enum mu_mail_limits {
         MU_MAIL_BODY_BYTES_MAX = 256 * 1024,
 };
 
-struct mu_mail_config {
+struct mu_mailer_config {
         struct mu_outbound *outbound;
         const char *url;           /* smtp://host:587 (STARTTLS) or smtps://host:465 */
         const char *user;          /* NULL or "": no login */
@@ -71,14 +71,15 @@ struct mu_mail_message {
 
 /* error: MU_OUTBOUND_ERROR_BYTES. Reads the password file. */
 MU_MUST_CHECK
-int mu_mail_create(const struct mu_mail_config *config, struct mu_mail **ret_mail, char *error);
-void mu_mail_destroy(struct mu_mail *mail); /* NULL is a no-op */
+int mu_mailer_create(const struct mu_mailer_config *config, struct mu_mailer **ret_mailer,
+                     char *error);
+void mu_mailer_destroy(struct mu_mailer *mailer); /* NULL is a no-op */
 
 /* -EINVAL: not an address, a line break or other control character in address or subject, not
  * UTF-8; -E2BIG; -EAGAIN: too many in hand, counted; -ESHUTDOWN; -ENOMEM. */
 MU_MUST_CHECK
-int mu_mail_submit(struct mu_mail *mail, const struct mu_mail_message *message, mu_mail_done *done,
-                   void *ctx);
+int mu_mail_submit(struct mu_mailer *mailer, const struct mu_mail_message *message,
+                   mu_mail_done *done, void *ctx);
 
 /* May this be written to? For checking what a person enters: 0 or -EINVAL. */
 MU_MUST_CHECK
