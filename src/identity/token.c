@@ -26,18 +26,28 @@ static unsigned divide(uint8_t number[MU_DIGEST_BYTES], unsigned divisor)
         return remainder;
 }
 
-int mu_token_generate(const char *prefix, char ret_token[MU_TOKEN_BYTES])
+void mu_token_from_bits(const char *prefix, const uint8_t bits[MU_DIGEST_BYTES],
+                        char ret_token[MU_TOKEN_BYTES])
 {
         uint8_t number[MU_DIGEST_BYTES];
 
         MU_ASSERT(strlen(prefix) == 3);
-        if (RAND_bytes(number, sizeof(number)) != 1)
-                return -EIO;
+        memcpy(number, bits, sizeof(number));
         memcpy(ret_token, prefix, 3);
         for (size_t at = MU_TOKEN_CHARS; at > 3; at--)
                 ret_token[at - 1] = base62[divide(number, 62)];
         ret_token[MU_TOKEN_CHARS] = '\0';
         OPENSSL_cleanse(number, sizeof(number));
+}
+
+int mu_token_generate(const char *prefix, char ret_token[MU_TOKEN_BYTES])
+{
+        uint8_t bits[MU_DIGEST_BYTES];
+
+        if (RAND_bytes(bits, sizeof(bits)) != 1)
+                return -EIO;
+        mu_token_from_bits(prefix, bits, ret_token);
+        OPENSSL_cleanse(bits, sizeof(bits));
         return 0;
 }
 

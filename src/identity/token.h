@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * token.h - device tokens and their digests.
+ * token.h - tokens and their digests.
  *
- * A token is "mu_" and 256 random bits in base62. Only its SHA-256 is ever stored: a secret of 256
- * random bits needs no slow hash (design §4).
+ * A token is a prefix and 256 random bits in base62. Only its SHA-256 is ever stored: a secret of
+ * 256 random bits needs no slow hash (design §4).
+ *
+ *   mu_ device   me_ enrolment   mp_ operator's API   mr_ refresh   mx_ password reset   mt_ ticket
  *
  * Units      bytes.
  * Threads    any.
@@ -29,9 +31,12 @@ struct mu_digest {
         uint8_t bytes[MU_DIGEST_BYTES];
 };
 
-/* A new token, NUL-terminated. prefix: three characters, "mu_" for devices, "me_" for enrolment. */
+/* A new token, NUL-terminated. prefix: three characters, from the table above. */
 MU_MUST_CHECK
 int mu_token_generate(const char *prefix, char ret_token[MU_TOKEN_BYTES]);
+/* The token that these 256 bits, secret and random, are. */
+void mu_token_from_bits(const char *prefix, const uint8_t bits[MU_DIGEST_BYTES],
+                        char ret_token[MU_TOKEN_BYTES]);
 
 void mu_token_digest(const char *token, size_t token_chars, struct mu_digest *ret_digest);
 

@@ -53,6 +53,20 @@ static void random_all_over(void **state)
         assert_false(seen[3][61]);
 }
 
+static void from_bits(void **state)
+{
+        uint8_t bits[MU_DIGEST_BYTES] = {0};
+        char token[MU_TOKEN_BYTES];
+
+        (void)state;
+        mu_token_from_bits("mr_", bits, token);
+        assert_string_equal(token, "mr_0000000000000000000000000000000000000000000");
+        bits[30] = 1; /* 256 = 4 * 62 + 8 */
+        mu_token_from_bits("mr_", bits, token);
+        assert_string_equal(token, "mr_0000000000000000000000000000000000000000048");
+        assert_int_equal(bits[30], 1);
+}
+
 static void digest(void **state)
 {
         /* FIPS 180-2, appendix B.1. */
@@ -80,6 +94,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(shape),
                 cmocka_unit_test(random_all_over),
+                cmocka_unit_test(from_bits),
                 cmocka_unit_test(digest),
         };
 
