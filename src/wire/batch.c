@@ -159,7 +159,7 @@ static int refuse_item(struct mu_decoder *decoder, uint32_t number, const struct
 
         (void)snprintf(decoder->field_text, sizeof(decoder->field_text), "heartbeats[%u]%s%s",
                        (unsigned)number, known ? "." : "",
-                       known ? mu_fields[item->field].name : "");
+                       known ? mu_wire_fields[item->field].name : "");
         return mu_decoder_refuse(item->reason, decoder->field_text, ret_problem);
 }
 

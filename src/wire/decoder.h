@@ -31,7 +31,7 @@ struct mu_item {
         uint32_t record_offset;
         uint32_t invalid;
         enum mu_wire_reason reason; /* MU_REASON_NONE: a good one */
-        uint32_t field; /* of mu_fields, for the problem; MU_FIELD_INDEX_UNKNOWN: none */
+        uint32_t field; /* of mu_wire_fields, for the problem; MU_FIELD_INDEX_UNKNOWN: none */
 };
 
 /* The heartbeat that is being decoded. Reset by mu_object_decode. */
@@ -40,7 +40,7 @@ struct mu_object {
         struct mu_item *item;
         struct mu_json_slice strings[MU_STRING_COUNT];
         struct mu_json_sink extra;
-        uint32_t seen; /* bit per index of mu_fields */
+        uint32_t seen; /* bit per index of mu_wire_fields */
         uint32_t unknown_count;
         uint32_t doubled; /* of unknown_keys, when that is the problem */
         uint32_t unknown_hashes[MU_JSON_KEYS_MAX];

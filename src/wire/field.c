@@ -30,7 +30,7 @@
                 .name = key, .kind = of_kind                                                       \
         }
 
-const struct mu_field mu_fields[MU_FIELD_INDEX_UNKNOWN] = {
+const struct mu_wire_field mu_wire_fields[MU_FIELD_INDEX_UNKNOWN] = {
         [AT(MU_FIELD_BATTERY)] = INTEGER("battery", battery_percent, 0, 100),
         [AT(MU_FIELD_CHARGING)] = BOOLEAN("charging", MU_BOOL_CHARGING),
         [AT(MU_FIELD_RAM_FREE)] = INTEGER("ram_free_mb", ram_free_mb, 0, INT32_MAX),
@@ -101,8 +101,8 @@ uint32_t mu_field_find(const char *key, uint32_t key_bytes)
 {
         uint32_t index = candidate(key, key_bytes);
 
-        if (index == MU_FIELD_INDEX_UNKNOWN ||
-            memcmp(mu_fields[index].name, key, key_bytes) != 0) /* same length by construction */
+        if (index == MU_FIELD_INDEX_UNKNOWN || memcmp(mu_wire_fields[index].name, key, key_bytes) !=
+                                                       0) /* same length by construction */
                 return MU_FIELD_INDEX_UNKNOWN;
         return index;
 }
@@ -112,5 +112,5 @@ const char *mu_field_name(enum mu_record_field field)
         uint32_t index = (uint32_t)AT((uint32_t)field);
 
         MU_ASSERT(field != 0 && index < MU_FIELD_COUNT);
-        return mu_fields[index].name;
+        return mu_wire_fields[index].name;
 }

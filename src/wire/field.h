@@ -29,7 +29,7 @@ enum mu_string_slot {
         MU_STRING_COUNT,
 };
 
-struct mu_field {
+struct mu_wire_field {
         const char *name;
         enum mu_field_kind kind;
         uint8_t slot;
@@ -45,7 +45,7 @@ enum mu_field_index {
         MU_FIELD_INDEX_UNKNOWN,
 };
 
-extern const struct mu_field mu_fields[MU_FIELD_INDEX_UNKNOWN];
+extern const struct mu_wire_field mu_wire_fields[MU_FIELD_INDEX_UNKNOWN];
 
 /* The index of a key; MU_FIELD_INDEX_UNKNOWN when it is none of ours. */
 uint32_t mu_field_find(const char *key, uint32_t key_bytes);

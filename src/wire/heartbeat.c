@@ -74,7 +74,7 @@ static const char *problem_field(struct mu_decoder *decoder, const struct mu_ite
         const struct mu_object *object = &decoder->object;
 
         if (item->field != MU_FIELD_INDEX_UNKNOWN)
-                return mu_fields[item->field].name;
+                return mu_wire_fields[item->field].name;
         if (item->reason != MU_REASON_JSON_DUPLICATE_KEY)
                 return NULL;
 

@@ -78,7 +78,7 @@ int mu_decoder_time(struct mu_decoder *decoder, uint32_t depth_max, int64_t *ret
         return MU_VALUE_GOOD;
 }
 
-static int decode_integer(struct mu_decoder *decoder, const struct mu_field *field)
+static int decode_integer(struct mu_decoder *decoder, const struct mu_wire_field *field)
 {
         unsigned char *place = (unsigned char *)decoder->object.record + field->offset;
         struct mu_json_number number;
@@ -99,7 +99,7 @@ static int decode_integer(struct mu_decoder *decoder, const struct mu_field *fie
         return MU_VALUE_GOOD;
 }
 
-static int decode_boolean(struct mu_decoder *decoder, const struct mu_field *field)
+static int decode_boolean(struct mu_decoder *decoder, const struct mu_wire_field *field)
 {
         char first = mu_json_peek(&decoder->cursor);
         int literal;
@@ -114,7 +114,7 @@ static int decode_boolean(struct mu_decoder *decoder, const struct mu_field *fie
         return r;
 }
 
-static int decode_string(struct mu_decoder *decoder, const struct mu_field *field)
+static int decode_string(struct mu_decoder *decoder, const struct mu_wire_field *field)
 {
         struct mu_object *object = &decoder->object;
         struct mu_json_slice slice;
@@ -160,7 +160,7 @@ static int decode_ts(struct mu_decoder *decoder)
 
 static int decode_field(struct mu_decoder *decoder, uint32_t index)
 {
-        const struct mu_field *field = &mu_fields[index];
+        const struct mu_wire_field *field = &mu_wire_fields[index];
         struct mu_object *object = &decoder->object;
         int r;
 

@@ -61,7 +61,7 @@ static bool same_bytes(json_t *value, const char *bytes, size_t count)
                memcmp(json_string_value(value), bytes, count) == 0;
 }
 
-static int64_t our_integer(const struct mu_record *record, const struct mu_field *field)
+static int64_t our_integer(const struct mu_record *record, const struct mu_wire_field *field)
 {
         int64_t value = 0;
 
@@ -70,7 +70,7 @@ static int64_t our_integer(const struct mu_record *record, const struct mu_field
 }
 
 /* Would the field be good if it were judged from jansson's value? */
-static bool good_by_theirs(const struct mu_field *field, json_t *value)
+static bool good_by_theirs(const struct mu_wire_field *field, json_t *value)
 {
         static const char *const networks[] = {"wifi", "cellular", "ethernet", "offline"};
         double real = json_real_value(value);
@@ -103,7 +103,7 @@ static bool same_time(int64_t us, double seconds)
         return fabs((double)us - seconds * 1e6) <= 1.0;
 }
 
-static bool same_value(const struct mu_heartbeat *ours, const struct mu_field *field, json_t *value)
+static bool same_value(const struct mu_heartbeat *ours, const struct mu_wire_field *field, json_t *value)
 {
         static const char *const networks[] = {"wifi", "cellular", "ethernet", "offline"};
         const struct mu_record *record = ours->record;
@@ -137,7 +137,7 @@ static bool same_value(const struct mu_heartbeat *ours, const struct mu_field *f
 
 static void compare_field(const struct both *both, uint32_t index)
 {
-        const struct mu_field *field = &mu_fields[index];
+        const struct mu_wire_field *field = &mu_wire_fields[index];
         json_t *value = json_object_get(both->theirs, field->name);
         bool present = both->ours->record->present >> index & 1;
         bool invalid = both->ours->invalid >> index & 1;
@@ -191,7 +191,7 @@ static void compare(const struct both *both)
         MU_ASSERT(json_is_real(ts));
         MU_ASSERT(both->loose || same_time(both->ours->ts_us, json_real_value(ts)));
         for (uint32_t i = 0; i < MU_FIELD_COUNT; i++)
-                if (mu_fields[i].kind != MU_KIND_NONE)
+                if (mu_wire_fields[i].kind != MU_KIND_NONE)
                         compare_field(both, i);
         compare_extra(both);
 }

@@ -495,7 +495,7 @@ static void test_names(void **state)
         for (uint32_t i = 0; i < MU_FIELD_COUNT; i++) {
                 const char *name = mu_field_name((enum mu_record_field)(1u << i));
 
-                assert_string_equal(name, mu_fields[i].name);
+                assert_string_equal(name, mu_wire_fields[i].name);
                 if ((1u << i) == MU_FIELD_EXTRA)
                         continue;
                 assert_int_equal(mu_field_find(name, (uint32_t)strlen(name)), i);
