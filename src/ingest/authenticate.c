@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "http/auth_failures.h"
-#include "identity/token.h"
+#include "identity/device_access.h"
 #include "ingest/frontend_private.h"
 
 static void refuse(struct mu_frontend *frontend, enum mu_refusal refusal)
@@ -32,68 +32,34 @@ static void refuse_401(struct mu_frontend *frontend, struct mu_request *request,
         mu_reply_problem(request, 401, slug, NULL, "%s", sentence);
 }
 
-static void refuse_later(struct mu_frontend *frontend, struct mu_request *request,
-                         enum mu_refusal refusal, const char *slug, const char *sentence)
-{
-        refuse(frontend, refusal);
-        mu_reply_problem_retry(request, 503, slug, mu_frontend_retry_after_s(frontend, NULL), "%s",
-                               sentence);
-}
-
-/* 410 only on PostgreSQL's word: an agent stops for good on it. */
-static void refuse_deleted(struct mu_frontend *frontend, struct mu_request *request)
-{
-        if (!mu_device_table_authoritative(frontend->shared->devices)) {
-                refuse_later(frontend, request, MU_REFUSAL_TOKEN_UNDECIDED, "starting",
-                             "The device list has not been read from the database yet; try "
-                             "again.");
-                return;
-        }
-        refuse(frontend, MU_REFUSAL_DEVICE_DELETED);
-        mu_reply_problem(request, 410, "device-deleted", NULL,
-                         "This device was deleted; stop sending. To come back it must be enrolled "
-                         "again.");
-}
+/* The refusals that the metrics tell apart are those of device_access.h, in its order. */
+_Static_assert((int)MU_REFUSAL_TOKEN_MISSING == (int)MU_DEVICE_ACCESS_TOKEN_MISSING &&
+                       (int)MU_REFUSAL_DEVICE_DELETING == (int)MU_DEVICE_ACCESS_DEVICE_DELETING,
+               "one refusal, one counter");
 
 struct mu_device *mu_frontend_authenticate(struct mu_frontend *frontend, struct mu_request *request)
 {
-        struct mu_device_table *devices = frontend->shared->devices;
         struct mu_slice token = mu_request_bearer(request);
-        struct mu_digest digest;
+        struct mu_device *device = NULL;
+        enum mu_device_access access =
+                mu_device_identify(frontend->shared->devices, token.data, token.bytes,
+                                   mu_loop_monotonic_ns(frontend->loop) / MU_NS_PER_MS, &device);
 
-        if (!token.data || token.bytes == 0 || token.bytes > MU_TOKEN_CHARS_MAX) {
-                refuse_401(frontend, request, MU_REFUSAL_TOKEN_MISSING, "token-missing",
-                           "Send the device's token as \"Authorization: Bearer mu_...\".");
-                return NULL;
-        }
-        mu_token_digest(token.data, token.bytes, &digest);
-        struct mu_device *device = mu_device_table_resolve(
-                devices, &digest, mu_loop_monotonic_ns(frontend->loop) / MU_NS_PER_MS);
-
-        if (!device && mu_device_table_authoritative(devices)) {
-                refuse_401(frontend, request, MU_REFUSAL_TOKEN_UNKNOWN, "token-unknown",
-                           "No device has this token; keep the queue and try again in 5 minutes, "
-                           "or enrol the device again.");
-                return NULL;
-        }
-        if (!device) {
-                refuse_later(frontend, request, MU_REFUSAL_TOKEN_UNDECIDED, "starting",
-                             "The device list has not been read from the database yet; try "
-                             "again.");
-                return NULL;
-        }
-        switch (mu_device_state(device)) {
-        case MU_DEVICE_LIVE:
-        case MU_DEVICE_QUARANTINED:
+        if (access == MU_DEVICE_ACCESS_GRANTED)
                 return device;
-        case MU_DEVICE_DELETING:
-                refuse_later(frontend, request, MU_REFUSAL_DEVICE_DELETING, "device-deleting",
-                             "This device is being deleted; try again.");
-                return NULL;
-        case MU_DEVICE_DELETED:
-                refuse_deleted(frontend, request);
+        const struct mu_device_refusal *why = mu_device_refusal(access);
+
+        if (why->status == 401) {
+                refuse_401(frontend, request, (enum mu_refusal)access, why->slug, why->sentence);
                 return NULL;
         }
+        refuse(frontend, (enum mu_refusal)access);
+        if (why->status == 503)
+                mu_reply_problem_retry(request, 503, why->slug,
+                                       mu_frontend_retry_after_s(frontend, NULL), "%s",
+                                       why->sentence);
+        else
+                mu_reply_problem(request, why->status, why->slug, NULL, "%s", why->sentence);
         return NULL;
 }
 
