@@ -34,7 +34,7 @@
 enum mu_bus_limits {
         MU_BUS_SLOTS_MAX = 1 << 20,
         MU_BUS_STATUS_STRINGS_BYTES = 72,
-        MU_BUS_STATE_BYTES = 16, /* with NUL */
+        MU_BUS_STATE_BYTES = 24, /* with NUL */
         MU_BUS_TYPE_BYTES = 32,
 };
 
