@@ -8,6 +8,8 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "http/cookie.h"
+#include "http/stream.h"
 
 /* ---- the copy ---- */
 
@@ -123,6 +125,12 @@ void mu_call_destroy(struct mu_call *call)
         free(call);
 }
 
+void mu_call_add_headers(const struct mu_call *call, struct mu_request *request)
+{
+        for (uint32_t i = 0; i < call->reply_header_count; i++)
+                mu_reply_header(request, call->reply_headers[i].name, call->reply_headers[i].value);
+}
+
 static void run_delivery(struct mu_mail *mail, struct mu_loop *loop)
 {
         struct mu_call *call = (struct mu_call *)mail;
@@ -130,9 +138,7 @@ static void run_delivery(struct mu_mail *mail, struct mu_loop *loop)
 
         (void)loop;
         if (request) {
-                for (uint32_t i = 0; i < call->reply_header_count; i++)
-                        mu_reply_header(request, call->reply_headers[i].name,
-                                        call->reply_headers[i].value);
+                mu_call_add_headers(call, request);
                 mu_reply(request, call->status, call->type, call->reply, call->reply_bytes);
         }
         mu_call_destroy(call);
@@ -205,6 +211,11 @@ struct mu_slice mu_call_header(const struct mu_call *call, const char *name)
         return (struct mu_slice){NULL, 0};
 }
 
+struct mu_slice mu_call_cookie(const struct mu_call *call, const char *name)
+{
+        return mu_cookie_find(mu_call_header(call, "cookie"), name);
+}
+
 struct mu_slice mu_call_bearer(const struct mu_call *call)
 {
         return mu_bearer_of(mu_call_header(call, "authorization"));
@@ -253,6 +264,7 @@ struct mu_slice mu_call_query_param(struct mu_call *call, const char *name)
 
 static void out_of_memory(struct mu_call *call)
 {
+        MU_ASSERT(!call->stream);
         forget_reply(call);
         call->status = 503; /* without a body: there is no memory for one */
         call->type = NULL;
@@ -261,6 +273,7 @@ static void out_of_memory(struct mu_call *call)
 void mu_call_reply_owned(struct mu_call *call, int status, const char *type, char *body,
                          size_t bytes)
 {
+        MU_ASSERT(!call->stream); /* the loop reads it, and the client has its beginning already */
         free(call->reply);
         call->reply = body;
         call->reply_bytes = bytes;
@@ -346,6 +359,7 @@ void mu_call_problem_retry(struct mu_call *call, int status, const char *slug,
 void mu_call_reply_header(struct mu_call *call, const char *name, const char *value)
 {
         MU_ASSERT(!strpbrk(value, "\r\n") && call->reply_header_count < MU_REPLY_HEADERS_MAX);
+        MU_ASSERT(!call->stream);
         char *copy = strdup(value);
 
         if (!copy) {
@@ -356,7 +370,74 @@ void mu_call_reply_header(struct mu_call *call, const char *name, const char *va
                 (struct mu_call_reply_header){.name = name, .value = copy};
 }
 
+void mu_call_set_cookie(struct mu_call *call, const struct mu_cookie *cookie)
+{
+        char value[MU_COOKIE_BYTES_MAX];
+
+        if (mu_cookie_format(cookie, value) < 0)
+                mu_call_problem(call, 500, "cookie-too-long", NULL,
+                                "The server made a cookie that is too long: a defect of it.");
+        else
+                mu_call_reply_header(call, "set-cookie", value);
+}
+
 bool mu_call_replied(const struct mu_call *call)
 {
         return call->status != 0;
+}
+
+int mu_call_status(const struct mu_call *call)
+{
+        return call->status;
+}
+
+const char *mu_call_reply_type(const struct mu_call *call)
+{
+        return call->type;
+}
+
+struct mu_slice mu_call_reply_bytes(const struct mu_call *call)
+{
+        return (struct mu_slice){call->reply, call->reply_bytes};
+}
+
+void mu_call_clear_reply(struct mu_call *call)
+{
+        MU_ASSERT(!call->stream);
+        forget_reply(call);
+        call->type = NULL;
+}
+
+/* ---- streaming ---- */
+
+int mu_call_stream_begin(struct mu_call *call, int status, const char *type)
+{
+        /* Another status has no chunks in h2o, and its breaking off would not be seen. */
+        MU_ASSERT(!call->stream && status == 200 && type);
+        mu_call_reply_owned(call, status, type, NULL, 0);
+        return mu_stream_create(call, &call->stream);
+}
+
+int mu_call_stream_write(struct mu_call *call, const void *data, size_t bytes)
+{
+        MU_ASSERT(call->stream);
+        return mu_stream_write(call->stream, data, bytes);
+}
+
+int mu_call_stream_end(struct mu_call *call)
+{
+        MU_ASSERT(call->stream);
+        return mu_stream_end(call->stream);
+}
+
+bool mu_call_streaming(const struct mu_call *call)
+{
+        return call->stream != NULL;
+}
+
+void mu_call_stream_leave(struct mu_call *call)
+{
+        if (call->stream)
+                mu_stream_leave(call->stream);
+        call->stream = NULL;
 }

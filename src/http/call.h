@@ -27,6 +27,8 @@ struct mu_call_decoded {
         char bytes[];
 };
 
+struct mu_stream;
+
 struct mu_call {
         struct mu_mail mail; /* first: run_delivery casts */
         struct mu_call *next;
@@ -60,6 +62,7 @@ struct mu_call {
         size_t reply_bytes;
         struct mu_call_reply_header reply_headers[MU_REPLY_HEADERS_MAX];
         uint32_t reply_header_count;
+        struct mu_stream *stream; /* begun: the rest above is what it began with */
 };
 
 /* NULL: no memory. */
@@ -67,5 +70,9 @@ struct mu_call *mu_call_create(struct mu_request *request);
 void mu_call_destroy(struct mu_call *call); /* NULL is a no-op */
 /* To the loop, which sends the answer if it is still wanted, and frees the call. */
 void mu_call_deliver(struct mu_call *call);
+/* The reply headers set so far. On the loop. */
+void mu_call_add_headers(const struct mu_call *call, struct mu_request *request);
+/* After the handler, before delivery: the stream that it began is over. */
+void mu_call_stream_leave(struct mu_call *call);
 
 #endif

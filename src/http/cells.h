@@ -26,6 +26,18 @@ enum mu_tls_failure {
         MU_TLS_FAILURES,
 };
 
+/* How a WebSocket ended. */
+enum mu_ws_end {
+        MU_WS_END_LOST, /* the connection broke */
+        MU_WS_END_PEER,
+        MU_WS_END_SERVER,
+        MU_WS_END_OVERFLOW, /* 1013: it took too little */
+        MU_WS_END_PROTOCOL, /* the peer broke the rules */
+        MU_WS_END_TIMEOUT,  /* no answer to a ping */
+        MU_WS_END_STALLED,  /* took nothing for the write timeout */
+        MU_WS_ENDS,
+};
+
 struct mu_loop_cells {
         struct mu_cell open;
         struct mu_cell accepted;
@@ -39,6 +51,13 @@ struct mu_loop_cells {
         struct mu_cell tls_full;
         struct mu_cell tls_resumed;
         struct mu_cell tls_failed[MU_TLS_FAILURES];
+        struct mu_cell ws_open;
+        struct mu_cell ws_messages_in;
+        struct mu_cell ws_messages_out;
+        struct mu_cell ws_bytes_in;
+        struct mu_cell ws_bytes_out;
+        struct mu_cell ws_dropped;
+        struct mu_cell ws_closed[MU_WS_ENDS];
         struct mu_histogram *handshake_ns;
         struct mu_route_cells *routes; /* routes, and one more for what matched none */
 };

@@ -44,6 +44,7 @@ static struct mu_connection *take_slot(struct mu_loop *loop)
                 for (size_t i = MU_CONNECTION_CHUNK; i-- > 0;) {
                         chunk->slots[i].loop = loop;
                         chunk->slots[i].request.number = 1; /* 0 is no handle */
+                        chunk->slots[i].ws_number = 1;
                         chunk->slots[i].next = loop->free_connections;
                         loop->free_connections = &chunk->slots[i];
                 }
@@ -118,6 +119,13 @@ static bool evict_idle(struct mu_loop *loop)
         return true;
 }
 
+/* Those that may be between two requests. */
+static uint32_t http_count(const struct mu_loop *loop)
+{
+        return mu_loop_connection_count(loop) -
+               atomic_load_explicit(&loop->ws_count, memory_order_relaxed);
+}
+
 static bool has_idle(struct mu_loop *loop)
 {
         return !h2o_linklist_is_empty(&loop->ctx.http1.idle_timeout._entries);
@@ -130,7 +138,7 @@ static void on_close(void *data)
         struct mu_connection *connection = data;
         struct mu_loop *loop = connection->loop;
 
-        MU_ASSERT(!connection->request.h2o);
+        MU_ASSERT(!connection->request.h2o && !connection->stream);
         h2o_timeout_unlink(&connection->handshake_timer);
         SSL_CTX_free(connection->handshake_ctx);
         connection->handshake_ctx = NULL;
@@ -274,11 +282,10 @@ static struct mu_loop *choose_loop(struct mu_loop *self)
                 return self;
         for (uint32_t i = 0; i < server->config.loop_count; i++) {
                 struct mu_loop *loop = &server->loops[i];
-                uint32_t count = mu_loop_connection_count(loop);
 
-                if (count < mu_loop_connection_count(fewest))
+                if (mu_loop_connection_count(loop) < mu_loop_connection_count(fewest))
                         fewest = loop;
-                if (count > mu_loop_connection_count(most))
+                if (http_count(loop) > http_count(most))
                         most = loop;
         }
         /* At the cap the one that closes an idle connection must have one. */
@@ -490,6 +497,8 @@ void mu_connections_cut(struct mu_loop *loop)
                 next = connection->next;
                 if (connection->state == MU_CONNECTION_HANDSHAKE) {
                         h2o_socket_close(connection->socket);
+                } else if (connection->stream) {
+                        mu_stream_cut(connection->stream);
                 } else if (connection->request.h2o) {
                         mu_reply_close(&connection->request);
                         mu_reply_problem_retry(&connection->request, 503, "stopping", 5,

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "http/hooks.h"
 #include "http/offload.h"
+#include "http/origin.h"
 #include "http/private.h"
 
 static const char no_body[MU_BODY_PADDING_BYTES];
@@ -46,7 +48,7 @@ static void bind_request(struct mu_request *request, struct mu_loop *loop, h2o_r
 }
 
 /* "GET, HEAD, OPTIONS" */
-static void add_allow(struct mu_request *request, uint32_t allowed)
+static void add_methods(struct mu_request *request, const char *name, uint32_t allowed)
 {
         char list[96];
         struct mu_text text;
@@ -59,7 +61,36 @@ static void add_allow(struct mu_request *request, uint32_t allowed)
                         mu_text_add(&text, ", ");
                 mu_text_add(&text, mu_method_name(method));
         }
-        mu_reply_header(request, "allow", list);
+        mu_reply_header(request, name, list);
+}
+
+/* A browser's question whether a page of another origin may send this (CORS preflight). false: not
+ * one, or not about the control plane. */
+static bool answer_preflight(struct mu_request *request, uint32_t allowed)
+{
+        const struct mu_server *server = mu_request_loop(request)->server;
+        struct mu_slice method = mu_request_header(request, "access-control-request-method");
+        struct mu_slice path = mu_request_path(request);
+        struct mu_route_match match;
+
+        if (!server->config.cors_origins || request->method != MU_METHOD_OPTIONS || !method.data)
+                return false;
+        mu_router_match(server->config.router, mu_method_parse(method.data, method.bytes),
+                        path.data, path.bytes, &match);
+        if (match.index == MU_ROUTE_NONE ||
+            (mu_router_at(server->config.router, match.index)->flags & MU_ROUTE_CONTROL) == 0)
+                return false;
+        mu_cors_add(request, server->config.cors_origins);
+        if (mu_origins_contain(server->config.cors_origins, mu_request_header(request, "origin"))) {
+                add_methods(request, "access-control-allow-methods", allowed);
+                mu_reply_header(request, "access-control-allow-headers",
+                                "authorization, content-type, idempotency-key, if-match, "
+                                "if-none-match, x-admin-key, x-request-id");
+                mu_reply_header(request, "access-control-max-age", "600");
+        }
+        add_methods(request, "allow", allowed);
+        mu_reply_empty(request, 204);
+        return true;
 }
 
 static void answer_unrouted(struct mu_request *request, uint32_t allowed)
@@ -71,7 +102,9 @@ static void answer_unrouted(struct mu_request *request, uint32_t allowed)
                                  (int)(path.bytes < 200 ? path.bytes : 200), path.data);
                 return;
         }
-        add_allow(request, allowed);
+        if (answer_preflight(request, allowed))
+                return;
+        add_methods(request, "allow", allowed);
         if (request->method == MU_METHOD_OPTIONS) {
                 mu_reply_empty(request, 204);
                 return;
@@ -99,7 +132,7 @@ static void call_handler(struct mu_request *request, struct mu_loop *loop)
         else if ((route->flags & MU_ROUTE_PROBE) != 0)
                 mu_offload_request(loop->server->config.probe, request, route->work,
                                    request->route_ctx);
-        else
+        else if ((route->flags & MU_ROUTE_WEBSOCKET) == 0 || mu_ws_check_handshake(request))
                 route->handle(request, request->route_ctx);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "http/hooks.h"
 #include "http/private.h"
 
 /* While stopping: how often connections that meanwhile turned idle are closed. */
@@ -290,6 +291,7 @@ static void begin_stop(void *ctx)
                 loop->stopping = true;
                 loop->ctx.shutdown_requested = 1; /* h2o answers with Connection: close from now */
                 mu_loop_listeners_stop(loop);
+                mu_websockets_stop(loop);
         }
         on_stop_tick(loop);
 }
@@ -382,6 +384,15 @@ int mu_loop_run(struct mu_loop *loop)
         return error;
 }
 
+static void init_timeouts(struct mu_loop *loop)
+{
+        const struct mu_server_config *config = &loop->server->config;
+
+        h2o_timeout_init(loop->ctx.loop, &loop->ws_ping_timeout, config->websocket_ping_ms);
+        h2o_timeout_init(loop->ctx.loop, &loop->ws_close_timeout, config->websocket_close_ms);
+        h2o_timeout_init(loop->ctx.loop, &loop->ws_stall_timeout, config->write_timeout_ms);
+}
+
 int mu_loop_init(struct mu_loop *loop, struct mu_server *server, uint32_t index)
 {
         loop->server = server;
@@ -393,6 +404,7 @@ int mu_loop_init(struct mu_loop *loop, struct mu_server *server, uint32_t index)
         pthread_mutex_init(&loop->mail_lock, NULL);
         h2o_context_init(&loop->ctx, h2o_evloop_create(), &server->globalconf);
         loop->accept_ctx = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = server->globalconf.hosts};
+        init_timeouts(loop);
         read_clocks(loop);
         int error = mu_random_secret(&loop->id_seed, sizeof(loop->id_seed));
         if (error)
@@ -422,6 +434,9 @@ void mu_loop_done(struct mu_loop *loop)
         mu_connections_done(loop);
         mu_loop_cells_destroy(loop, mu_router_count(server->config.router) + 1);
         h2o_evloop_t *evloop = loop->ctx.loop;
+        h2o_timeout_dispose(evloop, &loop->ws_ping_timeout);
+        h2o_timeout_dispose(evloop, &loop->ws_close_timeout);
+        h2o_timeout_dispose(evloop, &loop->ws_stall_timeout);
         h2o_context_dispose(&loop->ctx);
         h2o_evloop_destroy(evloop);
         pthread_mutex_destroy(&loop->mail_lock);

@@ -51,6 +51,8 @@ struct mu_server_config {
         uint32_t idle_timeout_ms;       /* between requests, until the next one's first byte */
         uint32_t request_timeout_ms;    /* head and body together, from the first byte */
         uint32_t write_timeout_ms;      /* a reply of which the peer acknowledges nothing more */
+        uint32_t websocket_ping_ms;     /* between pings; the answer's deadline too */
+        uint32_t websocket_close_ms;    /* for the peer's close, before the connection is cut */
         uint32_t body_bytes_max;        /* of any route; 413 above */
         uint64_t body_memory_bytes_max; /* of all bodies above 4 KiB, per loop; 503; 0: no bound */
         uint32_t connections_max;       /* 0: from the descriptor limit */

@@ -207,6 +207,7 @@ static void run_call(struct worker *worker, struct mu_call *call)
                                       "The database can't be reached; try again later.");
         } else {
                 call->work(call, worker->state, call->ctx);
+                mu_call_stream_leave(call);
                 mu_cell_add(&worker->done, 1);
                 mu_histogram_record(worker->run_ns,
                                     mu_clock_monotonic_ns(config->clock) - begin_ns);

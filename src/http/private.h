@@ -26,52 +26,19 @@
 
 #include "base/random.h"
 #include "http/cells.h"
+#include "http/connection.h"
 #include "http/limit.h"
 #include "http/loop.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "http/route.h"
+#include "http/stream.h"
 #include "http/tls.h"
 
 /* A message to a loop; the owner embeds it. run is called once, on the loop (or by destroy). */
 struct mu_mail {
         struct mu_mail *next;
         void (*run)(struct mu_mail *mail, struct mu_loop *loop);
-};
-
-struct mu_request {
-        h2o_req_t *h2o; /* NULL: none in flight, or answered */
-        uint64_t number;
-        uint64_t started_ns;
-        const struct mu_route *route; /* NULL: no route */
-        void *route_ctx;
-        struct mu_route_match *match; /* NULL without parameters */
-        const char *id;               /* NULL until asked for */
-        struct mu_slice body;
-        int64_t received_at_us;
-        uint32_t route_index; /* of the cells */
-        enum mu_method method;
-        bool deferred;
-};
-
-enum mu_connection_state {
-        MU_CONNECTION_FREE,
-        MU_CONNECTION_HANDSHAKE,
-        MU_CONNECTION_OPEN,
-};
-
-struct mu_connection {
-        struct mu_request request;
-        struct mu_loop *loop;
-        struct mu_connection *previous; /* in use: the loop's list; free: next only */
-        struct mu_connection *next;
-        h2o_socket_t *socket;
-        SSL_CTX *handshake_ctx; /* held until the handshake is over */
-        uint64_t accepted_ns;
-        h2o_timeout_entry_t handshake_timer;
-        struct mu_address address;
-        enum mu_connection_state state;
-        bool tls;
 };
 
 struct mu_poll {
@@ -82,13 +49,6 @@ struct mu_poll {
 };
 
 #define MU_LOOP_FDS_MAX 8
-#define MU_CONNECTION_CHUNK 64 /* slots allocated at a time */
-
-struct mu_connection_chunk {
-        struct mu_connection_chunk *next;
-        struct mu_connection slots[MU_CONNECTION_CHUNK];
-};
-
 struct mu_loop_listener {
         struct mu_loop *loop;
         h2o_socket_t *socket; /* NULL: not polled */
@@ -117,6 +77,9 @@ struct mu_loop {
         uint32_t listener_count;
         struct mu_poll polls[MU_LOOP_FDS_MAX];
         uint32_t poll_count;
+        h2o_timeout_t ws_ping_timeout; /* websocket.c */
+        h2o_timeout_t ws_close_timeout;
+        h2o_timeout_t ws_stall_timeout;
         struct mu_timer *retry_accept;
         struct mu_timer *stop_tick;
         uint64_t stop_deadline_ns;
@@ -136,7 +99,9 @@ struct mu_loop {
         bool mail_signalled;
 
         alignas(MU_CACHELINE_BYTES) _Atomic uint32_t
-                connection_count; /* assigned, also in the mail */
+                connection_count;         /* assigned, also in the mail */
+        _Atomic uint32_t ws_count;        /* of them upgraded: never idle */
+        _Atomic uint32_t ws_posted_count; /* in the mail */
 };
 
 struct mu_server {

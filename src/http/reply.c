@@ -7,6 +7,8 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "http/hooks.h"
+#include "http/origin.h"
 #include "http/private.h"
 #include "muster/histogram.h"
 
@@ -17,6 +19,7 @@ static const struct {
         /* The hot ones first. */
         {202, "Accepted"},
         {200, "OK"},
+        {101, "Switching Protocols"},
         {201, "Created"},
         {204, "No Content"},
         {206, "Partial Content"},
@@ -41,6 +44,7 @@ static const struct {
         {416, "Range Not Satisfiable"},
         {422, "Unprocessable Content"},
         {423, "Locked"},
+        {426, "Upgrade Required"},
         {428, "Precondition Required"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
@@ -97,6 +101,36 @@ static bool has_header(const struct mu_request *request, const char *name)
         return mu_headers_find(&request->h2o->res.headers, name, strlen(name)).data != NULL;
 }
 
+/* The pages of listed origins may read replies of the control plane. Whatever the origin, the reply
+ * depends on it. */
+static void add_cors_headers(struct mu_request *request)
+{
+        const struct mu_origins *origins = mu_request_loop(request)->server->config.cors_origins;
+
+        if (!origins || !request->route || (request->route->flags & MU_ROUTE_CONTROL) == 0)
+                return;
+        mu_cors_add(request, origins);
+        if (mu_origins_contain(origins, mu_request_header(request, "origin")))
+                add_header(request, "access-control-expose-headers",
+                           "x-request-id, retry-after, ratelimit, ratelimit-policy, etag, "
+                           "location, content-disposition");
+}
+
+void mu_cors_add(struct mu_request *request, const struct mu_origins *origins)
+{
+        struct mu_slice origin = mu_request_header(request, "origin");
+        h2o_req_t *req = request->h2o;
+
+        add_header(request, "vary", "Origin");
+        if (!mu_origins_contain(origins, origin))
+                return;
+        /* The slice lives as long as the request. */
+        h2o_add_header_by_str(&req->pool, &req->res.headers,
+                              H2O_STRLIT("access-control-allow-origin"), 1, NULL, origin.data,
+                              origin.bytes);
+        add_header(request, "access-control-allow-credentials", "true");
+}
+
 /* For what a browser may show. A page that needs more than nothing sets its own policy. */
 static void add_security_headers(struct mu_request *request)
 {
@@ -110,6 +144,7 @@ static void add_security_headers(struct mu_request *request)
         add_header(request, "referrer-policy", "no-referrer");
         if (mu_request_is_tls(request))
                 add_header(request, "strict-transport-security", "max-age=31536000");
+        add_cors_headers(request);
 }
 
 static bool is_data_plane(const struct mu_request *request)
@@ -158,6 +193,21 @@ void mu_reply(struct mu_request *request, int status, const char *type, const vo
                 add_security_headers(request);
         }
         send_reply(request, status, type, copy);
+}
+
+void mu_reply_stream_head(struct mu_request *request, int status, const char *type)
+{
+        h2o_req_t *req = request->h2o;
+
+        add_header(request, "x-request-id", mu_request_id(request));
+        add_security_headers(request);
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type,
+                       strlen(type));
+        req->res.status = status;
+        req->res.reason = mu_status_text(status);
+        req->res.content_length = SIZE_MAX; /* chunks */
+        if (mu_loop_stopping(mu_request_loop(request)))
+                req->http1_is_persistent = 0;
 }
 
 void mu_reply_json(struct mu_request *request, int status, const char *json, size_t bytes)

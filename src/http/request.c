@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "http/cookie.h"
 #include "http/private.h"
 
 struct mu_slice mu_request_body(const struct mu_request *request)
@@ -45,19 +46,9 @@ struct mu_loop *mu_request_loop(const struct mu_request *request)
         return mu_request_connection(request)->loop;
 }
 
-bool mu_request_is_tls(const struct mu_request *request)
-{
-        return mu_request_connection(request)->tls;
-}
-
 int64_t mu_request_received_at_us(const struct mu_request *request)
 {
         return request->received_at_us;
-}
-
-struct mu_address mu_request_address(const struct mu_request *request)
-{
-        return mu_request_connection(request)->address;
 }
 
 /* h2o has put the names in lower case. */
@@ -88,6 +79,11 @@ struct mu_slice mu_request_header(const struct mu_request *request, const char *
         if (strcmp(name, "host") == 0)
                 return (struct mu_slice){request->h2o->authority.base, request->h2o->authority.len};
         return mu_headers_find(&request->h2o->headers, name, strlen(name));
+}
+
+struct mu_slice mu_request_cookie(const struct mu_request *request, const char *name)
+{
+        return mu_cookie_find(mu_request_header(request, "cookie"), name);
 }
 
 struct mu_slice mu_request_bearer(const struct mu_request *request)

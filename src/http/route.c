@@ -88,6 +88,8 @@ static void check_route(const struct mu_router *router, const struct mu_route *r
         MU_ASSERT(route->path[1] == '\0' || route->path[strlen(route->path) - 1] != '/');
         MU_ASSERT(offloaded ? route->work && !route->handle : route->handle && !route->work);
         MU_ASSERT(!(offloaded && (route->flags & MU_ROUTE_DATA_PLANE) != 0));
+        MU_ASSERT((route->flags & MU_ROUTE_WEBSOCKET) == 0 ||
+                  (!offloaded && method == MU_METHOD_GET));
         for (const char *at = route->path; (at = strchr(at, '{')) != NULL; at++) {
                 MU_ASSERT(at[-1] == '/' && at[1] != '}' && strchr(at, '}'));
                 MU_ASSERT(strchr(at, '}')[1] == '/' || strchr(at, '}')[1] == '\0');

@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "http/private.h"
+#include "http/websocket.h"
 
 void mu_server_config_init(struct mu_server_config *config)
 {
@@ -23,6 +24,8 @@ void mu_server_config_init(struct mu_server_config *config)
                 .idle_timeout_ms = 360000,
                 .request_timeout_ms = 30000, /* 256 KiB over a slow mobile uplink */
                 .write_timeout_ms = 30000,
+                .websocket_ping_ms = MU_WS_PING_MS,
+                .websocket_close_ms = MU_WS_CLOSE_MS,
                 .body_bytes_max = 256 * 1024,
                 .body_memory_bytes_max = 64 * 1024 * 1024, /* 256 of the largest batches at once */
                 .reserved_descriptors = 256,
@@ -80,7 +83,8 @@ static bool config_is_valid(const struct mu_server_config *config)
 {
         return config->loop_count >= 1 && config->loop_count <= MU_LOOPS_MAX && config->router &&
                config->handshake_timeout_ms > 0 && config->idle_timeout_ms > 0 &&
-               config->request_timeout_ms > 0 && config->write_timeout_ms > 0;
+               config->request_timeout_ms > 0 && config->write_timeout_ms > 0 &&
+               config->websocket_ping_ms > 0 && config->websocket_close_ms > 0;
 }
 
 int mu_server_create(const struct mu_server_config *config, struct mu_server **ret_server)

@@ -21,6 +21,13 @@ static const char *const failure_names[MU_TLS_FAILURES] = {
         [MU_TLS_FAILED_OTHER] = "other",
 };
 
+static const char *const end_names[MU_WS_ENDS] = {
+        [MU_WS_END_LOST] = "lost",         [MU_WS_END_PEER] = "peer",
+        [MU_WS_END_SERVER] = "server",     [MU_WS_END_OVERFLOW] = "overflow",
+        [MU_WS_END_PROTOCOL] = "protocol", [MU_WS_END_TIMEOUT] = "timeout",
+        [MU_WS_END_STALLED] = "stalled",
+};
+
 int mu_loop_cells_create(struct mu_loop *loop, uint32_t route_count)
 {
         struct mu_loop_cells *cells = &loop->cells;
@@ -117,6 +124,33 @@ static void register_tls(struct mu_metrics *metrics, const struct mu_loop *loop)
                              cells->handshake_ns, 1e-9, &mu_bounds_latency_s);
 }
 
+static void register_websockets(struct mu_metrics *metrics, const struct mu_loop *loop)
+{
+        const struct mu_loop_cells *cells = &loop->cells;
+        static const char messages[] = "muster_websocket_messages_total";
+        static const char messages_help[] = "WebSocket messages, without control frames.";
+        static const char bytes[] = "muster_websocket_bytes_total";
+        static const char bytes_help[] = "Bytes of WebSocket frames.";
+
+        mu_metrics_gauge(metrics, "muster_websocket_connections", "Open WebSockets.", MU_NO_LABELS,
+                         &cells->ws_open);
+        mu_metrics_counter(metrics, messages, messages_help, MU_LABELS({"direction", "in"}),
+                           &cells->ws_messages_in);
+        mu_metrics_counter(metrics, messages, messages_help, MU_LABELS({"direction", "out"}),
+                           &cells->ws_messages_out);
+        mu_metrics_counter(metrics, bytes, bytes_help, MU_LABELS({"direction", "in"}),
+                           &cells->ws_bytes_in);
+        mu_metrics_counter(metrics, bytes, bytes_help, MU_LABELS({"direction", "out"}),
+                           &cells->ws_bytes_out);
+        mu_metrics_counter(metrics, "muster_websocket_dropped_total",
+                           "Messages refused because the WebSocket's queue was full.", MU_NO_LABELS,
+                           &cells->ws_dropped);
+        for (int i = 0; i < MU_WS_ENDS; i++)
+                mu_metrics_counter(metrics, "muster_websocket_closed_total",
+                                   "WebSockets that ended, by reason.",
+                                   MU_LABELS({"reason", end_names[i]}), &cells->ws_closed[i]);
+}
+
 void mu_server_metrics_register(struct mu_server *server)
 {
         struct mu_metrics *metrics = server->config.metrics;
@@ -125,5 +159,6 @@ void mu_server_metrics_register(struct mu_server *server)
                 register_routes(metrics, server, &server->loops[i]);
                 register_connections(metrics, &server->loops[i]);
                 register_tls(metrics, &server->loops[i]);
+                register_websockets(metrics, &server->loops[i]);
         }
 }
