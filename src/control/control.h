@@ -34,6 +34,7 @@ struct mu_bus;        /* base/bus.h: changes, for whoever watches live */
 struct mu_dispatcher; /* command/dispatcher.h: brings commands to devices */
 struct mu_guard;      /* guard.h: limits, idempotency, security events */
 struct mu_mail;       /* outbound/smtp.h; NULL: not configured */
+struct mu_openapi;    /* openapi/openapi.h */
 struct mu_ws_tickets; /* account/ws_ticket.h */
 
 struct mu_control_config {
@@ -59,6 +60,7 @@ struct mu_control_config {
 struct mu_control {
         struct mu_control_config config;
         struct mu_guard *guard;
+        struct mu_openapi *openapi;
         struct mu_ws_tickets *ws_tickets;
         _Atomic uint64_t registered_new;
         _Atomic uint64_t registered_again;
