@@ -49,3 +49,12 @@ bool mu_clone_observe(struct mu_device *device, const char *boot_id, size_t boot
         atomic_flag_clear_explicit(&device->clone_busy, memory_order_release);
         return clone;
 }
+
+void mu_clone_forget(struct mu_device *device)
+{
+        while (atomic_flag_test_and_set_explicit(&device->clone_busy, memory_order_acquire))
+                ;
+        memset(device->boots, 0, sizeof(device->boots));
+        device->clone_evidence = 0;
+        atomic_flag_clear_explicit(&device->clone_busy, memory_order_release);
+}

@@ -26,5 +26,7 @@ enum mu_clone_limits {
 MU_MUST_CHECK
 bool mu_clone_observe(struct mu_device *device, const char *boot_id, size_t boot_id_bytes,
                       int64_t ts_us, int64_t seq);
+/* Whatever was observed is forgotten: an operator has ended the quarantine. Waits for moments. */
+void mu_clone_forget(struct mu_device *device);
 
 #endif

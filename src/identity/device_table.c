@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/qsbr.h"
 #include "base/weaken.h"
+#include "identity/glance.h"
 
 enum {
         CHUNK_DEVICES = 1024,
@@ -46,6 +47,7 @@ struct mu_device_table {
         /* Under lock. */
         alignas(MU_CACHELINE_BYTES) pthread_mutex_t lock;
         struct mu_qsbr *qsbr;
+        struct mu_names *versions;
         uint64_t slots_used; /* tokens and gone ones */
         /* Unlinked, but there was no memory to retire them: freed with the table. */
         struct slots *kept_slots;
@@ -80,10 +82,12 @@ int mu_device_table_create(struct mu_qsbr *qsbr, struct mu_device_table **ret_ta
         struct mu_device_table *table = aligned_alloc(MU_CACHELINE_BYTES, sizeof(*table));
         struct slots *slots = slots_create(SLOTS_AT_START);
         int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        int error = fd < 0 ? -errno : table && slots ? 0 : -ENOMEM;
+        struct mu_names *versions;
 
-        if (!table || !slots || fd < 0) {
-                int error = fd < 0 ? -errno : -ENOMEM;
-
+        if (error == 0)
+                error = mu_names_create(&versions);
+        if (error < 0) {
                 free(table);
                 free(slots);
                 if (fd >= 0)
@@ -92,6 +96,7 @@ int mu_device_table_create(struct mu_qsbr *qsbr, struct mu_device_table **ret_ta
         }
         memset(table, 0, sizeof(*table));
         table->qsbr = qsbr;
+        table->versions = versions;
         table->eventfd = fd;
         pthread_mutex_init(&table->lock, NULL);
         atomic_init(&table->slots, slots);
@@ -112,6 +117,7 @@ void mu_device_table_destroy(struct mu_device_table *table)
                         free(token);
         }
         free(slots);
+        mu_names_destroy(table->versions);
         while ((slots = table->kept_slots)) {
                 table->kept_slots = slots->kept_next;
                 free(slots);
@@ -235,6 +241,11 @@ uint32_t mu_device_table_count(const struct mu_device_table *table)
 uint32_t mu_device_table_token_count(const struct mu_device_table *table)
 {
         return atomic_load_explicit(&table->token_count, memory_order_relaxed);
+}
+
+struct mu_names *mu_device_table_versions(const struct mu_device_table *table)
+{
+        return table->versions;
 }
 
 struct mu_device *mu_device_table_at(const struct mu_device_table *table, uint32_t index)

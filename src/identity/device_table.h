@@ -30,6 +30,7 @@
 #include "identity/token.h"
 #include "muster/compiler.h"
 
+struct mu_names;
 struct mu_qsbr;
 struct mu_device_table;
 
@@ -71,11 +72,13 @@ struct mu_device {
         _Atomic uint32_t commands_pending;
         _Atomic uint32_t events;
         struct mu_device *event_next; /* owned by whoever holds the device's place on the stack */
+        _Atomic uint64_t glance;      /* glance.h */
 
         alignas(MU_CACHELINE_BYTES) atomic_flag clone_busy;
         _Atomic bool seen; /* has made an authenticated request, ever */
         uint8_t kind;      /* enum mu_device_kind; under the table's lock */
         uint8_t clone_evidence;
+        _Atomic uint32_t received_s;   /* glance.h: newest stored heartbeat; 0: none known */
         struct mu_boot_trace boots[2]; /* [0]: the newest */
         struct mu_token *tokens;       /* newest first; under the table's lock */
 };
@@ -113,6 +116,8 @@ static inline enum mu_device_state mu_device_state(const struct mu_device *devic
 
 uint32_t mu_device_table_count(const struct mu_device_table *table);
 uint32_t mu_device_table_token_count(const struct mu_device_table *table);
+/* The agent versions that devices reported (glance.h). */
+struct mu_names *mu_device_table_versions(const struct mu_device_table *table);
 /* index < count at some earlier moment. */
 struct mu_device *mu_device_table_at(const struct mu_device_table *table, uint32_t index);
 

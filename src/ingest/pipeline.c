@@ -13,11 +13,14 @@
 #include "base/thread.h"
 #include "http/loop.h"
 #include "identity/device_table.h"
+#include "identity/glance.h"
 #include "ingest/dedupe.h"
 #include "ingest/frontend.h"
+#include "ingest/last_status.h"
 #include "ingest/port.h"
 #include "ingest/reader.h"
 #include "ingest/writers.h"
+#include "muster/record.h"
 
 enum {
         WAITING_MAX = 65536, /* records of one frontend between commit and verdict */
@@ -54,6 +57,36 @@ static bool is_deleted(void *context, int64_t device_id)
         const struct mu_device *device = mu_device_table_by_id(pipeline->config.devices, device_id);
 
         return device && mu_device_state(device) == MU_DEVICE_DELETED;
+}
+
+/* Lists order and filter by what stands in memory. */
+static void note_glances(void *context, const struct mu_store_request *request)
+{
+        const struct mu_pipeline *pipeline = context;
+        struct mu_names *versions = mu_device_table_versions(pipeline->config.devices);
+        struct mu_last_status status;
+
+        for (uint32_t at = request->first; mu_last_status_next(request, &at, &status);) {
+                const struct mu_record *record = status.content;
+                struct mu_device *device =
+                        mu_device_table_by_id(pipeline->config.devices, record->device_id);
+                struct mu_record_strings strings;
+
+                if (!device)
+                        continue;
+                mu_record_strings(record, &strings);
+                const struct mu_glance glance = {
+                        .received_s = status.received_at_us / MU_US_PER_S,
+                        .observed_s = record->observed_at_us / MU_US_PER_S,
+                        .battery =
+                                record->present & MU_FIELD_BATTERY ? record->battery_percent : -1,
+                        .network = record->present & MU_FIELD_NETWORK ? record->network : -1,
+                        .version_id = mu_names_id(versions, strings.agent_version,
+                                                  record->agent_version_bytes),
+                };
+
+                mu_glance_note(device, &glance);
+        }
 }
 
 /* ---- metrics ---- */
@@ -229,6 +262,8 @@ int mu_pipeline_store(struct mu_pipeline *pipeline, struct mu_database *database
                 (uint32_t)(config->window.back_us / (MU_S_PER_DAY * MU_US_PER_S));
         writers_config.is_deleted = is_deleted;
         writers_config.is_deleted_context = pipeline;
+        writers_config.stored = note_glances;
+        writers_config.stored_context = pipeline;
         writers_config.note = config->note;
         writers_config.note_context = config->note_context;
         int error = mu_writers_create(&writers_config, &pipeline->writers);

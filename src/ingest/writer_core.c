@@ -470,6 +470,8 @@ static void committed(struct mu_writer_core *core, const struct mu_store_request
 
         answered(core, at_us);
         count_committed(core, request, result);
+        if (core->config.stored)
+                core->config.stored(core->config.stored_context, request);
         core->partition_tries = 0;
         core->batch_conflicts = core->batch_conflicts || result->duplicates > 0;
         core->first += request->count;

@@ -94,6 +94,9 @@ struct mu_writer_config {
         /* Was the device deleted? Then its records are dropped. NULL: none was. */
         bool (*is_deleted)(void *context, int64_t device_id);
         void *is_deleted_context;
+        /* After the commit of what a request holds; not told twice of one. NULL: nobody listens. */
+        void (*stored)(void *context, const struct mu_store_request *request);
+        void *stored_context;
         void (*note)(void *context, const struct mu_writer_note *note); /* NULL: nobody listens */
         void *note_context;
 };

@@ -140,6 +140,8 @@ static int create_writer(struct mu_writers *writers, uint32_t lane, const uint8_
         core.retention_s = config->retention_s;
         core.is_deleted = config->is_deleted;
         core.is_deleted_context = config->is_deleted_context;
+        core.stored = config->stored;
+        core.stored_context = config->stored_context;
         core.note = note;
         core.note_context = writers;
         err = mu_random_secret(&core.random_seed, sizeof(core.random_seed));

@@ -41,6 +41,9 @@ struct mu_writers_config {
         uint32_t statement_timeout_ms; /* the database's; 30,000 */
         bool (*is_deleted)(void *context, int64_t device_id); /* writers' threads; NULL: none */
         void *is_deleted_context;
+        /* A request was committed; writers' threads; NULL: nobody listens. */
+        void (*stored)(void *context, const struct mu_store_request *request);
+        void *stored_context;
         void (*note)(void *context, const struct mu_writer_note *note); /* NULL: nobody listens */
         void *note_context;
 };
