@@ -31,7 +31,9 @@ CREATE TABLE commands (
     device_id          bigint NOT NULL,
     bulk_id            bigint,
     created_at         timestamptz NOT NULL DEFAULT now(),
-    expires_at         timestamptz NOT NULL, -- awaiting_confirmation: to be confirmed before
+    -- when its present state ends by itself: confirmed, received or answered until then
+    expires_at         timestamptz NOT NULL,
+    queued_at          timestamptz,          -- created, or confirmed
     sent_at            timestamptz,          -- first time
     last_sent_at       timestamptz,
     received_at        timestamptz,

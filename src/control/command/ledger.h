@@ -8,8 +8,8 @@
  *            └───────────────┴─────────┴─────────┴──▶ expired
  *
  * Order      A device's commands go out by ascending id, one at a time: a push (WebSocket, FCM)
- *            carries the device's head only, the lowest id that is queued or sent, until it is
- *            received or over. A fetch takes several, as one list in order.
+ *            carries the device's head only, the lowest id that is sent, else that is queued, until
+ *            it is received or over. A fetch takes several, as one list in order.
  * Sending    mark_sent first (committed), then send what it returned: a command that was cancelled
  *            or expired in between is not among them and must not be sent. After a crash a command
  *            that was marked but not sent is sent again; a device treats a known id as a no-op.
@@ -59,6 +59,9 @@ enum mu_command_path {
 
 const char *mu_command_state_name(enum mu_command_state state);
 const char *mu_command_path_name(enum mu_command_path path);
+enum mu_command_state mu_command_state_of(const char *name); /* one that the table knows */
+/* MU_COMMAND_PATH_COUNT: NULL or unknown. */
+enum mu_command_path mu_command_path_of(const char *name);
 
 struct mu_ledger_key {
         int64_t device_id;

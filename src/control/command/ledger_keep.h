@@ -11,15 +11,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/command/command_type.h"
 #include "muster/compiler.h"
 
 struct mu_pg;
 
-/* Ends up to count_max commands whose time is over; the devices touched, each once, the caller's
- * to free(). *ret_count (commands ended) == count_max: there may be more. */
+struct mu_ledger_expired {
+        int64_t *device_ids; /* those touched, each once */
+        size_t device_count;
+        size_t count; /* commands */
+        uint64_t by_type[MU_COMMAND_TYPES_MAX];
+};
+
+/* Ends up to count_max commands whose time is over. As many as count_max: there may be more. */
 MU_MUST_CHECK
-int mu_ledger_expire(struct mu_pg *pg, size_t count_max, int64_t **ret_device_ids,
-                     size_t *ret_device_count, size_t *ret_count);
+int mu_ledger_expire(struct mu_pg *pg, size_t count_max, struct mu_ledger_expired *ret_expired);
+void mu_ledger_expired_done(struct mu_ledger_expired *expired);
 
 /* Everything of these devices that is not received yet is cancelled: they were deleted. In the
  * caller's transaction. */
