@@ -76,6 +76,7 @@ struct mu_outbound_result {
         bool has_retry_after;
         uint32_t retry_after_s; /* RFC 9110 10.2.3, seconds or date */
         uint64_t duration_us;   /* of the transfer, without waiting */
+        int curl_code;          /* libcurl's CURLcode, when failed */
 };
 
 typedef void mu_outbound_done(void *ctx, const struct mu_outbound_result *result);
