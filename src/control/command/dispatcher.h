@@ -21,9 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/command/ledger.h"
 #include "muster/compiler.h"
 
 struct mu_auth_failures;
+struct mu_bus;
 struct mu_clock;
 struct mu_database;
 struct mu_device_table;
@@ -42,6 +44,8 @@ struct mu_dispatcher_config {
         struct mu_bus *bus; /* told of states that change here; NULL: nobody */
         struct mu_metrics *metrics;
         const struct mu_clock *clock;
+        /* The wait before an unacknowledged command is pushed again; it doubles. 0: 30 s. */
+        uint32_t resend_ms;
         /* The database can't be asked, for the log; told once per outage. NULL: nobody. */
         void (*on_trouble)(void *ctx, const char *detail);
         void *ctx;
@@ -66,5 +70,10 @@ int mu_dispatcher_add_routes(struct mu_dispatcher *dispatcher, struct mu_router 
  * no-op. */
 void mu_dispatcher_changed(struct mu_dispatcher *dispatcher, const int64_t *device_ids,
                            size_t count);
+
+/* A command was acknowledged for the first time, by this path: for the metrics. Any thread. NULL: a
+ * no-op. */
+void mu_dispatcher_delivered(struct mu_dispatcher *dispatcher, enum mu_command_path path,
+                             int64_t queued_to_received_us);
 
 #endif
