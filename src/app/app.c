@@ -24,6 +24,7 @@
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
 #include "jobs/scheduler.h"
+#include "outbound/outbound.h"
 #include "pg/cluster.h"
 #include "pg/database.h"
 
@@ -34,6 +35,7 @@ enum {
         CONNECTIONS_STOP_MS = 10000,
         CONTROL_STOP_MS = 10000,
         PROBE_STOP_MS = 1000,
+        OUTBOUND_STOP_MS = 5000,
 };
 
 int mu_app_fail(int code, const char *event, const char *sentence)
@@ -134,6 +136,8 @@ static int start_threads(struct mu_app *app)
 
         if (code == 0)
                 code = mu_keeper_start(app->keeper);
+        if (code == 0)
+                code = mu_outbound_start(app->outbound);
         if (code == 0)
                 code = mu_offload_start(app->control_workers);
         if (code == 0)
@@ -376,6 +380,7 @@ static void drain(struct mu_app *app, const struct hurry *hurry)
         stop_serving(app);
         mu_app_stop_bring_up(app);
         mu_jobs_stop(app->jobs);
+        mu_outbound_stop(app->outbound, atomic_load(&hurry->hurried) ? 0 : OUTBOUND_STOP_MS);
         mu_pipeline_drain(app->pipeline, (uint32_t)deadline_ms, &stored);
         mu_pipeline_status(app->pipeline, &status);
         mu_log_journal_damage(&status.journal, &app->damage);

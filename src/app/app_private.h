@@ -42,6 +42,9 @@ struct mu_app {
         struct mu_keeper *keeper;
         struct mu_pipeline *pipeline;
         struct mu_journal_damage damage; /* as far as the log says */
+        struct mu_outbound *outbound;
+        struct mu_mailer *mail; /* NULL: not configured */
+        struct mu_fcm *fcm;     /* NULL: not configured */
         struct mu_control *control;
         struct mu_offload *control_workers;
         struct mu_offload *probe_worker;

@@ -101,6 +101,28 @@ MU_OPTION(limits, auth_failures, NUMBER, "60", 0, 1000000, false,
           "Failed authentications of one address within a minute before 429; 0: no limit. "
           "Valid device tokens are never limited.")
 
+MU_OPTION(outbound, ca_file, TEXT, "", 0, 4000, false,
+          "Certificate authorities in PEM, trusted for outgoing connections beside the system's.")
+
+MU_OPTION(smtp, url, TEXT, "", 0, 1000, false,
+          "Mail server: smtp://HOST:587 (STARTTLS) or smtps://HOST:465; empty: no mail is sent.")
+MU_OPTION(smtp, user, TEXT, "", 0, 200, false,
+          "User to log in as; empty: no login.")
+MU_OPTION(smtp, password_file, TEXT, "", 0, 4000, false,
+          "File whose first line is the user's password.")
+MU_OPTION(smtp, from, TEXT, "", 0, 400, false,
+          "Sender, such as muster@example.org or Muster <muster@example.org>.")
+MU_OPTION(smtp, starttls, TEXT, "required", 5, 13, false,
+          "required; opportunistic: only without smtp.user; never: only to this machine.")
+
+MU_OPTION(fcm, service_account, TEXT, "", 0, 4000, false,
+          "Key file (JSON) of the Google service account that sends through Firebase Cloud "
+          "Messaging; empty: no commands by FCM.")
+MU_OPTION(fcm, endpoint, TEXT, "https://fcm.googleapis.com", 1, 1000, false,
+          "Where messages are sent; https, or http on this machine for tests.")
+MU_OPTION(fcm, token_uri, TEXT, "", 0, 1000, false,
+          "Where access tokens are fetched; empty: as the key file says.")
+
 MU_OPTION(log, level, TEXT, "info", 4, 7, true,
           "debug, info, warning or error. SIGUSR1 says more, SIGUSR2 less, without a restart.")
 MU_OPTION(log, file, TEXT, "", 0, 4000, false,

@@ -156,3 +156,10 @@ void mu_log_identities(const struct mu_keeper_report *report)
                        MU_LOG_STR("detail", "PostgreSQL lacked identities that the snapshot knows "
                                             "(a restored backup?); they were put back."));
 }
+
+void mu_log_outbound_trouble(void *context, const char *service, const char *detail)
+{
+        (void)context;
+        mu_log(MU_LOG_WARNING, "outbound.trouble", MU_LOG_STR("service", service),
+               MU_LOG_STR("detail", detail));
+}

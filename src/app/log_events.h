@@ -23,6 +23,9 @@ void mu_log_slow_statement(void *context, const char *statement, uint64_t durati
 void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uint64_t duration_us,
                 uint64_t changed, const char *error);
 
+/* A service that mail, FCM or webhooks go to is away or refuses. */
+void mu_log_outbound_trouble(void *context, const char *service, const char *detail);
+
 /* A request of the control plane failed for a reason of ours. */
 void mu_log_request_trouble(void *context, const char *request_id, const char *path,
                             const char *detail);

@@ -25,6 +25,9 @@
 #include "jobs/scheduler.h"
 #include "metrics/host.h"
 #include "metrics/process.h"
+#include "outbound/fcm.h"
+#include "outbound/outbound.h"
+#include "outbound/smtp.h"
 #include "pg/cluster.h"
 #include "pg/database.h"
 #include "pg/query.h"
@@ -85,6 +88,54 @@ static int create_basics(struct mu_app *app)
         (void)snprintf(path, sizeof(path), "%s/secrets", app->config.data_dir);
         code = mu_secrets_open(path, &app->secrets, error);
         return code < 0 ? mu_app_fail(code, "secrets.unusable", error) : 0;
+}
+
+/* ---- what is sent out ---- */
+
+static int create_mail(struct mu_app *app, char *error)
+{
+        const struct mu_config *config = &app->config;
+        const struct mu_mailer_config mail = {
+                .outbound = app->outbound,
+                .url = config->smtp_url,
+                .user = config->smtp_user,
+                .password_file = config->smtp_password_file,
+                .from = config->smtp_from,
+                .starttls = config->smtp_starttls,
+        };
+
+        return *config->smtp_url ? mu_mailer_create(&mail, &app->mail, error) : 0;
+}
+
+static int create_fcm(struct mu_app *app, char *error)
+{
+        const struct mu_config *config = &app->config;
+        const struct mu_fcm_config fcm = {
+                .outbound = app->outbound,
+                .service_account = config->fcm_service_account,
+                .endpoint = config->fcm_endpoint,
+                .token_uri = config->fcm_token_uri,
+        };
+
+        return *config->fcm_service_account ? mu_fcm_create(&fcm, &app->fcm, error) : 0;
+}
+
+static int create_outbound(struct mu_app *app)
+{
+        char error[MU_OUTBOUND_ERROR_BYTES];
+        const struct mu_outbound_config config = {
+                .ca_file = app->config.outbound_ca_file,
+                .clock = app->clock,
+                .metrics = app->metrics,
+                .on_trouble = mu_log_outbound_trouble,
+        };
+        int code = mu_outbound_create(&config, &app->outbound, error);
+
+        if (code == 0)
+                code = create_mail(app, error);
+        if (code == 0)
+                code = create_fcm(app, error);
+        return code < 0 ? mu_app_fail(code, "outbound.unusable", error) : 0;
 }
 
 /* ---- the database ---- */
@@ -468,6 +519,8 @@ int mu_app_create_parts(struct mu_app *app)
         int code = create_basics(app);
 
         if (code == 0)
+                code = create_outbound(app);
+        if (code == 0)
                 code = create_database(app);
         if (code == 0)
                 code = create_pipeline(app);
@@ -496,6 +549,8 @@ int mu_app_create_parts(struct mu_app *app)
 
 void mu_app_destroy_parts(struct mu_app *app)
 {
+        /* Its callbacks may still reach for what goes next. */
+        mu_outbound_stop(app->outbound, 0);
         mu_server_destroy(app->server);
         if (app->pipeline)
                 mu_pipeline_detach(app->pipeline);
@@ -512,6 +567,9 @@ void mu_app_destroy_parts(struct mu_app *app)
         if (app->cluster)
                 mu_cluster_stop(app->cluster);
         mu_cluster_destroy(app->cluster);
+        mu_mailer_destroy(app->mail);
+        mu_fcm_destroy(app->fcm);
+        mu_outbound_destroy(app->outbound);
         mu_secrets_close(app->secrets);
         mu_auth_failures_destroy(app->auth_failures);
         mu_device_table_destroy(app->devices);
