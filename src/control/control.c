@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "control/device/device_api.h"
 #include "control/device/verify_api.h"
+#include "control/endpoint_private.h"
 #include "control/enroll/enrolment_token_api.h"
 #include "control/enroll/register_api.h"
 #include "http/auth_failures.h"
@@ -54,6 +56,12 @@ int mu_control_create(const struct mu_control_config *config, struct mu_control 
         if (!control)
                 return -ENOMEM;
         control->config = *config;
+        int error = mu_endpoint_table_create(control, &control->endpoints);
+
+        if (error < 0) {
+                mu_control_destroy(control);
+                return error;
+        }
         register_counters(control);
         *ret_control = control;
         return 0;
@@ -61,28 +69,45 @@ int mu_control_create(const struct mu_control_config *config, struct mu_control 
 
 void mu_control_destroy(struct mu_control *control)
 {
+        if (!control)
+                return;
+        mu_endpoint_table_destroy(control->endpoints);
         free(control);
+}
+
+/* Every operation of the control plane. */
+static const struct mu_endpoints *const features[] = {
+        &mu_register_endpoints,
+        &mu_enrolment_token_endpoints,
+        &mu_device_endpoints,
+        &mu_verify_endpoints,
+};
+
+size_t mu_endpoint_count(const struct mu_control *control)
+{
+        size_t count = 0;
+
+        (void)control;
+        for (size_t i = 0; i < MU_COUNT_OF(features); i++)
+                count += features[i]->count;
+        return count;
+}
+
+const struct mu_endpoint *mu_endpoint_at(const struct mu_control *control, size_t index)
+{
+        (void)control;
+        for (size_t i = 0; i < MU_COUNT_OF(features); i++) {
+                if (index < features[i]->count)
+                        return &features[i]->rows[index];
+                index -= features[i]->count;
+        }
+        MU_ASSERT(!"no such endpoint");
+        return NULL;
 }
 
 int mu_control_add_routes(struct mu_control *control, struct mu_router *router)
 {
-        static const struct {
-                const struct mu_route *const *routes;
-                const size_t *count;
-        } features[] = {
-                {&mu_register_routes, &mu_register_route_count},
-                {&mu_enrolment_token_routes, &mu_enrolment_token_route_count},
-                {&mu_device_routes, &mu_device_route_count},
-                {&mu_verify_routes, &mu_verify_route_count},
-        };
-
-        for (size_t i = 0; i < MU_COUNT_OF(features); i++) {
-                int error = mu_router_add(router, *features[i].routes, *features[i].count, control);
-
-                if (error < 0)
-                        return error;
-        }
-        return 0;
+        return mu_endpoint_table_add(control->endpoints, router);
 }
 
 /* ---- who may ---- */

@@ -25,6 +25,7 @@ struct mu_clock;
 struct mu_control;
 struct mu_database;
 struct mu_device_table;
+struct mu_endpoint_table;
 struct mu_call;
 struct mu_pg;
 struct mu_secrets;
@@ -59,6 +60,7 @@ struct mu_control_config {
 
 struct mu_control {
         struct mu_control_config config;
+        struct mu_endpoint_table *endpoints; /* endpoint_private.h */
         struct mu_guard *guard;
         struct mu_openapi *openapi;
         struct mu_ws_tickets *ws_tickets;
@@ -66,6 +68,7 @@ struct mu_control {
         _Atomic uint64_t registered_again;
         _Atomic uint64_t registrations_refused;
         _Atomic uint64_t devices_deleted;
+        _Atomic bool glances_loaded; /* device/device_filter.h */
         _Atomic uint64_t old_admin_header;
 };
 
@@ -73,7 +76,7 @@ MU_MUST_CHECK
 int mu_control_create(const struct mu_control_config *config, struct mu_control **ret_control);
 void mu_control_destroy(struct mu_control *control); /* NULL is a no-op */
 
-/* All routes of the control plane; ctx of each is the mu_control. */
+/* All routes of the control plane: control.c's features[]. The control outlives the router. */
 MU_MUST_CHECK
 int mu_control_add_routes(struct mu_control *control, struct mu_router *router);
 

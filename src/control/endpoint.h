@@ -61,7 +61,8 @@ enum mu_endpoint_flag {
         /* No transaction around the handler: it begins and commits itself. No Idempotency-Key. */
         MU_ENDPOINT_OWN_TRANSACTION = 1u << 1,
         MU_ENDPOINT_NO_DATABASE = 1u << 2, /* ask->pg is NULL: answered while PostgreSQL is away */
-        MU_ENDPOINT_RAW_BODY = 1u << 3,    /* the handler reads mu_call_body itself */
+        /* The handler reads mu_call_body itself; body, if given, only documents it. */
+        MU_ENDPOINT_RAW_BODY = 1u << 3,
         /* A GET that changes something or a POST that changes nothing (a search): says which. */
         MU_ENDPOINT_READ_ONLY = 1u << 4,
         MU_ENDPOINT_STREAM = 1u << 5, /* the handler streams its reply (http/offload.h) */

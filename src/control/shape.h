@@ -13,7 +13,8 @@
  * Texts are UTF-8 without NUL and control characters (MU_FIELD_LINES allows newline and tab). An
  * unknown member is refused unless the shape is open. null is absent unless MU_FIELD_NULLABLE.
  *
- * Units      TEXT: characters; LIST: items; INTEGER, NUMBER: the value itself.
+ * Units      TEXT: characters; LIST: items (a TEXT among them: 1..256 characters); INTEGER, NUMBER:
+ *            the value itself.
  * Threads    any. Ownership: shapes are static const; results are jansson references of the caller.
  * Errors     a sentence and the field's path ("devices[3]", "constraints.min_battery").
  */
@@ -77,6 +78,8 @@ enum mu_shape_limits {
         MU_SHAPE_DETAIL_BYTES = 256,
         MU_SHAPE_PATH_BYTES = 128,
         MU_SHAPE_DEPTH_MAX = 16,
+        MU_SHAPE_ITEM_CHARS_MAX = 256,
+        MU_SHAPE_QUERY_PARAMS_MAX = 64,
 };
 
 struct mu_shape_problem {
@@ -86,8 +89,8 @@ struct mu_shape_problem {
         char detail[MU_SHAPE_DETAIL_BYTES];
 };
 
-/* Parses text as JSON (duplicate members refused) and checks it. 0 and *ret_object; -EBADMSG and
- * the problem; -ENOMEM. */
+/* Parses text as JSON (duplicate members refused; empty: {}) and checks it. 0 and *ret_object;
+ * -EBADMSG and the problem; -ENOMEM. */
 MU_MUST_CHECK
 int mu_shape_parse_body(const struct mu_shape *shape, struct mu_slice text, json_t **ret_object,
                         struct mu_shape_problem *ret_problem);

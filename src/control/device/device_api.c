@@ -33,40 +33,39 @@ static void reply(struct mu_call *call, int64_t id, enum mu_delete_outcome outco
         }
 }
 
-static void delete_device(struct mu_call *call, void *state, void *ctx)
+static void delete_device(struct mu_ask *ask)
 {
-        struct mu_control *control = ctx;
-        char address[MU_ADDRESS_TEXT_BYTES];
         enum mu_delete_outcome outcome;
         int64_t id;
 
-        (void)state;
-        if (!mu_control_require_admin_key(control, call) ||
-            !mu_control_id_param(call, "id", "device", &id) ||
-            !mu_control_require_device_list(control, call))
+        if (!mu_ask_id(ask, "id", "device", &id) ||
+            !mu_control_require_device_list(ask->control, ask->call))
                 return;
-        struct mu_pg *pg = mu_control_borrow(control, call);
-
-        if (!pg)
-                return;
-        mu_address_format(mu_call_address(call), address);
-        int error = mu_device_delete(control, pg, id, "admin-key", address, &outcome);
+        int error = mu_device_delete(ask->control, ask->pg, id, ask->actor, ask->address, &outcome);
 
         if (error < 0)
-                mu_control_failed(control, call, pg, error);
+                mu_ask_failed(ask, error);
         else
-                reply(call, id, outcome);
-        mu_control_give_back(control, pg);
+                reply(ask->call, id, outcome);
 }
 
-static const struct mu_route routes[] = {
+static const int DELETE_PROBLEMS[] = {404, 409, 503, 0};
+
+static const struct mu_endpoint rows[] = {
         {.method = "DELETE",
          .path = MU_PATH_DEVICES "/{id}",
-         .work = delete_device,
-         .flags = MU_ROUTE_CONTROL,
-         .auth = MU_AUTH_ADMIN_KEY,
-         .operation_id = "deleteDevice"},
+         .handle = delete_device,
+         .access = MU_ACCESS_OPERATOR,
+         .scope = "devices:delete",
+         /* It begins in memory and must not be undone there by a rollback. */
+         .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_OWN_TRANSACTION,
+         .reply_status = 204,
+         .operation_id = "deleteDevice",
+         .tag = "Devices",
+         .summary = "Delete a device for good",
+         .doc = "Its token is answered 410 from then on; the same hardware registers as a new "
+                "device. Deleting it again is answered 204 too.",
+         .problems = DELETE_PROBLEMS},
 };
 
-const struct mu_route *const mu_device_routes = routes;
-const size_t mu_device_route_count = MU_COUNT_OF(routes);
+const struct mu_endpoints mu_device_endpoints = MU_ENDPOINTS(rows);

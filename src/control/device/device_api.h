@@ -3,11 +3,8 @@
 #ifndef MUSTER_CONTROL_DEVICE_API_H
 #define MUSTER_CONTROL_DEVICE_API_H
 
-#include <stddef.h>
+#include "control/endpoint.h"
 
-#include "http/route.h"
-
-extern const struct mu_route *const mu_device_routes;
-extern const size_t mu_device_route_count;
+extern const struct mu_endpoints mu_device_endpoints;
 
 #endif

@@ -9,11 +9,9 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "control/control.h"
 #include "http/offload.h"
 #include "muster/wire.h"
 #include "pg/query.h"
@@ -51,30 +49,6 @@ static const struct mu_pg_statement BUCKETS_OF_MANY = {
 
 /* ---- GET: the buckets of one device ---- */
 
-/* A decimal query parameter; true when it is well-formed or absent (then *ret_value stands). */
-static bool number_param(struct mu_call *call, const char *name, int64_t least, int64_t most,
-                         int64_t *ret_value)
-{
-        struct mu_slice text = mu_call_query_param(call, name);
-        int64_t value = 0;
-        bool valid = text.bytes > 0 && text.bytes <= 18;
-
-        if (!text.data)
-                return true;
-        for (size_t i = 0; valid && i < text.bytes; i++) {
-                valid = text.data[i] >= '0' && text.data[i] <= '9';
-                value = value * 10 + (text.data[i] - '0');
-        }
-        if (!valid || value < least || value > most) {
-                mu_call_problem(call, 400, "field-value", name,
-                                "%s must be a whole number from %" PRId64 " to %" PRId64 ".", name,
-                                least, most);
-                return false;
-        }
-        *ret_value = value;
-        return true;
-}
-
 static void reply_buckets(struct mu_call *call, int64_t device_id, const struct mu_pg_result *rows,
                           size_t limit)
 {
@@ -94,48 +68,25 @@ static void reply_buckets(struct mu_call *call, int64_t device_id, const struct 
         mu_call_reply_text(call, 200, MU_CONTENT_TYPE_JSON, &text);
 }
 
-static void verify_one(struct mu_call *call, void *state, void *ctx)
+static void verify_one(struct mu_ask *ask)
 {
-        struct mu_control *control = ctx;
-        int64_t device_id = 0;
-        int64_t from_s = 0;
-        int64_t to_s = MU_TS_S_END;
-        int64_t after_s = -1;
-        int64_t limit = BUCKETS_DEFAULT;
+        int64_t device_id = mu_json_id(ask->query, "device_id");
+        int64_t from_s = mu_json_integer(ask->query, "from", 0);
+        int64_t to_s = mu_json_integer(ask->query, "to", MU_TS_S_END);
+        int64_t after_s = mu_json_integer(ask->query, "after", -1);
+        int64_t limit = mu_json_integer(ask->query, "limit", BUCKETS_DEFAULT);
         struct mu_pg_result *rows;
 
-        (void)state;
-        if (!mu_control_require_admin_key(control, call) ||
-            !number_param(call, "device_id", 1, INT64_MAX, &device_id) ||
-            !number_param(call, "from", 0, MU_TS_S_END, &from_s) ||
-            !number_param(call, "to", 0, MU_TS_S_END, &to_s) ||
-            !number_param(call, "after", 0, MU_TS_S_END, &after_s) ||
-            !number_param(call, "limit", 1, BUCKETS_MAX, &limit))
-                return;
-        if (device_id == 0) {
-                mu_call_problem(call, 400, "field-missing", "device_id",
-                                "device_id is missing: say whose heartbeats.");
-                return;
-        }
         if (after_s >= from_s)
                 from_s = after_s + 1;
-        struct mu_pg *pg = mu_control_borrow(control, call);
-
-        if (!pg)
+        if (!mu_ask_query(ask, &BUCKETS_OF_DEVICE,
+                          MU_PG_VALUES(mu_pg_int8(device_id),
+                                       mu_pg_timestamptz(from_s * MU_US_PER_S),
+                                       mu_pg_timestamptz(to_s * MU_US_PER_S), mu_pg_int8(limit)),
+                          &rows))
                 return;
-        int error = mu_pg_query(
-                pg, &BUCKETS_OF_DEVICE,
-                MU_PG_VALUES(mu_pg_int8(device_id), mu_pg_timestamptz(from_s * MU_US_PER_S),
-                             mu_pg_timestamptz(to_s * MU_US_PER_S), mu_pg_int8(limit)),
-                &rows);
-
-        if (error < 0) {
-                mu_control_failed(control, call, pg, error);
-        } else {
-                reply_buckets(call, device_id, rows, (size_t)limit);
-                mu_pg_result_free(rows);
-        }
-        mu_control_give_back(control, pg);
+        reply_buckets(ask->call, device_id, rows, (size_t)limit);
+        mu_pg_result_free(rows);
 }
 
 /* ---- POST: a digest each of up to a thousand ---- */
@@ -304,50 +255,152 @@ static int count_buckets(struct mu_pg *pg, struct asked *asked)
                           on_bucket, asked);
 }
 
-static void verify_many(struct mu_call *call, void *state, void *ctx)
+static void verify_many(struct mu_ask *ask)
 {
-        struct mu_control *control = ctx;
-
-        (void)state;
-        if (!mu_control_require_admin_key(control, call))
-                return;
         struct asked *asked = calloc(1, sizeof(*asked));
 
         if (!asked) {
-                mu_control_failed(control, call, NULL, -ENOMEM);
+                mu_ask_failed(ask, -ENOMEM);
                 return;
         }
-        struct mu_pg *pg = read_asked(call, asked) ? mu_control_borrow(control, call) : NULL;
-
-        if (pg) {
-                int error = count_buckets(pg, asked);
+        if (read_asked(ask->call, asked)) {
+                int error = count_buckets(ask->pg, asked);
 
                 if (error < 0)
-                        mu_control_failed(control, call, pg, error);
+                        mu_ask_failed(ask, error);
                 else
-                        reply_digests(call, asked);
+                        reply_digests(ask->call, asked);
                 /* The longer timeout must not stay on a connection that others get. */
-                mu_pg_disconnect(pg);
-                mu_control_give_back(control, pg);
+                mu_pg_disconnect(ask->pg);
         }
         free(asked);
 }
 
-static const struct mu_route routes[] = {
+/* ---- the table ---- */
+
+static const struct mu_field QUERY_FIELDS[] = {
+        {.name = "device_id",
+         .type = MU_FIELD_ID,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "Whose heartbeats."},
+        {.name = "from",
+         .type = MU_FIELD_INTEGER,
+         .least = 0,
+         .most = MU_TS_S_END,
+         .doc = "Buckets from here on, epoch seconds."},
+        {.name = "to",
+         .type = MU_FIELD_INTEGER,
+         .least = 0,
+         .most = MU_TS_S_END,
+         .doc = "And before this, epoch seconds."},
+        {.name = "after",
+         .type = MU_FIELD_INTEGER,
+         .least = 0,
+         .most = MU_TS_S_END,
+         .doc = "The next_after of the page before."},
+        {.name = "limit",
+         .type = MU_FIELD_INTEGER,
+         .least = 1,
+         .most = BUCKETS_MAX,
+         .doc = "Most buckets in the answer; 10,000 unless said otherwise."},
+};
+static const struct mu_shape QUERY = MU_SHAPE("VerifyQuery", QUERY_FIELDS);
+
+static const struct mu_field BUCKETS_FIELDS[] = {
+        {.name = "device_id", .type = MU_FIELD_ID, .flags = MU_FIELD_REQUIRED, .doc = "Whose."},
+        {.name = "count",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "How many buckets this page has."},
+        {.name = "buckets",
+         .type = MU_FIELD_LIST,
+         .items = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "Stored buckets, ascending, epoch seconds."},
+        {.name = "next_after",
+         .type = MU_FIELD_INTEGER,
+         .doc = "There may be more: ask again with this as after."},
+};
+static const struct mu_shape BUCKETS = MU_SHAPE("StoredBuckets", BUCKETS_FIELDS);
+
+static const struct mu_field ASKED_FIELDS[] = {
+        {.name = "device_id",
+         .type = MU_FIELD_ANY,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "Whose, as a text of digits or a number."},
+        {.name = "from",
+         .type = MU_FIELD_INTEGER,
+         .least = 0,
+         .most = MU_TS_S_END,
+         .doc = "Buckets from here on, epoch seconds."},
+        {.name = "to",
+         .type = MU_FIELD_INTEGER,
+         .least = 0,
+         .most = MU_TS_S_END,
+         .doc = "And before this, epoch seconds."},
+};
+static const struct mu_shape ASKED = MU_SHAPE("VerifyDevice", ASKED_FIELDS);
+
+static const struct mu_field ASK_FIELDS[] = {
+        {.name = "devices",
+         .type = MU_FIELD_LIST,
+         .flags = MU_FIELD_REQUIRED,
+         .least = 1,
+         .most = ASKED_MAX,
+         .shape = &ASKED,
+         .doc = "Each device once."},
+};
+static const struct mu_shape ASK = MU_SHAPE("VerifyRequest", ASK_FIELDS);
+
+static const struct mu_field DIGEST_FIELDS[] = {
+        {.name = "device_id", .type = MU_FIELD_ID, .flags = MU_FIELD_REQUIRED, .doc = "Whose."},
+        {.name = "count",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "How many buckets are stored."},
+        {.name = "bucket_xor",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "XOR over splitmix64's finaliser of each bucket, 16 hex digits."},
+        {.name = "min", .type = MU_FIELD_INTEGER, .doc = "The first bucket, epoch seconds."},
+        {.name = "max", .type = MU_FIELD_INTEGER, .doc = "The last one."},
+};
+static const struct mu_shape DIGEST = MU_SHAPE("StoredDigest", DIGEST_FIELDS);
+
+static const struct mu_field DIGESTS_FIELDS[] = {
+        {.name = "results",
+         .type = MU_FIELD_LIST,
+         .flags = MU_FIELD_REQUIRED,
+         .shape = &DIGEST,
+         .doc = "In the order they were asked for."},
+};
+static const struct mu_shape DIGESTS = MU_SHAPE("StoredDigests", DIGESTS_FIELDS);
+
+static const struct mu_endpoint rows[] = {
         {.method = "GET",
          .path = MU_PATH_VERIFY,
-         .work = verify_one,
-         .flags = MU_ROUTE_CONTROL,
-         .auth = MU_AUTH_ADMIN_KEY,
-         .operation_id = "verifyDevice"},
+         .handle = verify_one,
+         .access = MU_ACCESS_ADMIN_KEY,
+         .limit = MU_LIMIT_NONE,
+         .query = &QUERY,
+         .reply_status = 200,
+         .reply = &BUCKETS,
+         .operation_id = "verifyDevice",
+         .tag = "Operation",
+         .summary = "Which heartbeats of a device are stored"},
         {.method = "POST",
          .path = MU_PATH_VERIFY,
-         .work = verify_many,
-         .flags = MU_ROUTE_CONTROL,
+         .handle = verify_many,
+         .access = MU_ACCESS_ADMIN_KEY,
+         .limit = MU_LIMIT_NONE,
+         .flags = MU_ENDPOINT_READ_ONLY | MU_ENDPOINT_RAW_BODY,
          .body_bytes_max = BODY_BYTES_MAX,
-         .auth = MU_AUTH_ADMIN_KEY,
-         .operation_id = "verifyDevices"},
+         .body = &ASK,
+         .reply_status = 200,
+         .reply = &DIGESTS,
+         .operation_id = "verifyDevices",
+         .tag = "Operation",
+         .summary = "Digests of what is stored, of many devices"},
 };
 
-const struct mu_route *const mu_verify_routes = routes;
-const size_t mu_verify_route_count = MU_COUNT_OF(routes);
+const struct mu_endpoints mu_verify_endpoints = MU_ENDPOINTS(rows);

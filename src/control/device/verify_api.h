@@ -4,11 +4,8 @@
 #ifndef MUSTER_CONTROL_VERIFY_API_H
 #define MUSTER_CONTROL_VERIFY_API_H
 
-#include <stddef.h>
+#include "control/endpoint.h"
 
-#include "http/route.h"
-
-extern const struct mu_route *const mu_verify_routes;
-extern const size_t mu_verify_route_count;
+extern const struct mu_endpoints mu_verify_endpoints;
 
 #endif

@@ -185,43 +185,121 @@ static void carry_out(struct mu_control *control, struct mu_call *call, struct m
         OPENSSL_cleanse(token, sizeof(token));
 }
 
-static void register_device(struct mu_call *call, void *state, void *ctx)
+static void register_device(struct mu_ask *ask)
 {
-        struct mu_control *control = ctx;
+        struct mu_control *control = ask->control;
         struct mu_register_request request;
         struct mu_request_problem problem;
         struct mu_digest enrolment_digest;
-        char address[MU_ADDRESS_TEXT_BYTES];
-        struct mu_register_ask ask = {
-                .request = &request, .address = address, .devices = control->config.devices};
-        struct mu_slice body = mu_call_body(call);
+        struct mu_register_ask enrolment = {
+                .request = &request, .address = ask->address, .devices = control->config.devices};
+        struct mu_slice body = mu_call_body(ask->call);
 
-        (void)state;
-        mu_address_format(mu_call_address(call), address);
-        if (authorise(control, call, &enrolment_digest, &ask) < 0)
+        if (authorise(control, ask->call, &enrolment_digest, &enrolment) < 0)
                 return;
-        if (!mu_control_require_device_list(control, call))
+        if (!mu_control_require_device_list(control, ask->call))
                 return;
         int error = mu_decode_register(body.data, body.bytes, &request, &problem);
 
         if (error == -EBADMSG)
-                mu_call_problem(call, problem.status, problem.type,
+                mu_call_problem(ask->call, problem.status, problem.type,
                                 *problem.field ? problem.field : NULL, "%s", problem.detail);
         else if (error < 0)
-                mu_control_failed(control, call, NULL, error);
+                mu_control_failed(control, ask->call, NULL, error);
         else
-                carry_out(control, call, &ask);
+                carry_out(control, ask->call, &enrolment);
 }
 
-static const struct mu_route routes[] = {
+/* ---- the table ---- */
+
+static const struct mu_field REQUEST_FIELDS[] = {
+        {.name = "alias",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED,
+         .least = 1,
+         .most = MU_ALIAS_CHARS_MAX,
+         .doc = "What people call the device."},
+        {.name = "kind",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED,
+         .one_of = "android|desktop",
+         .doc = "What it is."},
+        {.name = "hardware_id",
+         .type = MU_FIELD_TEXT,
+         .least = 1,
+         .most = MU_HARDWARE_ID_CHARS_MAX,
+         .doc = "The same for as long as the device lives: a repeated registration finds it."},
+        {.name = "agent_version",
+         .type = MU_FIELD_TEXT,
+         .least = 1,
+         .most = MU_AGENT_VERSION_BYTES_MAX,
+         .doc = "The agent's version."},
+        {.name = "fcm_token",
+         .type = MU_FIELD_TEXT,
+         .least = 1,
+         .most = MU_FCM_TOKEN_CHARS_MAX,
+         .doc = "Where Firebase Cloud Messaging reaches it."},
+};
+static const struct mu_shape REQUEST = MU_SHAPE("Registration", REQUEST_FIELDS);
+
+static const struct mu_field KEY_FIELDS[] = {
+        {.name = "key",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_SECRET,
+         .doc = "Verifies commands to this device, base64."},
+        {.name = "version",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "Counts the device's keys."},
+};
+static const struct mu_shape KEY = MU_SHAPE("DeviceKey", KEY_FIELDS);
+
+static const struct mu_field REPLY_FIELDS[] = {
+        {.name = "device_id",
+         .type = MU_FIELD_ID,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "The device's id."},
+        {.name = "token",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_SECRET,
+         .doc = "What the device authenticates with from here on."},
+        {.name = "hmac",
+         .type = MU_FIELD_OBJECT,
+         .flags = MU_FIELD_REQUIRED,
+         .shape = &KEY,
+         .doc = "The device's own command key."},
+        {.name = "heartbeat_interval_s",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "How often it reports."},
+        {.name = "next_heartbeat_in_s",
+         .type = MU_FIELD_NUMBER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "When it reports next."},
+};
+static const struct mu_shape REPLY = MU_SHAPE("Registered", REPLY_FIELDS);
+
+static const int PROBLEMS[] = {403, 409, 503, 0};
+
+static const struct mu_endpoint rows[] = {
         {.method = "POST",
          .path = MU_PATH_REGISTER,
-         .work = register_device,
-         .flags = MU_ROUTE_CONTROL,
+         .handle = register_device,
+         .access = MU_ACCESS_OWN,
+         .limit = MU_LIMIT_NONE,
+         /* It borrows a connection when there is a device to write down, not before. */
+         .flags = MU_ENDPOINT_RAW_BODY | MU_ENDPOINT_OWN_TRANSACTION | MU_ENDPOINT_NO_DATABASE,
          .body_bytes_max = BODY_BYTES_MAX,
-         .auth = MU_AUTH_ENROLMENT,
-         .operation_id = "registerDevice"},
+         .body = &REQUEST,
+         .reply_status = 201,
+         .reply = &REPLY,
+         .operation_id = "registerDevice",
+         .tag = "Enrolment",
+         .summary = "Register a device",
+         .doc = "With X-Enrolment-Token or X-Admin-Key. Repeated with the same enrolment token and "
+                "hardware_id before the device was first seen, it gives the same device a fresh "
+                "token and uses nothing.",
+         .problems = PROBLEMS},
 };
 
-const struct mu_route *const mu_register_routes = routes;
-const size_t mu_register_route_count = MU_COUNT_OF(routes);
+const struct mu_endpoints mu_register_endpoints = MU_ENDPOINTS(rows);

@@ -374,8 +374,8 @@ static void enrolment_tokens(void **state)
         problem(world, "DELETE", "/admin/enrolment-tokens/99", WITH_ADMIN, "", 404, "not-found");
         problem(world, "DELETE", "/admin/enrolment-tokens/0", WITH_ADMIN, "", 404, "not-found");
         problem(world, "DELETE", "/admin/enrolment-tokens/x", WITH_ADMIN, "", 404, "not-found");
-        problem(world, "POST", path, "", "{}", 401, "admin-key");
-        problem(world, "DELETE", one, "", "", 401, "admin-key");
+        problem(world, "POST", path, "", "{}", 401, "token-missing");
+        problem(world, "DELETE", one, "", "", 401, "token-missing");
         problem(world, "POST", path, WITH_ADMIN, "{\"max_uses\":0}", 400, "field-value");
 }
 
@@ -390,7 +390,7 @@ static void deletes(void **state)
         test_pg_run(world->pg, "INSERT INTO device_last_status"
                                " (device_id, received_at, observed_at, clock_offset_s, flags)"
                                " VALUES (1, now(), now(), 0, 0)");
-        problem(world, "DELETE", "/admin/devices/1", "", "", 401, "admin-key");
+        problem(world, "DELETE", "/admin/devices/1", "", "", 401, "token-missing");
         problem(world, "DELETE", "/admin/devices/2", WITH_ADMIN, "", 404, "not-found");
         problem(world, "DELETE", "/admin/devices/1x", WITH_ADMIN, "", 404, "not-found");
         problem(world, "DELETE", "/admin/devices/9999999999999999999", WITH_ADMIN, "", 404,
@@ -528,11 +528,11 @@ static void verify_one(void **state)
 
         problem(world, "GET", "/admin/verify?device_id=1", "", "", 401, "admin-key");
         problem(world, "GET", "/admin/verify", WITH_ADMIN, "", 400, "field-missing");
-        problem(world, "GET", "/admin/verify?device_id=x", WITH_ADMIN, "", 400, "field-value");
+        problem(world, "GET", "/admin/verify?device_id=x", WITH_ADMIN, "", 400, "field-invalid");
         problem(world, "GET", "/admin/verify?device_id=1&limit=0", WITH_ADMIN, "", 400,
-                "field-value");
+                "field-invalid");
         problem(world, "GET", "/admin/verify?device_id=1&from=-1", WITH_ADMIN, "", 400,
-                "field-value");
+                "field-invalid");
 }
 
 /* result: device, how many, which XOR, from its first to its last. */
