@@ -208,6 +208,8 @@ void site_start(struct site *site)
 
         assert_int_equal(mu_router_create(&site->router), 0);
         assert_int_equal(mu_router_add(site->router, routes, MU_COUNT_OF(routes), site), 0);
+        assert_int_equal(
+                mu_router_add(site->router, site->routes, site->route_count, site->routes_ctx), 0);
         assert_int_equal(mu_health_routes(site->router, &site->health), 0);
         mu_router_seal(site->router);
         assert_int_equal(mu_offload_create(&site->control_config, &site->control), 0);
@@ -368,7 +370,7 @@ bool peer_can_open(uint16_t port)
 
 void peer_open(struct peer *peer, uint16_t port)
 {
-        struct timeval timeout = {.tv_sec = 10};
+        struct timeval timeout = {.tv_sec = 60};
         int on = 1;
 
         *peer = (struct peer){.room = 4096};
@@ -418,7 +420,7 @@ void peer_send(struct peer *peer, const char *text)
 }
 
 /* false at the end of the stream. */
-static bool read_more(struct peer *peer)
+bool peer_read_more(struct peer *peer)
 {
         if (peer->room - peer->size < 2048) {
                 peer->room *= 2;
@@ -440,7 +442,7 @@ static bool read_more(struct peer *peer)
         return true;
 }
 
-static void consume(struct peer *peer, size_t bytes)
+void peer_consume(struct peer *peer, size_t bytes)
 {
         memmove(peer->bytes, peer->bytes + bytes, peer->size - bytes + 1);
         peer->size -= bytes;
@@ -451,26 +453,26 @@ void peer_receive(struct peer *peer, bool head_only, struct answer *ret_answer)
         char *end;
 
         while (!(end = strstr(peer->bytes, "\r\n\r\n"))) {
-                if (!read_more(peer))
+                if (!peer_read_more(peer))
                         fail_msg("closed in the middle of: \"%s\"", peer->bytes);
         }
         size_t head_bytes = (size_t)(end - peer->bytes) + 4;
         ret_answer->head = strndup(peer->bytes, head_bytes);
         assert_non_null(ret_answer->head);
-        consume(peer, head_bytes);
+        peer_consume(peer, head_bytes);
         assert_int_equal(sscanf(ret_answer->head, "HTTP/1.1 %d", &ret_answer->status), 1);
         size_t body_bytes = 0;
         char *length = strcasestr(ret_answer->head, "content-length: ");
         if (length && !head_only)
                 body_bytes = (size_t)strtoul(length + 16, NULL, 10);
         while (peer->size < body_bytes) {
-                if (!read_more(peer))
+                if (!peer_read_more(peer))
                         fail_msg("closed in the middle of a body: \"%s\"", peer->bytes);
         }
         ret_answer->body = strndup(peer->bytes, body_bytes);
         ret_answer->body_bytes = body_bytes;
         assert_non_null(ret_answer->body);
-        consume(peer, body_bytes);
+        peer_consume(peer, body_bytes);
 }
 
 void answer_done(struct answer *answer)
@@ -481,7 +483,7 @@ void answer_done(struct answer *answer)
 
 bool peer_at_end(struct peer *peer)
 {
-        return peer->size == 0 && !read_more(peer);
+        return peer->size == 0 && !peer_read_more(peer);
 }
 
 void peer_ask(struct peer *peer, const char *request, int status, const char *needle)

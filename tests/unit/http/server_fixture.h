@@ -6,7 +6,7 @@
  *            site_release), GET /things/{id}?q=, POST /work (worker: method, path, body, header),
  *            POST /block (worker: waits for site_unblock), POST /silent (worker: never answers),
  *            and the probes.
- * Threads    The test's thread drives clients; they time out after 10 s, so a test never hangs.
+ * Threads    The test's thread drives clients; they time out after 60 s, so a test never hangs.
  * Errors     Anything unexpected fails the running cmocka test.
  */
 #ifndef MUSTER_TEST_SERVER_FIXTURE_H
@@ -42,6 +42,10 @@ struct site {
         struct mu_server *server;
         struct mu_tls *tls; /* set before site_start: a second listener */
         struct mu_health_source health;
+        /* More routes, set before site_start. */
+        const struct mu_route *routes;
+        size_t route_count;
+        void *routes_ctx;
         pthread_t threads[SITE_LOOPS_MAX];
         uint16_t port;
         uint16_t tls_port;
@@ -103,6 +107,9 @@ void peer_send_bytes(struct peer *peer, const void *bytes, size_t size);
 /* Reads one whole answer (without body when head_only). */
 void peer_receive(struct peer *peer, bool head_only, struct answer *ret_answer);
 void answer_done(struct answer *answer);
+/* Waits for more bytes; false at the end of the stream. */
+bool peer_read_more(struct peer *peer);
+void peer_consume(struct peer *peer, size_t bytes);
 /* true: the server has closed, nothing more came. */
 bool peer_at_end(struct peer *peer);
 /* Sends, receives, checks the status; the answer's body must contain needle (NULL: any). */
