@@ -68,7 +68,8 @@ struct mu_control {
         _Atomic uint64_t registered_again;
         _Atomic uint64_t registrations_refused;
         _Atomic uint64_t devices_deleted;
-        _Atomic bool glances_loaded; /* device/device_filter.h */
+        _Atomic bool glances_loaded;       /* device/device_filter.h */
+        _Atomic uint32_t device_exports;   /* under way: device/device_csv.c */
         _Atomic uint64_t old_admin_header;
 };
 

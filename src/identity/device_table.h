@@ -76,7 +76,7 @@ struct mu_device {
 
         alignas(MU_CACHELINE_BYTES) atomic_flag clone_busy;
         _Atomic bool seen; /* has made an authenticated request, ever */
-        uint8_t kind;      /* enum mu_device_kind; under the table's lock */
+        _Atomic uint8_t kind; /* enum mu_device_kind */
         uint8_t clone_evidence;
         _Atomic uint32_t received_s;   /* glance.h: newest stored heartbeat; 0: none known */
         struct mu_boot_trace boots[2]; /* [0]: the newest */

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/device/device_find.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "control/control.h"
+#include "control/device/device_pick.h"
+#include "identity/base64url.h"
+
+/* ---- orders and cursors ---- */
+
+static const char *const SORTS[] = {
+        [MU_DEVICE_SORT_ID] = "id",
+        [MU_DEVICE_SORT_ALIAS] = "alias",
+        [MU_DEVICE_SORT_CREATED_AT] = "created_at",
+        [MU_DEVICE_SORT_LAST_SEEN] = "last_seen",
+        [MU_DEVICE_SORT_BATTERY] = "battery",
+        [MU_DEVICE_SORT_AGENT_VERSION] = "agent_version",
+};
+
+enum mu_device_sort mu_device_sort_parse(const char *name)
+{
+        size_t i = 0;
+
+        while (i < MU_DEVICE_SORT_COUNT && strcmp(SORTS[i], name) != 0)
+                i++;
+        return (enum mu_device_sort)i;
+}
+
+int mu_device_cursor_encode(const struct mu_device_cursor *cursor,
+                            const struct mu_device_order *order, char text[MU_DEVICE_CURSOR_CHARS])
+{
+        json_t *json = json_pack("{s:s, s:b, s:I, s:I, s:s}", "s", SORTS[order->sort], "d",
+                                 order->descending, "i", (json_int_t)cursor->id, "n",
+                                 (json_int_t)cursor->number, "t", cursor->text);
+        char *plain = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+        json_decref(json);
+        if (!plain)
+                return -ENOMEM;
+        size_t bytes = strlen(plain);
+        int error = MU_BASE64URL_CHARS(bytes) < MU_DEVICE_CURSOR_CHARS ? 0 : -ENOBUFS;
+
+        if (error == 0)
+                (void)mu_base64url_encode(plain, bytes, text);
+        free(plain);
+        return error;
+}
+
+bool mu_device_cursor_decode(const char *text, const struct mu_device_order *order,
+                             struct mu_device_cursor *ret_cursor)
+{
+        char plain[MU_DEVICE_CURSOR_CHARS];
+        struct mu_device_cursor cursor = {0};
+        size_t bytes;
+        const char *sort;
+        const char *key;
+        int descending;
+        json_int_t id;
+        json_int_t number;
+
+        if (mu_base64url_decode(text, strlen(text), plain, sizeof(plain), &bytes) < 0)
+                return false;
+        json_t *json = json_loadb(plain, bytes, JSON_REJECT_DUPLICATES, NULL);
+        bool valid = json && json_unpack(json, "{s:s, s:b, s:I, s:I, s:s !}", "s", &sort, "d",
+                                         &descending, "i", &id, "n", &number, "t", &key) == 0;
+
+        valid = valid && id > 0 && strcmp(sort, SORTS[order->sort]) == 0 &&
+                (bool)descending == order->descending && strlen(key) < sizeof(cursor.text);
+        if (valid && order->sort == MU_DEVICE_SORT_CREATED_AT) /* what timestamptz can hold */
+                valid = number >= 0 && number < INT64_C(253402300800) * MU_US_PER_S;
+        if (valid) {
+                cursor.id = id;
+                cursor.number = number;
+                (void)snprintf(cursor.text, sizeof(cursor.text), "%s", key);
+                *ret_cursor = cursor;
+        }
+        json_decref(json);
+        return valid;
+}
+
+/* ---- statements: $9 the last key, $10 the last id (NULL at the start), $11 how many ---- */
+
+#define PAGE_BY(sort_name, key, key_type, key_param, direction, beyond)                            \
+        {                                                                                          \
+                .name = "device_page_by_" sort_name,                                               \
+                .sql = "SELECT d.id, " key " FROM devices d WHERE" MU_DEVICE_FILTER_SQL            \
+                       " AND ($10::bigint IS NULL OR (" key ", d.id) " beyond " ($9" key_type      \
+                       ", $10)) ORDER BY " key " " direction ", d.id " direction " LIMIT $11",     \
+                .params = {MU_DEVICE_FILTER_PARAMS, key_param, MU_PG_INT8, MU_PG_INT8},            \
+                .repeatable = true,                                                                \
+        }
+
+/* An order by id alone: the pair of the others would not be seen as one by the planner. */
+#define PAGE_BY_ID(sort_name, direction, beyond)                                                   \
+        {                                                                                          \
+                .name = "device_page_by_" sort_name,                                               \
+                .sql = "SELECT d.id, $9::bigint FROM devices d WHERE" MU_DEVICE_FILTER_SQL         \
+                       " AND ($10::bigint IS NULL OR d.id " beyond " $10)"                         \
+                       " ORDER BY d.id " direction " LIMIT $11",                                   \
+                .params = {MU_DEVICE_FILTER_PARAMS, MU_PG_INT8, MU_PG_INT8, MU_PG_INT8},           \
+                .repeatable = true,                                                                \
+        }
+
+static const struct mu_pg_statement PAGES[MU_DEVICE_SORT_LAST_SEEN][2] = {
+        [MU_DEVICE_SORT_ID] = {PAGE_BY_ID("id", "ASC", ">"), PAGE_BY_ID("id_desc", "DESC", "<")},
+        [MU_DEVICE_SORT_ALIAS] = {PAGE_BY("alias", "lower(d.alias)", "::text", MU_PG_TEXT, "ASC",
+                                          ">"),
+                                  PAGE_BY("alias_desc", "lower(d.alias)", "::text", MU_PG_TEXT,
+                                          "DESC", "<")},
+        [MU_DEVICE_SORT_CREATED_AT] = {PAGE_BY("created_at", "d.created_at", "", MU_PG_TIMESTAMPTZ,
+                                               "ASC", ">"),
+                                       PAGE_BY("created_at_desc", "d.created_at", "",
+                                               MU_PG_TIMESTAMPTZ, "DESC", "<")},
+};
+
+static const struct mu_pg_statement MATCHING = {
+        .name = "device_matching",
+        .sql = "SELECT d.id FROM devices d WHERE" MU_DEVICE_FILTER_SQL,
+        .params = {MU_DEVICE_FILTER_PARAMS},
+        .repeatable = true,
+};
+
+static const struct mu_pg_statement COUNT = {
+        .name = "device_count",
+        .sql = "SELECT count(*) FROM devices d WHERE" MU_DEVICE_FILTER_SQL,
+        .params = {MU_DEVICE_FILTER_PARAMS},
+        .repeatable = true,
+};
+
+int mu_device_find_begin(struct mu_pg *pg, bool *ret_own)
+{
+        bool own = !mu_pg_in_transaction(pg);
+        int error = own ? mu_pg_begin(pg) : 0;
+
+        if (error == 0)
+                error = mu_pg_script(pg, "device_plan",
+                                     "SET LOCAL plan_cache_mode = "
+                                     "force_custom_plan");
+        if (error < 0 && own)
+                mu_pg_rollback(pg);
+        if (error == 0)
+                *ret_own = own;
+        return error;
+}
+
+int mu_device_find_end(struct mu_pg *pg, bool own, int error)
+{
+        if (!own)
+                return error;
+        if (error == 0)
+                return mu_pg_commit(pg);
+        mu_pg_rollback(pg);
+        return error;
+}
+
+/* ---- PostgreSQL's orders ---- */
+
+static struct mu_pg_value key_value(enum mu_device_sort sort, const struct mu_device_cursor *after)
+{
+        switch (sort) {
+        case MU_DEVICE_SORT_ALIAS:
+                return mu_pg_text(after->text);
+        case MU_DEVICE_SORT_CREATED_AT:
+                return mu_pg_timestamptz(after->number);
+        default:
+                return mu_pg_int8(after->id);
+        }
+}
+
+static int take_rows(const struct mu_pg_result *rows, enum mu_device_sort sort, size_t limit,
+                     struct mu_device_page *page)
+{
+        size_t count = mu_pg_rows(rows) < limit ? mu_pg_rows(rows) : limit;
+        int error = 0;
+
+        page->more = mu_pg_rows(rows) > limit;
+        for (size_t i = 0; i < count && error == 0; i++)
+                error = mu_device_ids_add(&page->ids, mu_pg_get_int(rows, i, 0));
+        if (!page->more || error < 0)
+                return error;
+        page->next.id = mu_pg_get_int(rows, count - 1, 0);
+        if (sort == MU_DEVICE_SORT_ALIAS)
+                (void)snprintf(page->next.text, sizeof(page->next.text), "%s",
+                               mu_pg_get_text(rows, count - 1, 1));
+        else if (sort == MU_DEVICE_SORT_CREATED_AT)
+                page->next.number = mu_pg_get_timestamptz(rows, count - 1, 1);
+        return 0;
+}
+
+static int find_by_database(struct mu_control *control, struct mu_pg *pg,
+                            const struct mu_device_filter *filter,
+                            const struct mu_device_order *order,
+                            const struct mu_device_cursor *after, size_t limit,
+                            struct mu_device_page *page)
+{
+        struct mu_device_ids members;
+        struct mu_pg_result *rows;
+        int error = mu_device_ids_by_memory(control, filter, &members);
+
+        if (error < 0)
+                return error;
+        error = mu_pg_query(pg, &PAGES[order->sort][order->descending],
+                            MU_PG_VALUES(MU_DEVICE_FILTER_VALUES(filter, &members),
+                                         key_value(order->sort, after),
+                                         after->id ? mu_pg_int8(after->id) : mu_pg_null(MU_PG_INT8),
+                                         mu_pg_int8((int64_t)limit + 1)),
+                            &rows);
+        mu_device_ids_done(&members);
+        if (error < 0)
+                return error;
+        error = take_rows(rows, order->sort, limit, page);
+        mu_pg_result_free(rows);
+        return error;
+}
+
+/* ---- memory's orders ---- */
+
+static int on_matching(void *context, const struct mu_pg_result *row)
+{
+        mu_device_pick_offer_id(context, mu_pg_get_int(row, 0, 0));
+        return 0;
+}
+
+static int offer_all(struct mu_control *control, struct mu_pg *pg,
+                     const struct mu_device_filter *filter, struct mu_device_pick *pick)
+{
+        const struct mu_device_ids everyone = {0};
+
+        if (!mu_device_filter_asks_database(filter)) {
+                mu_device_pick_offer_all(pick);
+                return 0;
+        }
+        (void)control;
+        return mu_pg_each(pg, &MATCHING, MU_PG_VALUES(MU_DEVICE_FILTER_VALUES(filter, &everyone)),
+                          on_matching, pick);
+}
+
+static int find_by_memory(struct mu_control *control, struct mu_pg *pg,
+                          const struct mu_device_filter *filter,
+                          const struct mu_device_order *order, const struct mu_device_cursor *after,
+                          size_t limit, struct mu_device_page *page)
+{
+        struct mu_device_pick *pick;
+        int error = mu_device_pick_create(control, filter, order, after, limit, &pick);
+
+        if (error < 0)
+                return error;
+        error = offer_all(control, pg, filter, pick);
+        if (error == 0)
+                error = mu_device_pick_take(pick, page);
+        mu_device_pick_destroy(pick);
+        return error;
+}
+
+/* ---- */
+
+int mu_device_find(struct mu_control *control, struct mu_pg *pg,
+                   const struct mu_device_filter *filter, const struct mu_device_order *order,
+                   const struct mu_device_cursor *after, size_t limit,
+                   struct mu_device_page *ret_page)
+{
+        bool by_memory = order->sort >= MU_DEVICE_SORT_LAST_SEEN;
+        struct mu_device_page page = {0};
+        int error = 0;
+
+        MU_ASSERT(limit >= 1 && limit <= MU_DEVICE_PAGE_MAX);
+        if (by_memory || mu_device_filter_asks_memory(filter))
+                error = mu_device_glances_load(control, pg);
+        if (error == 0 && by_memory)
+                error = find_by_memory(control, pg, filter, order, after, limit, &page);
+        else if (error == 0)
+                error = find_by_database(control, pg, filter, order, after, limit, &page);
+        if (error < 0) {
+                mu_device_page_done(&page);
+                return error;
+        }
+        *ret_page = page;
+        return 0;
+}
+
+void mu_device_page_done(struct mu_device_page *page)
+{
+        mu_device_ids_done(&page->ids);
+}
+
+int mu_device_count(struct mu_control *control, struct mu_pg *pg,
+                    const struct mu_device_filter *filter, int64_t *ret_count)
+{
+        struct mu_device_ids members;
+        struct mu_pg_result *rows;
+        int error = mu_device_filter_asks_memory(filter) ? mu_device_glances_load(control, pg) : 0;
+
+        if (error == 0)
+                error = mu_device_ids_by_memory(control, filter, &members);
+        if (error < 0)
+                return error;
+        if (members.ids && !mu_device_filter_asks_database(filter)) {
+                *ret_count = (int64_t)members.count;
+        } else {
+                error = mu_pg_query(pg, &COUNT,
+                                    MU_PG_VALUES(MU_DEVICE_FILTER_VALUES(filter, &members)), &rows);
+                if (error == 0) {
+                        *ret_count = mu_pg_get_int(rows, 0, 0);
+                        mu_pg_result_free(rows);
+                }
+        }
+        mu_device_ids_done(&members);
+        return error;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/device/device_row.h"
+
+#include "base/clock.h"
+#include "control/control.h"
+#include "pg/query.h"
+
+static const struct mu_field LAST_FIELDS[] = {
+        {.name = "received_at", .type = MU_FIELD_TIME},
+        {.name = "observed_at", .type = MU_FIELD_TIME},
+        {.name = "battery", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},
+        {.name = "charging", .type = MU_FIELD_BOOLEAN, .flags = MU_FIELD_NULLABLE},
+        {.name = "network", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},
+        {.name = "ssid", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},
+        {.name = "fg_package", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},
+        {.name = "uptime_s", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},
+        {.name = "ram_free_mb", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},
+        {.name = "ram_total_mb", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},
+        {.name = "queue_depth", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},
+        {.name = "clock_offset_s", .type = MU_FIELD_INTEGER},
+};
+static const struct mu_shape LAST_SHAPE = MU_SHAPE("DeviceLastStatus", LAST_FIELDS);
+
+static const struct mu_field FIELDS[] = {
+        {.name = "id", .type = MU_FIELD_ID, .flags = MU_FIELD_REQUIRED},
+        {.name = "alias", .type = MU_FIELD_TEXT, .flags = MU_FIELD_REQUIRED},
+        {.name = "kind",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED,
+         .one_of = "android|desktop"},
+        {.name = "hardware_id", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},
+        {.name = "site", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},
+        {.name = "tags", .type = MU_FIELD_LIST, .items = MU_FIELD_TEXT, .flags = MU_FIELD_REQUIRED},
+        {.name = "agent_version", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},
+        {.name = "status",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED,
+         .one_of = MU_DEVICE_STATUS_ONE_OF},
+        {.name = "last_seen_at",
+         .type = MU_FIELD_TIME,
+         .flags = MU_FIELD_NULLABLE,
+         .doc = "When it last made a request, or its newest stored heartbeat came."},
+        {.name = "heartbeat_interval_s",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_NULLABLE,
+         .doc = "null: the fleet's."},
+        {.name = "created_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_REQUIRED},
+        {.name = "updated_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_REQUIRED},
+        {.name = "first_seen_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_NULLABLE},
+        {.name = "deleted_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_NULLABLE},
+        {.name = "quarantined_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_NULLABLE},
+        {.name = "last",
+         .type = MU_FIELD_OBJECT,
+         .flags = MU_FIELD_NULLABLE,
+         .shape = &LAST_SHAPE,
+         .doc = "The last stored heartbeat; null: there is none."},
+};
+const struct mu_shape mu_device_row_shape = MU_SHAPE("Device", FIELDS);
+
+static const struct mu_pg_statement ROWS = {
+        .name = "device_rows",
+        .sql = "SELECT " MU_DEVICE_ROW_SQL
+               " FROM unnest($1::bigint[]) WITH ORDINALITY AS page (id, place)"
+               " JOIN devices d ON d.id = page.id"
+               " LEFT JOIN device_last_status s ON s.device_id = page.id ORDER BY page.place",
+        .params = {MU_PG_INT8_ARRAY},
+        .repeatable = true,
+};
+
+int mu_device_rows(struct mu_pg *pg, const struct mu_device_ids *ids,
+                   struct mu_pg_result **ret_rows)
+{
+        static const int64_t nobody;
+
+        return mu_pg_query(
+                pg, &ROWS,
+                MU_PG_VALUES(mu_pg_int8_array(ids->ids ? ids->ids : &nobody, ids->count)),
+                ret_rows);
+}
+
+/* ---- columns ---- */
+
+json_t *mu_device_json_int(const struct mu_pg_result *rows, size_t row, int column)
+{
+        return mu_pg_is_null(rows, row, column) ? json_null()
+                                                : json_integer(mu_pg_get_int(rows, row, column));
+}
+
+json_t *mu_device_json_bool(const struct mu_pg_result *rows, size_t row, int column)
+{
+        return mu_pg_is_null(rows, row, column) ? json_null()
+                                                : json_boolean(mu_pg_get_bool(rows, row, column));
+}
+
+json_t *mu_device_json_text(const struct mu_pg_result *rows, size_t row, int column)
+{
+        return mu_json_of_text_or_null(mu_pg_get_text(rows, row, column));
+}
+
+json_t *mu_device_json_time(const struct mu_pg_result *rows, size_t row, int column)
+{
+        return mu_pg_is_null(rows, row, column)
+                       ? json_null()
+                       : mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
+}
+
+json_t *mu_device_json_float(const struct mu_pg_result *rows, size_t row, int column)
+{
+        return mu_pg_is_null(rows, row, column) ? json_null()
+                                                : json_real(mu_pg_get_float8(rows, row, column));
+}
+
+json_t *mu_device_json_parsed(const struct mu_pg_result *rows, size_t row, int column)
+{
+        const char *text = mu_pg_get_text(rows, row, column);
+
+        return text ? json_loads(text, JSON_DECODE_ANY, NULL) : json_null();
+}
+
+/* ---- a row ---- */
+
+enum mu_device_status mu_device_row_status(const struct mu_control *control,
+                                           const struct mu_pg_result *rows, size_t row,
+                                           const struct mu_device_moment *moment,
+                                           int64_t *ret_last_seen_us)
+{
+        const struct mu_device *device = mu_device_table_by_id(
+                control->config.devices, mu_pg_get_int(rows, row, MU_DEVICE_ID));
+        int64_t seen_us = mu_pg_is_null(rows, row, MU_DEVICE_RECEIVED_AT)
+                                  ? 0
+                                  : mu_pg_get_timestamptz(rows, row, MU_DEVICE_RECEIVED_AT);
+        int64_t known_s = device ? mu_device_last_seen_s(device, moment) : 0;
+
+        if (known_s > seen_us / MU_US_PER_S)
+                seen_us = known_s * MU_US_PER_S;
+        *ret_last_seen_us = seen_us;
+        if (!device || !mu_pg_is_null(rows, row, MU_DEVICE_DELETED_AT))
+                return MU_DEVICE_STATUS_DELETED;
+        return mu_device_status(device, moment);
+}
+
+static json_t *last_json(const struct mu_pg_result *rows, size_t row)
+{
+        if (mu_pg_is_null(rows, row, MU_DEVICE_RECEIVED_AT))
+                return json_null();
+        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                         "received_at", mu_device_json_time(rows, row, MU_DEVICE_RECEIVED_AT),
+                         "observed_at", mu_device_json_time(rows, row, MU_DEVICE_OBSERVED_AT),
+                         "battery", mu_device_json_int(rows, row, MU_DEVICE_BATTERY), "charging",
+                         mu_device_json_bool(rows, row, MU_DEVICE_CHARGING), "network",
+                         mu_device_json_text(rows, row, MU_DEVICE_NETWORK), "ssid",
+                         mu_device_json_text(rows, row, MU_DEVICE_SSID), "fg_package",
+                         mu_device_json_text(rows, row, MU_DEVICE_FG_PACKAGE), "uptime_s",
+                         mu_device_json_int(rows, row, MU_DEVICE_UPTIME_S), "ram_free_mb",
+                         mu_device_json_int(rows, row, MU_DEVICE_RAM_FREE_MB), "ram_total_mb",
+                         mu_device_json_int(rows, row, MU_DEVICE_RAM_TOTAL_MB), "queue_depth",
+                         mu_device_json_int(rows, row, MU_DEVICE_QUEUE_DEPTH), "clock_offset_s",
+                         mu_device_json_int(rows, row, MU_DEVICE_CLOCK_OFFSET_S));
+}
+
+json_t *mu_device_row_json(const struct mu_control *control, const struct mu_pg_result *rows,
+                           size_t row, const struct mu_device_moment *moment)
+{
+        int64_t seen_us;
+        enum mu_device_status status = mu_device_row_status(control, rows, row, moment, &seen_us);
+
+        return json_pack(
+                "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                "id", mu_json_of_id(mu_pg_get_int(rows, row, MU_DEVICE_ID)), "alias",
+                mu_device_json_text(rows, row, MU_DEVICE_ALIAS), "kind",
+                mu_device_json_text(rows, row, MU_DEVICE_KIND), "hardware_id",
+                mu_device_json_text(rows, row, MU_DEVICE_HARDWARE_ID), "site",
+                mu_device_json_text(rows, row, MU_DEVICE_SITE), "tags",
+                mu_device_json_parsed(rows, row, MU_DEVICE_TAGS), "agent_version",
+                mu_device_json_text(rows, row, MU_DEVICE_AGENT_VERSION), "status",
+                mu_device_status_name(status), "last_seen_at",
+                seen_us ? mu_json_of_time(seen_us) : json_null(), "heartbeat_interval_s",
+                mu_device_json_int(rows, row, MU_DEVICE_INTERVAL_S), "created_at",
+                mu_device_json_time(rows, row, MU_DEVICE_CREATED_AT), "updated_at",
+                mu_device_json_time(rows, row, MU_DEVICE_UPDATED_AT), "first_seen_at",
+                mu_device_json_time(rows, row, MU_DEVICE_FIRST_SEEN_AT), "deleted_at",
+                mu_device_json_time(rows, row, MU_DEVICE_DELETED_AT), "quarantined_at",
+                mu_device_json_time(rows, row, MU_DEVICE_QUARANTINED_AT), "last",
+                last_json(rows, row));
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * device_row.h - a device as lists show it: its own columns, and the essentials of its last status.
+ *
+ * Threads    any. Ownership: rows are the caller's. Errors: of pg/error.h; NULL: no memory.
+ */
+#ifndef MUSTER_CONTROL_DEVICE_ROW_H
+#define MUSTER_CONTROL_DEVICE_ROW_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/device/device_filter.h"
+#include "control/shape.h"
+#include "muster/compiler.h"
+
+struct mu_control;
+struct mu_pg;
+struct mu_pg_result;
+
+/* enum mu_device_column names them; d: devices, s: device_last_status. */
+#define MU_DEVICE_ROW_SQL                                                                          \
+        "d.id, d.alias, d.kind, d.hardware_id, d.site, array_to_json(d.tags),"                     \
+        " coalesce(s.agent_version, d.agent_version), d.created_at, d.updated_at,"                 \
+        " d.first_seen_at, d.deleted_at, d.quarantined_at, d.heartbeat_interval_s,"                \
+        " s.received_at, s.observed_at, s.battery, s.charging, s.network, s.ssid, s.fg_package,"   \
+        " s.uptime_s, s.ram_free_mb, s.ram_total_mb, s.queue_depth, s.clock_offset_s"
+
+enum mu_device_column {
+        MU_DEVICE_ID,
+        MU_DEVICE_ALIAS,
+        MU_DEVICE_KIND,
+        MU_DEVICE_HARDWARE_ID,
+        MU_DEVICE_SITE,
+        MU_DEVICE_TAGS,
+        MU_DEVICE_AGENT_VERSION,
+        MU_DEVICE_CREATED_AT,
+        MU_DEVICE_UPDATED_AT,
+        MU_DEVICE_FIRST_SEEN_AT,
+        MU_DEVICE_DELETED_AT,
+        MU_DEVICE_QUARANTINED_AT,
+        MU_DEVICE_INTERVAL_S,
+        MU_DEVICE_RECEIVED_AT,
+        MU_DEVICE_OBSERVED_AT,
+        MU_DEVICE_BATTERY,
+        MU_DEVICE_CHARGING,
+        MU_DEVICE_NETWORK,
+        MU_DEVICE_SSID,
+        MU_DEVICE_FG_PACKAGE,
+        MU_DEVICE_UPTIME_S,
+        MU_DEVICE_RAM_FREE_MB,
+        MU_DEVICE_RAM_TOTAL_MB,
+        MU_DEVICE_QUEUE_DEPTH,
+        MU_DEVICE_CLOCK_OFFSET_S,
+        MU_DEVICE_ROW_COLUMNS,
+};
+
+extern const struct mu_shape mu_device_row_shape;
+
+/* In the order of ids; who is gone is left out. */
+MU_MUST_CHECK
+int mu_device_rows(struct mu_pg *pg, const struct mu_device_ids *ids,
+                   struct mu_pg_result **ret_rows);
+
+json_t *mu_device_row_json(const struct mu_control *control, const struct mu_pg_result *rows,
+                           size_t row, const struct mu_device_moment *moment);
+/* The status and last_seen of a row: memory's, or the row's where memory does not know it. */
+enum mu_device_status mu_device_row_status(const struct mu_control *control,
+                                           const struct mu_pg_result *rows, size_t row,
+                                           const struct mu_device_moment *moment,
+                                           int64_t *ret_last_seen_us);
+
+/* A column as JSON, null where it is NULL. */
+json_t *mu_device_json_int(const struct mu_pg_result *rows, size_t row, int column);
+json_t *mu_device_json_bool(const struct mu_pg_result *rows, size_t row, int column);
+json_t *mu_device_json_text(const struct mu_pg_result *rows, size_t row, int column);
+json_t *mu_device_json_time(const struct mu_pg_result *rows, size_t row, int column);
+json_t *mu_device_json_float(const struct mu_pg_result *rows, size_t row, int column);
+/* A json or jsonb column, parsed. */
+json_t *mu_device_json_parsed(const struct mu_pg_result *rows, size_t row, int column);
+
+#endif
