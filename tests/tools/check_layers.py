@@ -12,7 +12,7 @@ import tree
 
 LEVELS = {
     "base": 0,
-    "metrics": 1, "wire": 1,
+    "metrics": 1, "wire": 1, "ctl": 1,
     "pg": 2, "http": 2, "outbound": 2,
     "identity": 3,
     "ingest": 4, "control": 4,
