@@ -12,6 +12,7 @@
 #include "control/endpoint_private.h"
 #include "control/enroll/enrolment_token_api.h"
 #include "control/enroll/register_api.h"
+#include "control/openapi/openapi.h"
 #include "http/auth_failures.h"
 #include "http/offload.h"
 #include "identity/device_table.h"
@@ -58,6 +59,8 @@ int mu_control_create(const struct mu_control_config *config, struct mu_control 
         control->config = *config;
         int error = mu_endpoint_table_create(control, &control->endpoints);
 
+        if (error == 0)
+                error = mu_openapi_create(control, &control->openapi);
         if (error < 0) {
                 mu_control_destroy(control);
                 return error;
@@ -71,6 +74,7 @@ void mu_control_destroy(struct mu_control *control)
 {
         if (!control)
                 return;
+        mu_openapi_destroy(control->openapi);
         mu_endpoint_table_destroy(control->endpoints);
         free(control);
 }
@@ -81,6 +85,7 @@ static const struct mu_endpoints *const features[] = {
         &mu_enrolment_token_endpoints,
         &mu_device_endpoints,
         &mu_verify_endpoints,
+        &mu_openapi_endpoints,
 };
 
 size_t mu_endpoint_count(const struct mu_control *control)
