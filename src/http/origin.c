@@ -55,7 +55,7 @@ static bool parse_port(const char *data, size_t bytes, uint16_t *ret_port)
 {
         uint32_t port = 0;
 
-        if (bytes == 0 || bytes > 5)
+        if (bytes == 0 || bytes > 5 || data[0] == '0')
                 return false;
         for (size_t i = 0; i < bytes; i++) {
                 if (!isdigit((unsigned char)data[i]))

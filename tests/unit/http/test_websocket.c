@@ -50,6 +50,14 @@ static void wait_for(const uint32_t *counter, uint32_t count)
         pthread_mutex_unlock(&seen.lock);
 }
 
+static uint32_t count_of(const uint32_t *counter)
+{
+        pthread_mutex_lock(&seen.lock);
+        uint32_t count = *counter;
+        pthread_mutex_unlock(&seen.lock);
+        return count;
+}
+
 /* ---- the server's side ---- */
 
 /* Numbered messages until one is refused. */
@@ -126,8 +134,8 @@ static void on_drain(struct mu_ws *ws, void *ctx)
         (void)ctx;
         assert_int_equal(mu_ws_queued(ws), 0);
         assert_int_equal(mu_ws_queued_bytes(ws), 0);
-        assert_int_equal(mu_ws_send_text(ws, "drained", 7), 0);
         changed(&seen.drained);
+        assert_int_equal(mu_ws_send_text(ws, "drained", 7), 0);
 }
 
 static void on_full(struct mu_ws *ws, void *ctx)
@@ -701,7 +709,7 @@ static void a_peer_that_stops_answering_pings_is_cut(void **state)
         site_start(&site);
         ws_open(&peer, site.port, "/ws");
         answer_pings(&peer, 2);
-        assert_int_equal(seen.closed, 0);
+        assert_int_equal(count_of(&seen.closed), 0);
         while (ws_receive(&peer, &frame))
                 free(frame.data);
         peer_close(&peer);
@@ -729,7 +737,7 @@ static void a_full_queue_says_so_and_drains(void **state)
                 free(frame.data);
         }
         ws_expect_text(&peer, "drained");
-        assert_int_equal(seen.drained, 1);
+        assert_int_equal(count_of(&seen.drained), 1);
         assert_true(site_metric(&site, "muster_websocket_dropped_total") == 1);
         close_properly(&peer);
 }
@@ -875,9 +883,8 @@ static void post_on_and_on(void *ctx)
         struct mu_ws_payload *payload = ctx;
 
         while (atomic_load(&posting)) {
-                pthread_mutex_lock(&seen.lock);
-                uint32_t count = seen.opened;
-                pthread_mutex_unlock(&seen.lock);
+                uint32_t count = count_of(&seen.opened);
+
                 for (uint32_t i = 0; i < count; i++) {
                         int error = mu_ws_post(seen.handles[i], payload);
 
@@ -924,12 +931,7 @@ static void post_until(const char *path, const uint32_t *counter, struct peer *p
         ws_open(peer, site.port, path);
         wait_for(&seen.opened, 1);
         assert_int_equal(mu_ws_payload_create(MU_WS_BINARY, data, sizeof(data), &payload), 0);
-        for (;;) {
-                pthread_mutex_lock(&seen.lock);
-                bool done = *counter > 0;
-                pthread_mutex_unlock(&seen.lock);
-                if (done)
-                        break;
+        while (count_of(counter) == 0) {
                 int error = mu_ws_post(seen.handles[0], payload);
                 assert_true(error == 0 || error == -ENOBUFS);
         }
