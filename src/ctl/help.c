@@ -48,6 +48,16 @@ static size_t print_group(const char *group)
         return found;
 }
 
+/* "devices list" and "devices show"; words that stand alone are a group too. */
+static bool same_group(const char *words, const char *others)
+{
+        size_t chars = strcspn(words, " ");
+
+        if (!words[chars])
+                return !strchr(others, ' ');
+        return strncmp(words, others, chars + 1) == 0;
+}
+
 void mu_ctl_help(void)
 {
         (void)printf("musterctl - watches and steers a Muster appliance from the command line\n\n"
@@ -55,9 +65,7 @@ void mu_ctl_help(void)
                      "  musterctl devices list --status silent\n"
                      "  musterctl commands send 42 ping --wait\n\n");
         for (size_t i = 0; i < mu_ctl_verb_count; i++) {
-                size_t chars = strcspn(mu_ctl_verbs[i].words, " ");
-
-                if (i > 0 && strncmp(mu_ctl_verbs[i].words, mu_ctl_verbs[i - 1].words, chars + 1))
+                if (i > 0 && !same_group(mu_ctl_verbs[i - 1].words, mu_ctl_verbs[i].words))
                         (void)printf("\n");
                 print_line(&mu_ctl_verbs[i]);
         }
