@@ -24,6 +24,9 @@
 
 #include "muster/compiler.h"
 
+#define MU_PATH_ACTION_RESULT "/v1/action-result"
+#define MU_PATH_FCM_TOKEN "/v1/fcm-token"
+
 enum mu_command_limits {
         MU_COMMAND_KEY_BYTES = 32,
         MU_COMMAND_SHA256_BYTES = 32,

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "control/command/command_news.h"
 #include "control/device/device_api.h"
 #include "control/device/verify_api.h"
 #include "control/endpoint_private.h"
@@ -61,6 +62,8 @@ int mu_control_create(const struct mu_control_config *config, struct mu_control 
 
         if (error == 0)
                 error = mu_openapi_create(control, &control->openapi);
+        if (error == 0)
+                error = mu_command_counts_create(config->metrics, &control->command_counts);
         if (error < 0) {
                 mu_control_destroy(control);
                 return error;
@@ -74,6 +77,7 @@ void mu_control_destroy(struct mu_control *control)
 {
         if (!control)
                 return;
+        mu_command_counts_destroy(control->command_counts);
         mu_openapi_destroy(control->openapi);
         mu_endpoint_table_destroy(control->endpoints);
         free(control);

@@ -27,6 +27,7 @@ struct mu_database;
 struct mu_device_table;
 struct mu_endpoint_table;
 struct mu_call;
+struct mu_command_counts;
 struct mu_pg;
 struct mu_secrets;
 
@@ -63,6 +64,7 @@ struct mu_control {
         struct mu_endpoint_table *endpoints; /* endpoint_private.h */
         struct mu_guard *guard;
         struct mu_openapi *openapi;
+        struct mu_command_counts *command_counts; /* command/command_news.h */
         struct mu_ws_tickets *ws_tickets;
         _Atomic uint64_t registered_new;
         _Atomic uint64_t registered_again;

@@ -50,8 +50,10 @@ const struct mu_pg_statement mu_ledger_mark_sent_sql = {
                      "  FROM old WHERE c.device_id = old.device_id AND c.id = old.id"
                      "  RETURNING c.device_id, c.id, c.attempt_count,"
                      "  $4 AND old.state = 'queued' AS first),"
-                     " made AS (INSERT INTO command_attempts (device_id, command_id, number, path)"
-                     "  SELECT device_id, id, attempt_count, $3 FROM marked)"
+                     " made AS (INSERT INTO command_attempts"
+                     "  (device_id, command_id, number, path, status)"
+                     "  SELECT device_id, id, attempt_count, $3,"
+                     "   CASE $3 WHEN 'heartbeat' THEN 'sent' ELSE 'started' END FROM marked)"
                      " SELECT device_id, id, attempt_count, first FROM marked"
                      " ORDER BY device_id, id",
         .params = {MU_PG_INT8_ARRAY, MU_PG_INT8_ARRAY, MU_PG_TEXT, MU_PG_BOOL},
