@@ -103,7 +103,8 @@ static bool same_time(int64_t us, double seconds)
         return fabs((double)us - seconds * 1e6) <= 1.0;
 }
 
-static bool same_value(const struct mu_heartbeat *ours, const struct mu_wire_field *field, json_t *value)
+static bool same_value(const struct mu_heartbeat *ours, const struct mu_wire_field *field,
+                       json_t *value)
 {
         static const char *const networks[] = {"wifi", "cellular", "ethernet", "offline"};
         const struct mu_record *record = ours->record;
