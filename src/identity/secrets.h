@@ -33,7 +33,7 @@ struct mu_secrets;
 enum mu_secrets_limits {
         MU_SECRET_MASTER_BYTES = 32,
         MU_SECRET_KEY_BYTES = 32,
-        MU_SECRET_ERROR_BYTES = 256,
+        MU_SECRET_ERROR_BYTES = 320,
 };
 
 /* directory: DATA_DIR/secrets. Missing files are made. error: MU_SECRET_ERROR_BYTES. */
