@@ -201,7 +201,8 @@ static void gather(struct gathered *gathered, const struct mu_device *device, ui
                 gathered->offsets[gathered->offset_count] = atomic_load(&device->clock_offset_s);
                 gathered->offset_ids[gathered->offset_count++] = device->id;
         }
-        if (events & MU_EVENT_QUARANTINED)
+        /* An operator may have ended it since. */
+        if (events & MU_EVENT_QUARANTINED && mu_device_state(device) == MU_DEVICE_QUARANTINED)
                 gathered->quarantined[gathered->quarantined_count++] = device->id;
 }
 

@@ -56,6 +56,56 @@ enum mu_device_column {
         MU_DEVICE_ROW_COLUMNS,
 };
 
+/* The fields of a reply's device, without "last"; and those of "last". */
+#define MU_DEVICE_ROW_FIELDS                                                                       \
+        {.name = "id", .type = MU_FIELD_ID, .flags = MU_FIELD_REQUIRED},                           \
+                {.name = "alias", .type = MU_FIELD_TEXT, .flags = MU_FIELD_REQUIRED},              \
+                {.name = "kind",                                                                   \
+                 .type = MU_FIELD_TEXT,                                                            \
+                 .flags = MU_FIELD_REQUIRED,                                                       \
+                 .one_of = "android|desktop"},                                                     \
+                {.name = "hardware_id", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},        \
+                {.name = "site", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},               \
+                {.name = "tags",                                                                   \
+                 .type = MU_FIELD_LIST,                                                            \
+                 .items = MU_FIELD_TEXT,                                                           \
+                 .flags = MU_FIELD_REQUIRED},                                                      \
+                {.name = "agent_version", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},      \
+                {.name = "status",                                                                 \
+                 .type = MU_FIELD_TEXT,                                                            \
+                 .flags = MU_FIELD_REQUIRED,                                                       \
+                 .one_of = MU_DEVICE_STATUS_ONE_OF},                                               \
+                {.name = "last_seen_at",                                                           \
+                 .type = MU_FIELD_TIME,                                                            \
+                 .flags = MU_FIELD_NULLABLE,                                                       \
+                 .doc = "When it last made a request, or its newest stored heartbeat came."},      \
+                {.name = "heartbeat_interval_s",                                                   \
+                 .type = MU_FIELD_INTEGER,                                                         \
+                 .flags = MU_FIELD_NULLABLE,                                                       \
+                 .doc = "null: the fleet's."},                                                     \
+                {.name = "created_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_REQUIRED},         \
+                {.name = "updated_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_REQUIRED},         \
+                {.name = "first_seen_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_NULLABLE},      \
+                {.name = "deleted_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_NULLABLE},         \
+        {                                                                                          \
+                .name = "quarantined_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_NULLABLE        \
+        }
+#define MU_DEVICE_LAST_FIELDS                                                                      \
+        {.name = "received_at", .type = MU_FIELD_TIME},                                            \
+                {.name = "observed_at", .type = MU_FIELD_TIME},                                    \
+                {.name = "battery", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},         \
+                {.name = "charging", .type = MU_FIELD_BOOLEAN, .flags = MU_FIELD_NULLABLE},        \
+                {.name = "network", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},            \
+                {.name = "ssid", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},               \
+                {.name = "fg_package", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},         \
+                {.name = "uptime_s", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},        \
+                {.name = "ram_free_mb", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},     \
+                {.name = "ram_total_mb", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},    \
+                {.name = "queue_depth", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_NULLABLE},     \
+        {                                                                                          \
+                .name = "clock_offset_s", .type = MU_FIELD_INTEGER                                 \
+        }
+
 extern const struct mu_shape mu_device_row_shape;
 
 /* In the order of ids; who is gone is left out. */

@@ -27,6 +27,7 @@ struct holder {
         bool seen;
         uint32_t interval_s;
         uint32_t hmac_key_version;
+        bool approved; /* an operator lets it be taken over */
 };
 
 static const char *or_null(const char *text)
@@ -76,6 +77,7 @@ static int find_holder(struct mu_pg *pg, const struct mu_register_ask *ask, stru
                 holder->seen = mu_pg_get_bool(rows, 0, 1);
                 holder->interval_s = (uint32_t)mu_pg_get_int(rows, 0, 2);
                 holder->hmac_key_version = (uint32_t)mu_pg_get_int(rows, 0, 3);
+                holder->approved = mu_pg_get_bool(rows, 0, 4);
                 /* A first use may not have reached PostgreSQL yet. */
                 const struct mu_device *device =
                         mu_device_table_by_id(ask->devices, holder->device_id);
@@ -185,7 +187,7 @@ static int register_again(struct mu_pg *pg, const struct mu_register_ask *ask,
         if (error < 0)
                 return error;
         *ret_outcome = MU_REGISTER_AGAIN;
-        if (!by_admin && !lost_reply && !by_itself)
+        if (!by_admin && !lost_reply && !by_itself && !holder->approved)
                 *ret_outcome = MU_REGISTER_HARDWARE_TAKEN;
         else if (!by_admin && !lost_reply && enrolment->used_up)
                 *ret_outcome = MU_REGISTER_TOKEN_USED_UP;

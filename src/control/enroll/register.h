@@ -7,8 +7,9 @@
  *   enrolment token   new device, one use                not seen yet, same enrolment token:
  *                                                          that device, fresh token, no use (the
  *                                                          reply of the first try was lost)
- *                                                        with the device's own token: that device,
- *                                                          one use
+ *                                                        with the device's own token, or while an
+ *                                                          operator lets it be taken over: that
+ *                                                          device, one use
  *                                                        else refused
  *
  * An enrolment token that is unknown, expired or revoked is refused whatever it asks for; one that

@@ -75,6 +75,7 @@ static void refuse(struct mu_control *control, struct mu_call *call,
                         call, 409, "hardware-id-taken", "hardware_id",
                         "A live device has this hardware_id. To take it over, send its token "
                         "as \"Authorization: Bearer mu_...\" too, or use the admin key, or "
+                        "let an operator allow it (POST /admin/devices/{id}/allow-takeover), or "
                         "delete the device.");
                 return;
         }

@@ -21,7 +21,7 @@ const struct mu_pg_statement mu_register_insert_device = {
 const struct mu_pg_statement mu_register_find_hardware = {
         .name = "register_find_hardware",
         .sql = "SELECT id, first_seen_at IS NOT NULL, coalesce(heartbeat_interval_s, 0),"
-               " hmac_key_version FROM devices"
+               " hmac_key_version, coalesce(takeover_until > now(), false) FROM devices"
                " WHERE hardware_id = $1 AND deleted_at IS NULL FOR UPDATE",
         .params = {MU_PG_TEXT},
 };
@@ -29,7 +29,8 @@ const struct mu_pg_statement mu_register_find_hardware = {
 const struct mu_pg_statement mu_register_add_token = {
         .name = "register_add_token",
         .sql = "WITH device AS (UPDATE devices SET alias = $2, kind = $3,"
-               "  agent_version = coalesce($4, agent_version), fcm_token = coalesce($5, fcm_token)"
+               "  agent_version = coalesce($4, agent_version), fcm_token = coalesce($5, fcm_token),"
+               "  takeover_until = NULL"
                "  WHERE id = $1 RETURNING id),"
                " token AS (INSERT INTO device_tokens (device_id, generation, token_sha256)"
                "  SELECT $1, 1 + max(generation), $7 FROM device_tokens WHERE device_id = $1"
