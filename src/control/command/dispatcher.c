@@ -269,6 +269,20 @@ uint64_t mu_dispatcher_step(struct mu_dispatcher *dispatcher)
         return may_sleep_ms(dispatcher);
 }
 
+/* Books what devices and FCM said last. What a database that is away does not hear now, devices say
+ * again. */
+static void finish(struct mu_dispatcher *dispatcher)
+{
+        int error = 0;
+
+        while (error == 0 && dispatcher->pg &&
+               (dispatcher->notes.head || dispatcher->inbound.head)) {
+                error = mu_delivery_run_notes(dispatcher);
+                if (error == 0)
+                        error = mu_dispatcher_run_inbound(dispatcher);
+        }
+}
+
 static void run(void *context)
 {
         struct mu_dispatcher *dispatcher = context;
@@ -279,10 +293,7 @@ static void run(void *context)
                 if (wait_ms > 0)
                         mu_dispatcher_sleep(dispatcher, wait_ms);
         }
-        /* What devices and FCM said last; a database that is away will hear it again. */
-        if (dispatcher->pg &&
-            (mu_delivery_run_notes(dispatcher) < 0 || mu_dispatcher_run_inbound(dispatcher) < 0))
-                mu_pg_disconnect(dispatcher->pg);
+        finish(dispatcher);
         mu_database_release(dispatcher->config.database, dispatcher->pg);
         dispatcher->pg = NULL;
 }

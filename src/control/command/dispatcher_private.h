@@ -11,7 +11,6 @@
 #ifndef MUSTER_CONTROL_COMMAND_DISPATCHER_PRIVATE_H
 #define MUSTER_CONTROL_COMMAND_DISPATCHER_PRIVATE_H
 
-#include <jansson.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,11 +21,11 @@
 #include "base/random.h"
 #include "control/command/device_channel.h"
 #include "control/command/dispatcher.h"
+#include "control/command/intake.h"
 #include "control/command/ledger.h"
 #include "control/command/resend.h"
 #include "metrics/metrics.h"
 #include "muster/compiler.h"
-#include "outbound/fcm.h"
 
 struct mu_bus_event;
 struct mu_device;
@@ -39,55 +38,6 @@ enum mu_dispatcher_limits {
         MU_DISPATCH_TODO_MAX = 1 << 20,
         MU_DISPATCH_INBOUND_MAX = 65536, /* messages of devices that wait */
         MU_DISPATCH_INBOUND_BYTES_MAX = 32 * 1024 * 1024,
-        MU_DISPATCH_NOTE_TEXT_BYTES = 256,
-};
-
-/* A message of a device. */
-struct mu_inbound {
-        struct mu_inbound *next;
-        struct mu_device *device;
-        struct mu_ws_handle from;
-        json_t *body; /* parsed, or what there was; NULL before */
-        int64_t command_id;
-        bool is_result;
-        bool told; /* that it is malformed */
-        size_t bytes;
-        char data[];
-};
-
-struct mu_inbound_list {
-        struct mu_inbound *head;
-        struct mu_inbound *tail;
-};
-
-/* What FCM reported. */
-struct mu_fcm_note {
-        struct mu_fcm_note *next;
-        struct mu_fcm_try *try;
-        enum mu_fcm_outcome outcome;
-        uint32_t fcm_attempt; /* of this message, from 1 */
-        uint32_t number;      /* of the ledger; 0: not numbered yet */
-        int http_status;
-        int64_t latency_us;
-        int64_t retry_at_us; /* 0: none */
-        char message_id[MU_DISPATCH_NOTE_TEXT_BYTES];
-        char error[MU_DISPATCH_NOTE_TEXT_BYTES];
-};
-
-/* A message in FCM's hand. */
-struct mu_fcm_try {
-        struct mu_dispatcher *dispatcher;
-        struct mu_device *device;
-        int64_t command_id;
-        uint32_t attempt; /* of the ledger, that the next report is about */
-        bool nudge;
-        struct mu_fcm_note last; /* the final report: it can't be lost for want of memory */
-        char token[];
-};
-
-struct mu_fcm_notes {
-        struct mu_fcm_note *head;
-        struct mu_fcm_note *tail;
 };
 
 /* What this process knows of a device's newest push. Lost with it: the ledger knows the rest. */
@@ -171,22 +121,6 @@ uint64_t mu_dispatcher_step(struct mu_dispatcher *dispatcher);
 void mu_dispatcher_look(struct mu_dispatcher *dispatcher, int64_t device_id);
 void mu_dispatcher_count_pending(struct mu_dispatcher *dispatcher, struct mu_device *device,
                                  uint32_t count);
-
-/* intake.c */
-MU_MUST_CHECK
-bool mu_dispatcher_take_message(void *ctx, struct mu_device *device, struct mu_ws_handle from,
-                                const char *data, size_t bytes);
-void mu_dispatcher_take_report(void *ctx, const struct mu_fcm_report *report); /* ctx: the try */
-void mu_dispatcher_take_device(void *ctx, struct mu_device *device);
-/* Moves what came to the thread's own lists; false: time to stop. */
-MU_MUST_CHECK
-bool mu_dispatcher_take_intake(struct mu_dispatcher *dispatcher);
-/* Sleeps until something comes, or wait_ms have passed. */
-void mu_dispatcher_sleep(struct mu_dispatcher *dispatcher, uint64_t wait_ms);
-/* The message was dealt with. */
-void mu_dispatcher_drop_message(struct mu_dispatcher *dispatcher, struct mu_inbound *message);
-void mu_dispatcher_drop_note(struct mu_fcm_note *note); /* a final one: the try with it */
-void mu_dispatcher_free_intake(struct mu_dispatcher *dispatcher);
 
 /* inbound.c: devices' messages, as many as fit one round. 0 or a negative errno of pg/error.h. */
 MU_MUST_CHECK

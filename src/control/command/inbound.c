@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/command/command_type.h"
 #include "control/command/dispatcher_private.h"
+#include "control/command/result.h"
 #include "identity/device_table.h"
 
 static void answer(struct mu_ws_handle to, const char *type, int64_t command_id, const char *detail)
@@ -48,10 +50,34 @@ static const char *parse(struct mu_inbound *message)
 
 /* ---- results ---- */
 
+static void book_result(struct mu_dispatcher *dispatcher, const struct mu_inbound *message,
+                        const struct mu_result_answer *result)
+{
+        if (result->queued_to_received_us >= 0)
+                mu_dispatcher_delivered(dispatcher, result->path, result->queued_to_received_us);
+        if (result->outcome == MU_RESULT_STORED)
+                mu_dispatcher_publish(dispatcher, message->device->id, result->command_id,
+                                      result->state, result->type ? result->type->name : "");
+        mu_cell_add(&dispatcher->metrics.results, 1);
+        mu_dispatcher_look(dispatcher, message->device->id);
+}
+
+/* Stored, then answered: until it hears so, the device keeps its result. */
 static int take_result(struct mu_dispatcher *dispatcher, struct mu_inbound *message)
 {
-        (void)dispatcher;
-        (void)message;
+        struct mu_result_answer result;
+        int error = mu_result_take(dispatcher->pg, dispatcher->config.secrets, message->device->id,
+                                   message->body, &result);
+
+        if (error < 0)
+                return error;
+        if (mu_result_is_refused(&result)) {
+                answer(message->from, "result_refused", message->command_id, result.detail);
+                mu_cell_add(&dispatcher->metrics.bad_messages, 1);
+                return 0;
+        }
+        book_result(dispatcher, message, &result);
+        answer(message->from, "result_stored", message->command_id, NULL);
         return 0;
 }
 
