@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/wait.h"
+#include "control/command/dispatcher.h"
 #include "http/offload.h"
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
@@ -381,6 +382,7 @@ static void drain(struct mu_app *app, const struct hurry *hurry)
         mu_app_stop_bring_up(app);
         mu_jobs_stop(app->jobs);
         mu_outbound_stop(app->outbound, atomic_load(&hurry->hurried) ? 0 : OUTBOUND_STOP_MS);
+        mu_dispatcher_stop(app->dispatcher); /* hears what FCM said last */
         mu_pipeline_drain(app->pipeline, (uint32_t)deadline_ms, &stored);
         mu_pipeline_status(app->pipeline, &status);
         mu_log_journal_damage(&status.journal, &app->damage);

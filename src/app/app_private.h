@@ -45,6 +45,7 @@ struct mu_app {
         struct mu_outbound *outbound;
         struct mu_mailer *mail; /* NULL: not configured */
         struct mu_fcm *fcm;     /* NULL: not configured */
+        struct mu_dispatcher *dispatcher;
         struct mu_control *control;
         struct mu_offload *control_workers;
         struct mu_offload *probe_worker;

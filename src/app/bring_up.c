@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/wait.h"
+#include "control/command/dispatcher.h"
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
 #include "jobs/scheduler.h"
@@ -166,6 +167,8 @@ static void start_storing(struct mu_app *app)
                 return;
         }
         code = mu_jobs_start(app->jobs);
+        if (code == 0)
+                code = mu_dispatcher_start(app->dispatcher);
         if (code < 0)
                 die(app, code, "jobs.start_failed", strerror(-code));
         else

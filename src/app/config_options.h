@@ -92,6 +92,10 @@ MU_OPTION(database, slow_statement, DURATION, "500ms", 0, 3600000000000, false,
 MU_OPTION(retention, heartbeats, DURATION, "90d", 86400000000000, 3153600000000000000, false,
           "How long heartbeats are kept; at least ingest.window_back and 2 days.")
 
+MU_OPTION(commands, resend, DURATION, "30s", 100000000, 3600000000000, false,
+          "A pushed command that its device has not acknowledged is pushed again after this, then "
+          "after twice as long, and so on; by FCM after eight times as long.")
+
 MU_OPTION(control, workers, NUMBER, "4", 1, 64, false,
           "Threads that answer operators and registrations.")
 MU_OPTION(control, queue, NUMBER, "256", 1, 4096, false,

@@ -157,6 +157,12 @@ void mu_log_identities(const struct mu_keeper_report *report)
                                             "(a restored backup?); they were put back."));
 }
 
+void mu_log_dispatch_trouble(void *context, const char *detail)
+{
+        (void)context;
+        mu_log(MU_LOG_WARNING, "dispatch.waits_for_database", MU_LOG_STR("detail", detail));
+}
+
 void mu_log_outbound_trouble(void *context, const char *service, const char *detail)
 {
         (void)context;

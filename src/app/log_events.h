@@ -26,6 +26,9 @@ void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uin
 /* A service that mail, FCM or webhooks go to is away or refuses. */
 void mu_log_outbound_trouble(void *context, const char *service, const char *detail);
 
+/* The dispatcher lost the database; commands wait. Once per outage. */
+void mu_log_dispatch_trouble(void *context, const char *detail);
+
 /* A request of the control plane failed for a reason of ours. */
 void mu_log_request_trouble(void *context, const char *request_id, const char *path,
                             const char *detail);

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/qsbr.h"
+#include "control/command/dispatcher.h"
 #include "control/control.h"
 #include "http/auth_failures.h"
 #include "http/offload.h"
@@ -361,6 +362,23 @@ static int create_workers(struct mu_app *app)
         return code;
 }
 
+static int create_dispatcher(struct mu_app *app)
+{
+        const struct mu_dispatcher_config config = {
+                .database = app->database,
+                .devices = app->devices,
+                .secrets = app->secrets,
+                .auth_failures = app->auth_failures,
+                .fcm = app->fcm,
+                .metrics = app->metrics,
+                .clock = app->clock,
+                .resend_ms = ms_of(app->config.commands_resend),
+                .on_trouble = mu_log_dispatch_trouble,
+        };
+
+        return mu_dispatcher_create(&config, &app->dispatcher);
+}
+
 static int create_routes(struct mu_app *app)
 {
         const struct mu_control_config config = {
@@ -372,6 +390,7 @@ static int create_routes(struct mu_app *app)
                 .clock = app->clock,
                 .heartbeat_interval_s =
                         (uint32_t)(app->config.ingest_heartbeat_interval / MU_NS_PER_S),
+                .dispatcher = app->dispatcher,
                 .journal_id = mu_pipeline_journal_id(app->pipeline),
                 .journal_barrier = journal_barrier,
                 .on_trouble = mu_log_request_trouble,
@@ -385,6 +404,8 @@ static int create_routes(struct mu_app *app)
                 code = mu_control_create(&config, &app->control);
         if (code == 0)
                 code = mu_control_add_routes(app->control, app->router);
+        if (code == 0)
+                code = mu_dispatcher_add_routes(app->dispatcher, app->router);
         app->health = (struct mu_health_source){.version = MUSTER_VERSION,
                                                 .metrics = app->metrics,
                                                 .ctx = app,
@@ -531,6 +552,8 @@ int mu_app_create_parts(struct mu_app *app)
                 if (code == 0)
                         code = create_workers(app);
                 if (code == 0)
+                        code = create_dispatcher(app);
+                if (code == 0)
                         code = create_routes(app);
                 if (code < 0)
                         return fail_at(code, "start.failed", "Not enough memory to start");
@@ -559,6 +582,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         mu_offload_destroy(app->control_workers);
         mu_router_destroy(app->router);
         mu_control_destroy(app->control);
+        mu_dispatcher_destroy(app->dispatcher);
         mu_jobs_destroy(app->jobs);
         mu_keeper_destroy(app->keeper);
         mu_pipeline_destroy(app->pipeline);
