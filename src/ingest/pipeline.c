@@ -266,6 +266,7 @@ int mu_pipeline_store(struct mu_pipeline *pipeline, struct mu_database *database
         writers_config.stored_context = pipeline;
         writers_config.note = config->note;
         writers_config.note_context = config->note_context;
+        writers_config.bus = config->bus;
         int error = mu_writers_create(&writers_config, &pipeline->writers);
 
         if (error == 0)

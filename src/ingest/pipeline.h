@@ -26,6 +26,7 @@
 #include "muster/compiler.h"
 
 struct mu_auth_failures;
+struct mu_bus;
 struct mu_clock;
 struct mu_database;
 struct mu_device_table;
@@ -54,6 +55,7 @@ struct mu_pipeline_config {
         uint32_t statement_timeout_ms; /* of the database's sessions */
         void (*note)(void *context, const struct mu_writer_note *note); /* writers' threads */
         void *note_context;
+        struct mu_bus *bus; /* told of committed statuses; NULL: nobody */
 };
 
 struct mu_pipeline_status {

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "ingest/reader.h"
+#include "ingest/status_news.h"
 
 enum {
         ARRIVAL_TAU_US = 500 * 1000,
@@ -470,6 +471,7 @@ static void committed(struct mu_writer_core *core, const struct mu_store_request
 
         answered(core, at_us);
         count_committed(core, request, result);
+        mu_status_news_publish(core->config.bus, request);
         if (core->config.stored)
                 core->config.stored(core->config.stored_context, request);
         core->partition_tries = 0;

@@ -39,6 +39,8 @@
 #include "metrics/metrics.h"
 #include "muster/compiler.h"
 
+struct mu_bus;
+
 enum mu_writer_limits {
         MU_WRITER_WORTHWHILE_ROWS =
                 32, /* smaller batches cost PostgreSQL three times as much a row */
@@ -99,6 +101,7 @@ struct mu_writer_config {
         void *stored_context;
         void (*note)(void *context, const struct mu_writer_note *note); /* NULL: nobody listens */
         void *note_context;
+        struct mu_bus *bus; /* told of statuses, after each commit; NULL: nobody */
 };
 
 /* Counted by the writer, read by anyone. */

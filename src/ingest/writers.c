@@ -144,6 +144,7 @@ static int create_writer(struct mu_writers *writers, uint32_t lane, const uint8_
         core.stored_context = config->stored_context;
         core.note = note;
         core.note_context = writers;
+        core.bus = config->bus;
         err = mu_random_secret(&core.random_seed, sizeof(core.random_seed));
         return err ? err : mu_writer_core_create(&core, &writer->core);
 }

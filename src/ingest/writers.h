@@ -46,6 +46,7 @@ struct mu_writers_config {
         void *stored_context;
         void (*note)(void *context, const struct mu_writer_note *note); /* NULL: nobody listens */
         void *note_context;
+        struct mu_bus *bus; /* told of statuses, after each commit; NULL: nobody */
 };
 
 struct mu_writers_status {
