@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * live_rounds.c - what is new, made into one frame a topic and group, and handed out to those who
+ * are up to date, as fast as the allowance lets it.
+ *
+ * A round is handed out over as many ticks as it takes; the next one begins after it. So when much
+ * changes for many, rounds become rarer and each brings the newest state only.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "control/live/live_encode.h"
+#include "control/live/live_hub_private.h"
+
+/* ---- commands ---- */
+
+void mu_live_note_command(struct mu_live_hub *hub, const struct mu_bus_event *event)
+{
+        struct mu_live_note *note = &hub->notes[hub->note_count % MU_LIVE_NOTES_MAX];
+
+        if (hub->note_count >= MU_LIVE_NOTES_MAX) {
+                if (hub->note_count - hub->note_new == MU_LIVE_NOTES_MAX) {
+                        hub->notes_missed = true;
+                        hub->note_new++;
+                } else if (note->seq > hub->notes_from) {
+                        hub->notes_from = note->seq;
+                }
+        }
+        *note = (struct mu_live_note){.device_id = event->device_id, .command = event->as.command};
+        hub->note_count++;
+}
+
+/* ---- groups ---- */
+
+static int compare_ids(const void *a, const void *b)
+{
+        const int64_t left = *(const int64_t *)a;
+        const int64_t right = *(const int64_t *)b;
+
+        return (left > right) - (left < right);
+}
+
+bool mu_live_group_has(const struct mu_live_group *group, int64_t device_id)
+{
+        return group->all ||
+               (group->id_count > 0 && bsearch(&device_id, group->ids, group->id_count,
+                                               sizeof(device_id), compare_ids) != NULL);
+}
+
+void mu_live_group_resolve(struct mu_live_hub *hub, struct mu_live_group *group)
+{
+        if (group->resolved_rows == hub->image.row_count)
+                return;
+        for (uint32_t i = 0; i < group->id_count; i++)
+                group->slots[i] = mu_live_image_slot(&hub->image, group->ids[i]);
+        group->resolved_rows = hub->image.row_count;
+}
+
+void mu_live_group_drop_frames(struct mu_live_hub *hub, struct mu_live_group *group)
+{
+        mu_live_drop(hub, group->devices_frame);
+        mu_live_drop(hub, group->commands_frame);
+        group->devices_frame = group->commands_frame = NULL;
+        group->devices_bytes = group->commands_bytes = 0;
+}
+
+/* ---- a round ---- */
+
+void mu_live_begin_round(struct mu_live_hub *hub)
+{
+        bool commands = hub->note_new < hub->note_count || hub->notes_missed;
+        bool devices = hub->loaded && (hub->image.changed.count > 0 || hub->edited);
+
+        if (!commands && !devices)
+                return;
+        hub->round++;
+        hub->handing_out = true;
+        hub->next_round_ms = hub->now_ms + MU_LIVE_TICK_MS;
+        hub->note_first = hub->note_new;
+        hub->note_end = hub->note_new = hub->note_count;
+        hub->commands_seq = commands ? ++hub->seq : 0;
+        for (uint64_t i = hub->note_first; i < hub->note_end; i++)
+                hub->notes[i % MU_LIVE_NOTES_MAX].seq = hub->commands_seq;
+        hub->round_missed = hub->notes_missed;
+        if (hub->notes_missed)
+                hub->notes_from = hub->commands_seq;
+        hub->notes_missed = false;
+
+        hub->devices_seq = devices ? ++hub->seq : 0;
+        hub->round_edited = devices && hub->edited;
+        if (!devices)
+                return;
+        mu_live_image_begin_round(&hub->image, hub->devices_seq, hub->now_ms);
+        if (hub->edited)
+                hub->edited_seq = hub->devices_seq;
+        hub->edited = false;
+        mu_cell_add(&hub->stats.rounds, 1);
+        mu_cell_add(&hub->stats.rows, hub->image.round.count);
+}
+
+struct rows {
+        const struct mu_live_image *image;
+        const uint32_t *slots;
+        uint32_t count;
+        uint64_t seq; /* only rows of this round */
+};
+
+static const struct mu_live_row *row_at(const struct rows *rows, uint32_t index)
+{
+        uint32_t slot = rows->slots[index];
+
+        if (slot == MU_LIVE_NO_SLOT || rows->image->rows[slot].seq != rows->seq)
+                return NULL;
+        return &rows->image->rows[slot];
+}
+
+static uint32_t add_changed(struct mu_text *text, const struct rows *rows)
+{
+        uint32_t added = 0;
+
+        for (uint32_t i = 0; i < rows->count; i++) {
+                const struct mu_live_row *row = row_at(rows, i);
+                unsigned fields = row ? row->carried & ~(unsigned)MU_LIVE_GONE : 0;
+
+                if (!row || row->gone || fields == 0)
+                        continue;
+                mu_text_add(text, added++ > 0 ? "," : "");
+                mu_live_encode_row(text, row, fields, (fields & MU_LIVE_WHOLE) == MU_LIVE_WHOLE);
+        }
+        return added;
+}
+
+static uint32_t add_removed(struct mu_text *text, const struct rows *rows)
+{
+        uint32_t added = 0;
+
+        for (uint32_t i = 0; i < rows->count; i++) {
+                const struct mu_live_row *row = row_at(rows, i);
+
+                if (!row || !row->gone)
+                        continue;
+                mu_text_add(text, added++ > 0 ? "," : ",\"removed\":[");
+                mu_live_encode_id(text, row->device_id);
+        }
+        if (added > 0)
+                mu_text_add(text, "]");
+        return added;
+}
+
+static void make_devices_frame(struct mu_live_hub *hub, struct mu_live_group *group)
+{
+        struct rows rows = {
+                .image = &hub->image,
+                .slots = hub->image.round.list,
+                .count = hub->image.round.count,
+                .seq = hub->devices_seq,
+        };
+
+        if (!group->all) {
+                mu_live_group_resolve(hub, group);
+                rows.slots = group->slots;
+                rows.count = group->id_count;
+        }
+        mu_live_text_begin(hub, "{\"type\":\"delta\",\"seq\":");
+        mu_live_encode_uint(&hub->text, hub->devices_seq);
+        if (hub->round_edited)
+                mu_text_add(&hub->text, ",\"edited\":true");
+        mu_text_add(&hub->text, ",\"devices\":[");
+        uint32_t added = add_changed(&hub->text, &rows);
+
+        mu_text_add(&hub->text, "]");
+        added += add_removed(&hub->text, &rows);
+        mu_text_add(&hub->text, "}");
+        if (added == 0 && !hub->round_edited)
+                return;
+        group->devices_frame = mu_live_make(hub, &group->devices_bytes);
+        group->failed = group->failed || !group->devices_frame;
+}
+
+static void make_commands_frame(struct mu_live_hub *hub, struct mu_live_group *group)
+{
+        uint32_t added = 0;
+
+        mu_live_text_begin(hub, "{\"type\":\"delta\",\"seq\":");
+        mu_live_encode_uint(&hub->text, hub->commands_seq);
+        if (hub->round_missed)
+                mu_text_add(&hub->text, ",\"missed\":true");
+        mu_text_add(&hub->text, ",\"commands\":[");
+        for (uint64_t i = hub->note_first; i < hub->note_end; i++) {
+                const struct mu_live_note *note = &hub->notes[i % MU_LIVE_NOTES_MAX];
+
+                if (note->seq != hub->commands_seq || !mu_live_group_has(group, note->device_id))
+                        continue;
+                mu_text_add(&hub->text, added++ > 0 ? "," : "");
+                mu_live_encode_command(&hub->text, note->device_id, &note->command);
+        }
+        mu_text_add(&hub->text, "]}");
+        if (added == 0 && !hub->round_missed)
+                return;
+        group->commands_frame = mu_live_make(hub, &group->commands_bytes);
+        group->failed = group->failed || !group->commands_frame;
+}
+
+static void make_frames(struct mu_live_hub *hub, struct mu_live_group *group)
+{
+        if (group->made_round == hub->round)
+                return;
+        mu_live_group_drop_frames(hub, group);
+        group->made_round = hub->round;
+        group->failed = false;
+        if (hub->commands_seq)
+                make_commands_frame(hub, group);
+        if (hub->devices_seq)
+                make_devices_frame(hub, group);
+}
+
+/* ---- handing out ---- */
+
+static void fall_behind(struct mu_live_hub *hub, struct mu_live_client *client)
+{
+        mu_cell_add(&hub->stats.resyncs, 1);
+        mu_live_text_begin(hub, "{\"type\":\"resync\",\"seq\":");
+        mu_live_encode_uint(&hub->text, client->seq);
+        mu_text_add(&hub->text, "}");
+        mu_live_send_text(hub, client);
+        if (client->state != LIVE_CLOSING)
+                mu_live_start_paging(hub, client);
+}
+
+/* Bytes that were sent. */
+static size_t serve(struct mu_live_hub *hub, struct mu_live_client *client)
+{
+        const struct mu_live_ops *ops = &hub->config.ops;
+        const struct mu_live_group *group = client->group;
+        bool devices = (client->topics & MU_LIVE_DEVICES) && group->devices_frame;
+        bool commands = (client->topics & MU_LIVE_COMMANDS) && group->commands_frame;
+        size_t bytes =
+                (devices ? group->devices_bytes : 0) + (commands ? group->commands_bytes : 0);
+
+        if (ops->refused(ops->ctx, client->socket)) {
+                mu_cell_add(&hub->stats.refused, 1);
+                client->seq = 0;
+                fall_behind(hub, client);
+                return 0;
+        }
+        if (group->failed || (bytes > 0 && ops->waiting(ops->ctx, client->socket) + bytes >
+                                                   hub->config.queue_bytes)) {
+                fall_behind(hub, client);
+                return 0;
+        }
+        if (commands)
+                mu_live_send(hub, client, group->commands_frame, group->commands_bytes);
+        if (devices)
+                mu_live_send(hub, client, group->devices_frame, group->devices_bytes);
+        client->seq = client->notes_seq = hub->seq;
+        return bytes;
+}
+
+/* The next of the group's clients that this round has not reached; NULL: all are served. */
+static struct mu_live_client *next_unserved(struct mu_live_hub *hub, struct mu_live_group *group)
+{
+        if (live_list_empty(&group->live))
+                return NULL;
+        struct mu_live_client *client = LIVE_OF(mu_live_client, link, group->live.next);
+
+        if (client->round == hub->round)
+                return NULL;
+        client->round = hub->round;
+        live_unlink(&client->link);
+        live_append(&group->live, &client->link);
+        return client;
+}
+
+static bool serve_group(struct mu_live_hub *hub, struct mu_live_group *group)
+{
+        struct mu_live_client *client;
+
+        if (group->done_round == hub->round)
+                return true;
+        if (!live_list_empty(&group->live))
+                make_frames(hub, group);
+        while ((client = next_unserved(hub, group))) {
+                hub->round_allowance -= (int64_t)serve(hub, client);
+                if (hub->round_allowance <= 0)
+                        return false;
+        }
+        group->done_round = hub->round;
+        mu_live_group_drop_frames(hub, group);
+        return true;
+}
+
+void mu_live_hand_out(struct mu_live_hub *hub)
+{
+        if (!hub->handing_out || hub->round_allowance <= 0)
+                return;
+        for (struct mu_live_link *at = hub->groups.next; at != &hub->groups; at = at->next)
+                if (!serve_group(hub, LIVE_OF(mu_live_group, link, at)))
+                        return;
+        hub->handing_out = false;
+}
+
+/* ---- the fleet's numbers ---- */
+
+static void add_number(struct mu_text *text, const char *key, uint64_t number)
+{
+        mu_text_add(text, key);
+        mu_live_encode_uint(text, number);
+}
+
+static void make_fleet(struct mu_live_hub *hub, const struct mu_live_facts *facts)
+{
+        uint64_t passed_ms = hub->now_ms - hub->fleet_counted_ms;
+        struct mu_text *text = &hub->text;
+
+        mu_live_text_begin(hub, "{\"type\":\"fleet\",\"at\":");
+        mu_live_encode_time(text, mu_clock_realtime_us(hub->config.clock));
+        add_number(text, ",\"devices\":", facts->devices);
+        add_number(text, ",\"online\":", facts->online);
+        add_number(text, ",\"late\":", facts->late);
+        add_number(text, ",\"silent\":", facts->silent);
+        add_number(text, ",\"never\":", facts->never);
+        add_number(text, ",\"quarantined\":", facts->quarantined);
+        mu_text_add(text, ",\"heartbeats_per_s\":");
+        if (hub->fleet_counted_ms == 0 || passed_ms == 0)
+                mu_text_add(text, "null");
+        else
+                mu_live_encode_uint(text, (facts->durable_seq - hub->fleet_durable_seq) * 1000 /
+                                                  passed_ms);
+        add_number(text, ",\"backlog\":", facts->backlog_records);
+        mu_text_add(text, facts->storing ? ",\"storing\":true}" : ",\"storing\":false}");
+}
+
+void mu_live_send_fleet(struct mu_live_hub *hub)
+{
+        const struct mu_live_ops *ops = &hub->config.ops;
+        struct mu_live_facts facts = {0};
+        size_t bytes = 0;
+
+        ops->facts(ops->ctx, hub->loaded ? &hub->image : NULL, &facts);
+        make_fleet(hub, &facts);
+        hub->fleet_durable_seq = facts.durable_seq;
+        hub->fleet_counted_ms = hub->now_ms;
+        hub->fleet_at_ms = hub->now_ms + MU_MS_PER_S +
+                           facts.devices * (uint64_t)MU_MS_PER_S / hub->config.rows_per_fleet_s;
+        void *frame = mu_live_make(hub, &bytes);
+
+        if (!frame)
+                return;
+        for (struct mu_live_link *at = hub->clients.next; at != &hub->clients; at = at->next) {
+                struct mu_live_client *client = LIVE_OF(mu_live_client, all, at);
+
+                /* Who takes too little gets the next one. */
+                if ((client->topics & MU_LIVE_FLEET) == 0 ||
+                    ops->waiting(ops->ctx, client->socket) + bytes > hub->config.queue_bytes)
+                        continue;
+                mu_live_send(hub, client, frame, bytes);
+                hub->round_allowance -= (int64_t)bytes;
+        }
+        mu_live_drop(hub, frame);
+}
