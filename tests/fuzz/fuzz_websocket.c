@@ -20,6 +20,7 @@ struct log {
         uint32_t count;
         bool closed;
         bool failed;
+        bool reason_doubtful; /* failed for bytes that are not UTF-8 */
 };
 
 static void note(struct log *log, unsigned kind, const void *data, size_t bytes)
@@ -104,6 +105,7 @@ static struct log run(const uint8_t *data, size_t bytes, size_t step)
                 MU_ASSERT(code == 0 || code == MU_WS_PROTOCOL_ERROR || code == MU_WS_INVALID_DATA ||
                           code == MU_WS_TOO_BIG || code == MU_WS_POLICY);
                 log.failed = code != 0;
+                log.reason_doubtful = code == MU_WS_INVALID_DATA;
                 if (code == 0 && mu_ws_parser_idle(parser)) {
                         mu_ws_parser_destroy(parser);
                         parser = NULL;
@@ -121,7 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         struct log cut = run(data + 1, bytes - 1, 1 + (size_t)data[0] % 16);
 
         MU_ASSERT(whole.hash == cut.hash && whole.count == cut.count);
-        /* wslay judges the reason of a close by what came at once: that may differ, no more. */
-        MU_ASSERT((whole.closed || whole.failed) == (cut.closed || cut.failed));
+        /* wslay looks at the reason of a close as far as it came at once, so whether it finds bytes
+         * there that are not UTF-8 may differ, and how soon. Nothing else may. */
+        if (!whole.reason_doubtful && !cut.reason_doubtful)
+                MU_ASSERT(whole.closed == cut.closed && whole.failed == cut.failed);
         return 0;
 }
