@@ -271,6 +271,36 @@ static const char COMPONENTS[] =
         "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
         "\"field\":{\"type\":\"string\"},\"request_id\":{\"type\":\"string\"}}}}}";
 
+static const char *tag_description(const char *name)
+{
+        static const struct {
+                const char *name;
+                const char *description;
+        } TAGS[] = {
+                {"API tokens", "For programs: scopes instead of a person's role."},
+                {"Audit", "Who changed what, in a chain that shows tampering."},
+                {"Commands", "What devices are told to do, and what became of it."},
+                {"Devices", "The fleet: finding, describing and deleting devices."},
+                {"Devices' side", "What agents call with a device's token."},
+                {"Enrolment", "Letting devices in."},
+                {"Live", "What changes, as it changes."},
+                {"Probes", "For load balancers, Prometheus and people in a hurry."},
+                {"Operation", "Looking after the appliance itself."},
+                {"Security", "Events, offenders and keys."},
+                {"Sign in", "From a password to tokens, and a way back for the forgetful."},
+                {"This page", "The description itself."},
+                {"Users", "Who may sign in, and as what."},
+                {"Verify", "What is stored, for whoever counted what was acknowledged."},
+                {"Your account", "The signed-in person's own sessions and password."},
+        };
+
+        for (size_t i = 0; i < MU_COUNT_OF(TAGS); i++) {
+                if (strcmp(TAGS[i].name, name) == 0)
+                        return TAGS[i].description;
+        }
+        return name;
+}
+
 static void add_tag(json_t *tags, const char *name)
 {
         size_t i;
@@ -281,7 +311,8 @@ static void add_tag(json_t *tags, const char *name)
                 if (strcmp(json_string_value(json_object_get(tag, "name")), name) == 0)
                         return;
         }
-        (void)json_array_append_new(tags, json_pack("{s:s}", "name", name));
+        (void)json_array_append_new(
+                tags, json_pack("{s:s, s:s}", "name", name, "description", tag_description(name)));
 }
 
 static char method_key_byte(char byte)
