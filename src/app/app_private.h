@@ -14,6 +14,7 @@
 #include "app/app.h"
 #include "app/config.h"
 #include "app/log_events.h"
+#include "app/web.h"
 #include "base/clock.h"
 #include "http/health.h"
 #include "http/loop.h"
@@ -51,6 +52,7 @@ struct mu_app {
         struct mu_offload *probe_worker;
         struct mu_router *router;
         struct mu_tls *tls;
+        struct mu_web web;
         struct mu_server *server;
         struct mu_jobs *jobs;
         struct mu_health_source health;

@@ -41,6 +41,12 @@ MU_OPTION(http, request_timeout, DURATION, "30s", 100000000, 600000000000, false
           "A request, head and body, must arrive within this of its first byte.")
 MU_OPTION(http, write_timeout, DURATION, "30s", 100000000, 600000000000, false,
           "A client that takes nothing more of its reply for this long is cut off.")
+MU_OPTION(http, trusted_proxies, TEXT, "", 0, 4000, false,
+          "Addresses and networks of reverse proxies (10.0.0.0/8, ::1) whose X-Forwarded-For and "
+          "X-Forwarded-Proto are believed; empty: nobody's.")
+MU_OPTION(http, cors_origins, TEXT, "", 0, 4000, false,
+          "Origins (https://console.example) whose pages may use the API and its WebSockets, "
+          "besides the appliance's own.")
 
 MU_OPTION(ingest, heartbeat_interval, DURATION, "5m", 1000000000, 86400000000000, false,
           "How often a device reports, unless it has an interval of its own.")

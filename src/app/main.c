@@ -5,6 +5,7 @@
 
 #include "app/app.h"
 #include "app/config.h"
+#include "app/web.h"
 
 enum exit_code {
         EXIT_FINE = 0,
@@ -24,6 +25,17 @@ static int run(struct mu_config *config, char **argv)
         return error < 0 ? EXIT_TROUBLE : EXIT_FINE;
 }
 
+/* Lists that only their own parsers understand. */
+static int check_web(const struct mu_config *config, char *error)
+{
+        struct mu_web web;
+        int code = mu_web_init(&web, config, error);
+
+        if (code == 0)
+                mu_web_done(&web);
+        return code;
+}
+
 int main(int argc, char **argv)
 {
         enum mu_config_action action;
@@ -32,6 +44,12 @@ int main(int argc, char **argv)
 
         if (mu_config_load(argc, argv, environ, &config, &action, error) < 0) {
                 (void)fprintf(stderr, "musterd: %s\n", error);
+                return EXIT_USAGE;
+        }
+        if ((action == MU_CONFIG_RUN || action == MU_CONFIG_CHECK) &&
+            check_web(&config, error) < 0) {
+                (void)fprintf(stderr, "musterd: %s\n", error);
+                mu_config_done(&config);
                 return EXIT_USAGE;
         }
         switch (action) {

@@ -483,7 +483,11 @@ static int create_server(struct mu_app *app)
 {
         const struct mu_config *config = &app->config;
         struct mu_server_config server;
+        char error[MU_CONFIG_ERROR_BYTES];
+        int code = mu_web_init(&app->web, config, error);
 
+        if (code < 0)
+                return mu_app_fail(code, "server.unusable", error);
         mu_server_config_init(&server);
         server.loop_count = app->loop_count;
         server.handshake_timeout_ms = ms_of(config->http_handshake_timeout);
@@ -498,7 +502,9 @@ static int create_server(struct mu_app *app)
         server.router = app->router;
         server.control = app->control_workers;
         server.probe = app->probe_worker;
-        int code = mu_server_create(&server, &app->server);
+        server.trusted_proxies = app->web.trusted_proxies;
+        server.cors_origins = app->web.cors_origins;
+        code = mu_server_create(&server, &app->server);
 
         if (code == -EMFILE)
                 return mu_app_fail(code, "server.descriptors",
@@ -575,6 +581,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         /* Its callbacks may still reach for what goes next. */
         mu_outbound_stop(app->outbound, 0);
         mu_server_destroy(app->server);
+        mu_web_done(&app->web);
         if (app->pipeline)
                 mu_pipeline_detach(app->pipeline);
         mu_tls_destroy(app->tls);
