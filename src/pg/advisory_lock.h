@@ -28,6 +28,8 @@ enum mu_lock {
         MU_LOCK_PARTITION_MAKE = 3,
         MU_LOCK_JOB_PARTITIONS = 16,
         MU_LOCK_JOB_ENROLMENT_TOKENS = 17,
+        MU_LOCK_JOB_PURGE = 18,
+        MU_LOCK_JOB_SELECTIONS = 19,
 };
 
 /* Session level. lock waits without limit; try answers at once. */
