@@ -5,10 +5,13 @@
 #include "base/text.h"
 #include "control/openapi/openapi_private.h"
 #include "http/reply.h"
+#include "wire/field.h"
 
 enum {
         SHAPE_DEPTH_MAX = 4, /* deeper ones are named, not unfolded */
 };
+
+#define REQUIRED_MARK " <b title=\"required\">*</b>"
 
 static void add_escaped(struct mu_text *html, const char *text, size_t chars)
 {
@@ -113,7 +116,7 @@ static void add_rows(struct mu_text *html, const struct mu_shape *shape, unsigne
                 add(html, field->name);
                 mu_text_add(html, "</code>");
                 if (field->flags & MU_FIELD_REQUIRED)
-                        mu_text_add(html, " <b title=\"required\">*</b>");
+                        mu_text_add(html, REQUIRED_MARK);
                 mu_text_add(html, "</td><td>");
                 add_type(html, field);
                 mu_text_add(html, "</td><td>");
@@ -125,21 +128,50 @@ static void add_rows(struct mu_text *html, const struct mu_shape *shape, unsigne
         }
 }
 
+/* From the table that decodes it. */
+static void add_heartbeat_rows(struct mu_text *html)
+{
+        static const char *const TYPES[] = {
+                [MU_KIND_INTEGER] = "integer",
+                [MU_KIND_BOOLEAN] = "true or false",
+                [MU_KIND_STRING] = "text",
+                [MU_KIND_NETWORK] = "<code>wifi</code> <code>cellular</code> "
+                                    "<code>ethernet</code> <code>offline</code>",
+                [MU_KIND_TIME] = "number",
+        };
+
+        for (size_t i = 0; i < MU_FIELD_INDEX_UNKNOWN; i++) {
+                const struct mu_wire_field *key = &mu_wire_fields[i];
+                const struct mu_field bounds = {
+                        .type = key->kind == MU_KIND_STRING ? MU_FIELD_TEXT : MU_FIELD_INTEGER,
+                        .least = key->minimum,
+                        .most = key->maximum,
+                };
+
+                if (key->kind == MU_KIND_NONE)
+                        continue;
+                mu_text_add_format(html, "<tr><td><code>%s</code>%s</td><td>%s", key->name,
+                                   i == MU_FIELD_INDEX_TS ? REQUIRED_MARK : "", TYPES[key->kind]);
+                add_bounds(html, &bounds);
+                mu_text_add_format(html, "</td><td>%s</td></tr>\n",
+                                   key->kind == MU_KIND_TIME
+                                           ? "The device's clock: epoch seconds, decimals allowed."
+                                           : "");
+        }
+}
+
 static void add_shape(struct mu_text *html, const char *heading, const struct mu_shape *shape)
 {
         if (!shape)
                 return;
-        mu_text_add_format(html, "<h4>%s</h4>\n", heading);
-        if (shape == &mu_openapi_heartbeat) {
-                mu_text_add(html,
-                            "<p>The keys of a heartbeat are in the schema <code>Heartbeat</code> "
-                            "of <a href=\"/api/openapi.json\">openapi.json</a>; only "
-                            "<code>ts</code> is required.</p>\n");
-                return;
-        }
-        mu_text_add(html, "<div class=\"scroll\"><table><thead><tr><th>Name</th><th>Type</th>"
-                          "<th>Meaning</th></tr></thead><tbody>\n");
-        add_rows(html, shape, 0);
+        mu_text_add_format(html,
+                           "<h4>%s</h4>\n<div class=\"scroll\"><table><thead><tr><th>Name</th>"
+                           "<th>Type</th><th>Meaning</th></tr></thead><tbody>\n",
+                           heading);
+        if (shape == &mu_openapi_heartbeat)
+                add_heartbeat_rows(html);
+        else
+                add_rows(html, shape, 0);
         mu_text_add(html, "</tbody></table></div>\n");
 }
 
