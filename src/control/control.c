@@ -7,13 +7,21 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "control/account/api_token_api.h"
+#include "control/account/login_api.h"
+#include "control/account/reset_api.h"
+#include "control/account/self_api.h"
+#include "control/account/user_api.h"
+#include "control/account/ws_ticket.h"
 #include "control/command/command_news.h"
 #include "control/device/device_api.h"
 #include "control/device/verify_api.h"
 #include "control/endpoint_private.h"
 #include "control/enroll/enrolment_token_api.h"
 #include "control/enroll/register_api.h"
+#include "control/guard.h"
 #include "control/openapi/openapi.h"
+#include "control/security/security_api.h"
 #include "http/auth_failures.h"
 #include "http/offload.h"
 #include "identity/device_table.h"
@@ -61,9 +69,15 @@ int mu_control_create(const struct mu_control_config *config, struct mu_control 
         int error = mu_endpoint_table_create(control, &control->endpoints);
 
         if (error == 0)
+                error = mu_account_create(&config->account, config->secrets, &control->account);
+        if (error == 0)
+                error = mu_ws_tickets_create(config->clock, &control->ws_tickets);
+        if (error == 0)
                 error = mu_openapi_create(control, &control->openapi);
         if (error == 0)
                 error = mu_command_counts_create(config->metrics, &control->command_counts);
+        if (error == 0)
+                error = mu_guard_create(control, &control->guard);
         if (error < 0) {
                 mu_control_destroy(control);
                 return error;
@@ -79,17 +93,19 @@ void mu_control_destroy(struct mu_control *control)
                 return;
         mu_command_counts_destroy(control->command_counts);
         mu_openapi_destroy(control->openapi);
+        mu_ws_tickets_destroy(control->ws_tickets);
+        mu_account_destroy(control->account);
         mu_endpoint_table_destroy(control->endpoints);
+        mu_guard_destroy(control->guard);
         free(control);
 }
 
 /* Every operation of the control plane. */
 static const struct mu_endpoints *const features[] = {
-        &mu_register_endpoints,
-        &mu_enrolment_token_endpoints,
-        &mu_device_endpoints,
-        &mu_verify_endpoints,
-        &mu_openapi_endpoints,
+        &mu_register_endpoints,  &mu_enrolment_token_endpoints, &mu_device_endpoints,
+        &mu_verify_endpoints,    &mu_security_endpoints,        &mu_login_endpoints,
+        &mu_self_endpoints,      &mu_reset_endpoints,           &mu_user_endpoints,
+        &mu_api_token_endpoints, &mu_openapi_endpoints,
 };
 
 size_t mu_endpoint_count(const struct mu_control *control)

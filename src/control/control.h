@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/account/account.h"
+#include "control/rate_limit.h"
 #include "http/route.h"
 #include "metrics/metrics.h"
 #include "muster/compiler.h"
@@ -34,23 +36,32 @@ struct mu_secrets;
 /* What features keep for as long as the daemon runs; each has a header of its own. */
 struct mu_bus;        /* base/bus.h: changes, for whoever watches live */
 struct mu_dispatcher; /* command/dispatcher.h: brings commands to devices */
-struct mu_guard;      /* guard.h: limits, idempotency, security events */
-struct mu_mail;       /* outbound/smtp.h; NULL: not configured */
+struct mu_guard;      /* guard.h: limits, security events, what seals kept replies */
+struct mu_mailer;     /* outbound/smtp.h; NULL: not configured */
 struct mu_openapi;    /* openapi/openapi.h */
 struct mu_ws_tickets; /* account/ws_ticket.h */
+
+enum mu_control_limits {
+        MU_LIMIT_RULES = 3,
+};
 
 struct mu_control_config {
         struct mu_database *database;
         struct mu_device_table *devices;
-        const struct mu_secrets *secrets;
+        struct mu_secrets *secrets;
         struct mu_auth_failures *auth_failures;
         struct mu_metrics *metrics;
         const struct mu_clock *clock;
         uint32_t heartbeat_interval_s;
+        struct mu_account_config account;
         struct mu_bus *bus;
         struct mu_dispatcher *dispatcher;
-        struct mu_mail *mail;
-        const uint8_t *journal_id; /* 16 bytes */
+        struct mu_mailer *mail;
+        const uint8_t *journal_id;                  /* 16 bytes */
+        struct mu_rate_rule limits[MU_LIMIT_RULES]; /* general, reset, bulk; all 0: no limits */
+        /* Once a minute at most for each kind and address. Any worker. */
+        void (*on_security_event)(void *ctx, const char *kind, const char *address,
+                                  const char *principal, const char *detail);
         /* A journal sequence that no record accepted before the call lies above. Blocks for
          * moments; -ETIMEDOUT when the journal does not move. */
         int (*journal_barrier)(void *ctx, uint64_t *ret_seq);
@@ -65,13 +76,14 @@ struct mu_control {
         struct mu_guard *guard;
         struct mu_openapi *openapi;
         struct mu_command_counts *command_counts; /* command/command_news.h */
+        struct mu_account *account;               /* account/account.h */
         struct mu_ws_tickets *ws_tickets;
         _Atomic uint64_t registered_new;
         _Atomic uint64_t registered_again;
         _Atomic uint64_t registrations_refused;
         _Atomic uint64_t devices_deleted;
-        _Atomic bool glances_loaded;       /* device/device_filter.h */
-        _Atomic uint32_t device_exports;   /* under way: device/device_csv.c */
+        _Atomic bool glances_loaded;     /* device/device_filter.h */
+        _Atomic uint32_t device_exports; /* under way: device/device_csv.c */
         _Atomic uint64_t old_admin_header;
 };
 

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "control/endpoint_private.h"
 #include "control/guard.h"
+#include "control/idempotency.h"
 #include "muster/wire.h"
 
 enum {
@@ -95,22 +96,42 @@ static bool succeeded(const struct mu_call *call)
         return mu_call_status(call) >= 200 && mu_call_status(call) < 400;
 }
 
-static void run_transaction(struct mu_ask *ask)
+/* Up to, and without, the COMMIT. False: answered, and to be rolled back. */
+static bool work(struct mu_ask *ask, const struct mu_idempotency *key)
 {
+        if (key->wanted && !mu_idempotency_begin(ask, key))
+                return false;
+        ask->endpoint->handle(ask);
+        if (!succeeded(ask->call))
+                return false;
+        int error = key->wanted ? mu_idempotency_keep(ask, key) : 0;
+
+        if (error < 0)
+                mu_ask_failed(ask, error);
+        return error == 0;
+}
+
+/* True: committed. */
+static bool run_transaction(struct mu_ask *ask)
+{
+        struct mu_idempotency key;
+
+        if (!mu_idempotency_read(ask, &key))
+                return false;
         int error = mu_pg_begin(ask->pg);
 
         if (error == 0) {
-                ask->endpoint->handle(ask);
-                if (!succeeded(ask->call)) {
+                if (!work(ask, &key)) {
                         mu_pg_rollback(ask->pg);
-                        return;
+                        return false;
                 }
                 error = mu_pg_commit(ask->pg);
         }
         if (error == 0)
-                return;
-        mu_pg_rollback(ask->pg);
+                return true;
         mu_ask_failed(ask, error);
+        mu_pg_rollback(ask->pg);
+        return false;
 }
 
 static void run_after_commit(struct mu_ask *ask, bool committed)
@@ -130,11 +151,16 @@ static void handle(struct mu_ask *ask)
                 mu_guard_give_back(ask);
         else if (!mu_guard_borrow(ask))
                 return;
+        /* A stream's head goes out when it begins. */
+        if ((ask->endpoint->flags & MU_ENDPOINT_STREAM) != 0)
+                mu_guard_limit_fields(ask);
+        bool done = true;
+
         if (mu_endpoint_is_transaction(ask->endpoint))
-                run_transaction(ask);
+                done = run_transaction(ask);
         else
                 ask->endpoint->handle(ask);
-        run_after_commit(ask, succeeded(ask->call));
+        run_after_commit(ask, done && succeeded(ask->call));
 }
 
 static void run(struct mu_call *call, void *state, void *ctx)
@@ -147,6 +173,9 @@ static void run(struct mu_call *call, void *state, void *ctx)
         if (mu_guard_admit(&ask) && read_query(&ask) && read_body(&ask))
                 handle(&ask);
         mu_guard_give_back(&ask);
+        mu_guard_note_refusal(&ask);
+        if (!mu_call_streaming(call) && (ask.endpoint->flags & MU_ENDPOINT_STREAM) == 0)
+                mu_guard_limit_fields(&ask);
         json_decref(ask.body);
         json_decref(ask.query);
 }

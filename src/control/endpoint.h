@@ -119,6 +119,7 @@ struct mu_ask {
                 void *arg; /* malloc's or NULL; freed by the engine, called or not */
         } after_commit[MU_ASK_AFTER_COMMIT_MAX];
         uint32_t after_commit_count;
+        struct mu_rate_verdict limit; /* the engine's: the tightest limit it met */
 };
 
 /* A path parameter that is an id; false: answered 404. what: "device", ... */

@@ -20,20 +20,6 @@ enum {
         RETRY_AFTER_S = 5,
 };
 
-bool mu_guard_borrow(struct mu_ask *ask)
-{
-        if (!ask->pg)
-                ask->pg = mu_control_borrow(ask->control, ask->call);
-        return ask->pg != NULL;
-}
-
-void mu_guard_give_back(struct mu_ask *ask)
-{
-        if (ask->pg)
-                mu_control_give_back(ask->control, ask->pg);
-        ask->pg = NULL;
-}
-
 static bool refuse_401(struct mu_ask *ask, const char *slug, const char *sentence)
 {
         mu_control_refuse_401(ask->control, ask->call, slug, sentence);
@@ -181,6 +167,12 @@ static bool may(struct mu_ask *ask)
         return true;
 }
 
+static bool brings_admin_key(const struct mu_ask *ask)
+{
+        return mu_call_header(ask->call, MU_HEADER_ADMIN_KEY).data ||
+               mu_call_header(ask->call, MU_HEADER_ADMIN_KEY_OLD).data;
+}
+
 static bool admit_admin_key(struct mu_ask *ask)
 {
         if (!mu_control_require_admin_key(ask->control, ask->call))
@@ -191,10 +183,7 @@ static bool admit_admin_key(struct mu_ask *ask)
 
 static bool admit_operator(struct mu_ask *ask)
 {
-        bool has_key = mu_call_header(ask->call, MU_HEADER_ADMIN_KEY).data ||
-                       mu_call_header(ask->call, MU_HEADER_ADMIN_KEY_OLD).data;
-
-        if (has_key) {
+        if (brings_admin_key(ask)) {
                 if (!admit_admin_key(ask))
                         return false;
                 if ((ask->endpoint->flags & MU_ENDPOINT_ADMIN_KEY) != 0)
@@ -225,10 +214,19 @@ static bool admit(struct mu_ask *ask)
         return admit_operator(ask);
 }
 
+/* Wrong admin keys and device tokens have a limit of their own (http/auth_failures.h). */
+static bool counts_by_address(const struct mu_ask *ask)
+{
+        return ask->endpoint->access != MU_ACCESS_DEVICE &&
+               ask->endpoint->access != MU_ACCESS_ADMIN_KEY && !brings_admin_key(ask);
+}
+
 bool mu_guard_admit(struct mu_ask *ask)
 {
+        if (counts_by_address(ask) && !mu_guard_limit_address(ask))
+                return false;
         if (!admit(ask))
                 return false;
         mu_principal_actor(&ask->who, ask->actor, sizeof(ask->actor));
-        return true;
+        return mu_guard_limit_principal(ask);
 }
