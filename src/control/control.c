@@ -13,6 +13,7 @@
 #include "control/account/self_api.h"
 #include "control/account/user_api.h"
 #include "control/account/ws_ticket.h"
+#include "control/command/command_api.h"
 #include "control/command/command_news.h"
 #include "control/device/device_api.h"
 #include "control/device/verify_api.h"
@@ -105,7 +106,10 @@ static const struct mu_endpoints *const features[] = {
         &mu_register_endpoints,  &mu_enrolment_token_endpoints, &mu_device_endpoints,
         &mu_verify_endpoints,    &mu_security_endpoints,        &mu_login_endpoints,
         &mu_self_endpoints,      &mu_reset_endpoints,           &mu_user_endpoints,
-        &mu_api_token_endpoints, &mu_openapi_endpoints,
+        &mu_api_token_endpoints, &mu_command_endpoints,
+        &mu_command_bulk_endpoints,
+        &mu_command_device_endpoints,
+        &mu_openapi_endpoints,
 };
 
 size_t mu_endpoint_count(const struct mu_control *control)

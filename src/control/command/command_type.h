@@ -26,6 +26,7 @@ enum mu_command_type_flag {
         MU_COMMAND_TYPE_DIRECT_ONLY = 1u << 1, /* carries a secret: never by FCM */
         MU_COMMAND_TYPE_DECLARED = 1u << 2,    /* only to agents that say they know it */
         MU_COMMAND_TYPE_OWN = 1u << 3,         /* the appliance's: not to be asked for by type */
+        MU_COMMAND_TYPE_PRIVATE = 1u << 4,     /* the audit log is not to repeat the payload */
 };
 
 struct mu_command_type {

@@ -285,6 +285,7 @@ int mu_ledger_mark_received(struct mu_pg *pg, const struct mu_ledger_key *keys, 
                         .queued_to_received_us = mu_pg_get_int(rows, i, 4),
                         .sent_to_received_us = mu_pg_get_int(rows, i, 5),
                         .path = mu_command_path_of(mu_pg_get_text(rows, i, 6)),
+                        .type = mu_command_type_find(mu_pg_get_text(rows, i, 7)),
                 };
         mu_pg_result_free(rows);
         return 0;

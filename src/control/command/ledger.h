@@ -32,6 +32,7 @@
 #include "muster/command.h"
 #include "muster/compiler.h"
 
+struct mu_command_type; /* command_type.h */
 struct mu_pg;
 struct mu_pg_result;
 struct mu_secrets;
@@ -132,8 +133,9 @@ struct mu_ledger_receipt {
         enum mu_command_state state; /* after it: RECEIVED, or what it was already */
         bool changed;                /* this acknowledgement was the first */
         int64_t queued_to_received_us;
-        int64_t sent_to_received_us; /* -1: never marked sent */
-        enum mu_command_path path;   /* that was booked, when changed */
+        int64_t sent_to_received_us;        /* -1: never marked sent */
+        enum mu_command_path path;          /* that was booked, when changed */
+        const struct mu_command_type *type; /* NULL: of another release */
 };
 
 /* The devices acknowledged them, by path (MU_COMMAND_PATH_COUNT: they did not say: the newest it

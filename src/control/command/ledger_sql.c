@@ -33,7 +33,8 @@ const struct mu_pg_statement mu_ledger_waiting_sql = {
  * meanwhile is looked at again under the lock. */
 #define ASKED                                                                                      \
         "WITH asked AS (SELECT DISTINCT * FROM unnest($1::bigint[], $2::bigint[])"                 \
-        " AS a (device_id, id)), old AS (SELECT c.device_id, c.id, c.state FROM commands c"        \
+        " AS a (device_id, id)), old AS (SELECT c.device_id, c.id, c.state, c.type FROM commands " \
+        "c"                                                                                        \
         " JOIN asked USING (device_id, id)"
 #define LOCKED " ORDER BY c.device_id, c.id FOR UPDATE OF c)"
 
@@ -73,7 +74,8 @@ const struct mu_pg_statement mu_ledger_mark_received_sql = {
         "  (extract(epoch FROM at - c.sent_at) * 1000000)::bigint AS since_sent)"
         " SELECT old.device_id, old.id, CASE WHEN changed.id IS NULL THEN old.state"
         "  ELSE 'received' END, changed.id IS NOT NULL,"
-        "  coalesce(since_queued, 0), coalesce(since_sent, -1), changed.first_path"
+        "  coalesce(since_queued, 0), coalesce(since_sent, -1), changed.first_path,"
+        "  old.type"
         " FROM old LEFT JOIN changed USING (device_id, id) ORDER BY 1, 2",
         .params = {MU_PG_INT8_ARRAY, MU_PG_INT8_ARRAY, MU_PG_TEXT},
 };
