@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2015,SC2034,SC2154,SC2164
 #
-# daemon.sh - up, down, status, psql, load.
+# daemon.sh - up, down, status, psql, load, ctl.
 #
 # musterd writes DATA_DIR/musterd.pid ("PID START", the start time in clock ticks as in /proc/PID/stat,
 # so that a stranger with a recycled pid is never signalled) and DATA_DIR/run.json (flat; where it
@@ -149,12 +149,17 @@ Muster is running (pid $pid).
 
   URL       https://localhost:$port   (own certificate, self-signed until you replace it)
             $(http_url)   (this machine only)
+  sign in   admin; the password is in $secrets/admin-password
   secrets   $secrets/   (admin-key, …)
   log       $data_dir/logs/musterd.log
 
 Register a device and send a heartbeat:
 
   $register | $token | $heartbeat
+
+Look at it from the command line (the API: $(http_url)/api/docs):
+
+  ./muster ctl login --password-file '$secrets/admin-password' && ./muster ctl devices list
 
 EOF
 }
@@ -189,7 +194,7 @@ command_up()
         prepare_root "${packages_run[@]}" "${packages_build[@]}"
         must_step "Debian packages" install_packages "${packages_run[@]}" "${packages_build[@]}"
         must_step "h2o and BoringSSL" build_dependencies
-        must_step "Building musterd" build_preset release musterd muster-loadgen
+        must_step "Building musterd" build_preset release musterd musterctl muster-loadgen
 
         pid=$(running_pid)
         if [[ -n $pid ]]; then
@@ -304,4 +309,13 @@ command_load()
         defaults=(--url "${url:-$(http_url)}" --admin-key-file "$data_dir/secrets/admin-key"
                 --devices-file "$data_dir/loadgen-devices")
         exec "$bin/muster-loadgen" "${defaults[@]}" "$@"
+}
+
+# Where to is given; who was, is remembered from `./muster ctl login`.
+command_ctl()
+{
+        local url
+        [[ -x $bin/musterctl ]] || die "musterctl is not built yet: ./muster up builds it"
+        url=$(run_value http_url)
+        MUSTER_URL=${MUSTER_URL:-${url:-$(http_url)}} exec "$bin/musterctl" "$@"
 }
