@@ -16,8 +16,11 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/wait.h"
+#include "control/account/account.h"
 #include "control/command/dispatcher.h"
+#include "control/control.h"
 #include "identity/keeper.h"
+#include "identity/secrets.h"
 #include "ingest/pipeline.h"
 #include "jobs/scheduler.h"
 #include "pg/advisory_lock.h"
@@ -138,6 +141,30 @@ out:
         return -EAGAIN;
 }
 
+/* Where nobody can sign in yet, the first user is made. 0; -EAGAIN; another errno: it can't be. */
+static int make_first_user(struct mu_app *app)
+{
+        char error[MU_SECRET_ERROR_BYTES];
+        bool made = false;
+        struct mu_pg *pg;
+        int code = mu_database_acquire(app->database, ACQUIRE_MS, &pg, NULL);
+
+        if (code < 0)
+                return -EAGAIN;
+        code = mu_account_make_first(app->control->account, app->secrets, pg, &made, error);
+        mu_database_release(app->database, pg);
+        if (made)
+                mu_log(MU_LOG_INFO, "accounts.first_user", MU_LOG_STR("name", "admin"),
+                       MU_LOG_STR("password", "secrets/admin-password"));
+        if (code == -EBADMSG || code == -EPERM) {
+                die(app, code, "secrets.unusable", error);
+                return code;
+        }
+        if (code < 0 && worth_telling(app, error))
+                mu_log(MU_LOG_WARNING, "accounts.first_user_waits", MU_LOG_STR("detail", error));
+        return code < 0 ? -EAGAIN : 0;
+}
+
 #define IN_USE "Another musterd uses this database; waiting for it to let go."
 
 /* Two daemons on one database would replay into each other's checkpoints and give out ids twice.
@@ -184,6 +211,11 @@ static void run(void *context)
                (code == 0 && (code = take_instance(app)) == -EAGAIN))
                 if (pause_ms(app, RETRY_MS))
                         return;
+        while (code == 0 && (code = make_first_user(app)) == -EAGAIN) {
+                if (pause_ms(app, RETRY_MS))
+                        return;
+                code = 0;
+        }
         if (code < 0)
                 return;
         atomic_store(&app->database_ready, true); /* the keeper may read its list now */

@@ -111,6 +111,26 @@ MU_OPTION(limits, auth_failures, NUMBER, "60", 0, 1000000, false,
           "Failed authentications of one address within a minute before 429; 0: no limit. "
           "Valid device tokens are never limited.")
 
+MU_OPTION(accounts, bcrypt_cost, NUMBER, "12", 4, 16, false,
+          "Cost of a password's hash: each step doubles the time of a login. Below 10 is for tests.")
+MU_OPTION(accounts, access_life, DURATION, "15m", 1000000000, 86400000000000, false,
+          "How long an access token lives.")
+MU_OPTION(accounts, session_life, DURATION, "30d", 1000000000, 31536000000000000, false,
+          "How long a login can be refreshed, whatever happens.")
+MU_OPTION(accounts, session_idle, DURATION, "7d", 1000000000, 31536000000000000, false,
+          "... and how long without a refresh.")
+MU_OPTION(accounts, reset_life, DURATION, "1h", 1000000000, 86400000000000, false,
+          "How long a code for a new password can be used.")
+MU_OPTION(accounts, reset_url, TEXT, "", 0, 1000, false,
+          "Page that a reset mail leads to, with #CODE behind it; empty: the mail has the code "
+          "alone.")
+MU_OPTION(accounts, lock_failures, NUMBER, "5", 3, 20, false,
+          "Failed logins of a name in a row until it is locked.")
+MU_OPTION(accounts, lock_first, DURATION, "15s", 1000000000, 3600000000000, false,
+          "How long the first lock lasts; each further failure doubles it ...")
+MU_OPTION(accounts, lock_longest, DURATION, "15m", 1000000000, 86400000000000, false,
+          "... up to this.")
+
 MU_OPTION(outbound, ca_file, TEXT, "", 0, 4000, false,
           "Certificate authorities in PEM, trusted for outgoing connections beside the system's.")
 

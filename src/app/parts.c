@@ -379,6 +379,29 @@ static int create_dispatcher(struct mu_app *app)
         return mu_dispatcher_create(&config, &app->dispatcher);
 }
 
+static uint32_t s_of(uint64_t ns)
+{
+        return (uint32_t)(ns / MU_NS_PER_S);
+}
+
+static struct mu_account_config account_config(const struct mu_config *config)
+{
+        uint32_t workers = (uint32_t)config->control_workers;
+
+        return (struct mu_account_config){
+                .bcrypt_cost = (uint32_t)config->accounts_bcrypt_cost,
+                .bcrypt_parallel_max = workers > 1 ? workers - 1 : 1,
+                .access_life_s = s_of(config->accounts_access_life),
+                .session_life_s = s_of(config->accounts_session_life),
+                .session_idle_s = s_of(config->accounts_session_idle),
+                .reset_life_s = s_of(config->accounts_reset_life),
+                .lock_failures = (uint32_t)config->accounts_lock_failures,
+                .lock_base_s = s_of(config->accounts_lock_first),
+                .lock_max_s = s_of(config->accounts_lock_longest),
+                .reset_url = config->accounts_reset_url,
+        };
+}
+
 static int create_routes(struct mu_app *app)
 {
         const struct mu_control_config config = {
@@ -390,6 +413,8 @@ static int create_routes(struct mu_app *app)
                 .clock = app->clock,
                 .heartbeat_interval_s =
                         (uint32_t)(app->config.ingest_heartbeat_interval / MU_NS_PER_S),
+                .account = account_config(&app->config),
+                .mail = app->mail,
                 .dispatcher = app->dispatcher,
                 .journal_id = mu_pipeline_journal_id(app->pipeline),
                 .journal_barrier = journal_barrier,
