@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/call.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -414,8 +415,19 @@ int mu_call_stream_begin(struct mu_call *call, int status, const char *type)
 {
         /* Another status has no chunks in h2o, and its breaking off would not be seen. */
         MU_ASSERT(!call->stream && status == 200 && type);
+        if (!mu_offload_enter_stream(call->offload)) {
+                mu_call_clear_reply(call);
+                mu_call_problem_retry(call, 503, "overloaded", 5,
+                                      "Too many downloads are running already; try again later.");
+                return -EBUSY;
+        }
         mu_call_reply_owned(call, status, type, NULL, 0);
-        return mu_stream_create(call, &call->stream);
+        int error = mu_stream_create(call, &call->stream);
+        if (error) {
+                mu_offload_leave_stream(call->offload);
+                out_of_memory(call);
+        }
+        return error;
 }
 
 int mu_call_stream_write(struct mu_call *call, const void *data, size_t bytes)
@@ -437,7 +449,9 @@ bool mu_call_streaming(const struct mu_call *call)
 
 void mu_call_stream_leave(struct mu_call *call)
 {
-        if (call->stream)
-                mu_stream_leave(call->stream);
+        if (!call->stream)
+                return;
+        mu_stream_leave(call->stream);
         call->stream = NULL;
+        mu_offload_leave_stream(call->offload);
 }

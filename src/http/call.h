@@ -36,6 +36,7 @@ struct mu_call {
         struct mu_loop *loop;
         void (*work)(struct mu_call *call, void *state, void *ctx);
         void *ctx;
+        struct mu_offload *offload;
         uint64_t queued_ns;
 
         /* The request. */
@@ -72,6 +73,10 @@ void mu_call_destroy(struct mu_call *call); /* NULL is a no-op */
 void mu_call_deliver(struct mu_call *call);
 /* The reply headers set so far. On the loop. */
 void mu_call_add_headers(const struct mu_call *call, struct mu_request *request);
+/* offload.c: at most half of the workers stream at a time, so that slow clients leave some for the
+ * others. */
+bool mu_offload_enter_stream(struct mu_offload *offload);
+void mu_offload_leave_stream(struct mu_offload *offload);
 /* After the handler, before delivery: the stream that it began is over. */
 void mu_call_stream_leave(struct mu_call *call);
 

@@ -122,8 +122,10 @@ static bool evict_idle(struct mu_loop *loop)
 /* Those that may be between two requests. */
 static uint32_t http_count(const struct mu_loop *loop)
 {
-        return mu_loop_connection_count(loop) -
-               atomic_load_explicit(&loop->ws_count, memory_order_relaxed);
+        uint32_t all = mu_loop_connection_count(loop);
+        uint32_t upgraded = atomic_load_explicit(&loop->ws_count, memory_order_relaxed);
+
+        return all > upgraded ? all - upgraded : 0; /* two readings: they may not fit together */
 }
 
 static bool has_idle(struct mu_loop *loop)

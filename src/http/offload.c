@@ -44,6 +44,7 @@ struct mu_offload {
         uint64_t stop_ns; /* while stopping: calls taken later are answered 503 */
         _Atomic uint32_t queued_seen;
         _Atomic uint64_t refused;
+        _Atomic uint32_t streams;
 };
 
 static double read_queued(void *ctx)
@@ -265,6 +266,21 @@ void mu_offload_stop(struct mu_offload *offload, uint32_t deadline_ms)
         }
 }
 
+bool mu_offload_enter_stream(struct mu_offload *offload)
+{
+        uint32_t streams_max = (offload->config.worker_count + 1) / 2;
+
+        if (atomic_fetch_add_explicit(&offload->streams, 1, memory_order_relaxed) < streams_max)
+                return true;
+        mu_offload_leave_stream(offload);
+        return false;
+}
+
+void mu_offload_leave_stream(struct mu_offload *offload)
+{
+        atomic_fetch_sub_explicit(&offload->streams, 1, memory_order_relaxed);
+}
+
 /* ---- from the loop ---- */
 
 void mu_offload_request(struct mu_offload *offload, struct mu_request *request,
@@ -277,6 +293,7 @@ void mu_offload_request(struct mu_offload *offload, struct mu_request *request,
         if (call) {
                 call->work = work;
                 call->ctx = ctx;
+                call->offload = offload;
                 call->queued_ns = mu_clock_monotonic_ns(offload->config.clock);
                 call->pending = mu_request_defer(request);
                 pthread_mutex_lock(&offload->lock);

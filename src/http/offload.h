@@ -118,8 +118,8 @@ void mu_call_clear_reply(struct mu_call *call);
 
 /* ---- or a streamed one ---- */
 
-/* Once, with the headers set so far; a reply set before is forgotten. type: a literal. 0, -EPIPE:
- * the client has gone, -ENOMEM. */
+/* Once, with the headers set so far; a reply set before is forgotten. status 200; type: a literal.
+ * 0; or -EBUSY: half of the workers stream already, or -ENOMEM: 503 is the reply then, return. */
 MU_MUST_CHECK
 int mu_call_stream_begin(struct mu_call *call, int status, const char *type);
 /* Copies; blocks while the window is full. 0, -EPIPE: the client has gone, -ETIMEDOUT: it took

@@ -115,12 +115,15 @@ static void work_stream(struct mu_call *call, void *state, void *ctx)
         mu_call_problem(call, 500, "not-this", NULL, "A stream replaces it.");
         mu_call_reply_header(call, "content-disposition", "attachment");
         assert_false(mu_call_streaming(call));
-        assert_int_equal(mu_call_stream_begin(call, 200, "text/csv"), 0);
+        int error = mu_call_stream_begin(call, 200, "text/csv");
+        if (error) {
+                assert_int_equal(error, -EBUSY);
+                return;
+        }
         assert_true(mu_call_streaming(call));
         assert_int_equal(mu_call_status(call), 200);
         note_begun();
-        int error =
-                write_pattern(call, number(call, "bytes"), (size_t)number(call, "piece"), &written);
+        error = write_pattern(call, number(call, "bytes"), (size_t)number(call, "piece"), &written);
         if (!error && number(call, "abort") == 0)
                 error = mu_call_stream_end(call);
         note_end(error, written);
@@ -559,6 +562,42 @@ static void a_stream_after_the_loops_end_meets_nobody(void **state)
         peer_close(&peer);
 }
 
+static void half_of_the_workers_stay_free(void **state)
+{
+        struct peer slow, other;
+        struct answer answer;
+        uint64_t received;
+        int status;
+
+        (void)state;
+        site.control_config.worker_count = 2;
+        site_start(&site);
+        peer_open(&slow, site.port);
+        peer_open(&other, site.port);
+        ask(&slow, "GET", "/paused?bytes=1000", "1.1");
+        wait_for(&seen.begun, 1);
+        ask(&other, "GET", "/stream?bytes=10&piece=10", "1.1");
+        peer_receive(&other, false, &answer);
+        assert_int_equal(answer.status, 503);
+        assert_non_null(strstr(answer.head, "retry-after: 5\r\n"));
+        assert_null(strstr(answer.head, "chunked"));
+        assert_non_null(strstr(answer.body, "urn:muster:problem:overloaded"));
+        answer_done(&answer);
+        let_go();
+        receive_head(&slow);
+        assert_true(receive_chunks(&slow, &received));
+        do { /* the first worker has still to leave */
+                ask(&other, "GET", "/stream?bytes=10&piece=10", "1.1");
+                peer_receive(&other, false, &answer);
+                status = answer.status;
+                answer_done(&answer);
+        } while (status == 503);
+        assert_int_equal(status, 200);
+        assert_true(receive_chunks(&other, &received));
+        peer_close(&slow);
+        peer_close(&other);
+}
+
 static void a_guard_sees_and_replaces_the_reply(void **state)
 {
         struct peer peer;
@@ -592,6 +631,7 @@ int main(void)
                 T(stop_lets_a_stream_finish),
                 T(the_deadline_cuts_a_stream),
                 T(a_stream_after_the_loops_end_meets_nobody),
+                T(half_of_the_workers_stay_free),
                 T(a_guard_sees_and_replaces_the_reply),
         };
 
