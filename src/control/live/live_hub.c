@@ -8,7 +8,11 @@
 #include "control/live/live_encode.h"
 #include "control/live/live_hub_private.h"
 
-enum { GONE_SPARE = 65536 };
+enum {
+        GONE_SPARE = 65536,
+        EVENTS_MAX = 256, /* read from the bus at a time */
+        EVENTS_PER_TICK = 32768,
+};
 
 static uint64_t now_ms(const struct mu_live_hub *hub)
 {
@@ -70,7 +74,7 @@ void mu_live_send_text(struct mu_live_hub *hub, struct mu_live_client *client)
 
 static void read_anew(struct mu_live_hub *hub, int64_t device_id)
 {
-        if (hub->unread_count == IDS_MAX)
+        if (hub->unread_count == UNREAD_MAX)
                 hub->load_wanted = true;
         else
                 hub->unread[hub->unread_count++] = device_id;

@@ -11,21 +11,12 @@
 
 #include "base/text.h"
 #include "control/live/live_hub.h"
+#include "control/live/live_list.h"
 #include "control/live/live_protocol.h"
 
-enum mu_live_hub_private_limits {
-        EVENTS_MAX = 256, /* read from the bus at a time */
-        EVENTS_PER_TICK = 32768,
-        IDS_MAX = 1000,            /* rows read anew at a time */
-        SCAN_MAX = 65536,          /* slots looked at for one page */
-        WINDOW_BYTES = 256 * 1024, /* of pages under way */
-        RETRY_MS = 1000,
-        MEASURE_MS = 100,
-};
-
-struct mu_live_link {
-        struct mu_live_link *prev;
-        struct mu_live_link *next;
+enum {
+        UNREAD_MAX = 1000, /* rows read anew at a time */
+        RETRY_MS = 1000,   /* of what the database did not do */
 };
 
 enum mu_live_state {
@@ -105,9 +96,9 @@ struct mu_live_hub {
         bool load_wanted; /* something was missed */
         bool load_failed; /* the last try */
         uint32_t stream;
-        uint64_t load_at_ms;     /* not before */
-        uint64_t reload_at_ms;   /* at the latest */
-        int64_t unread[IDS_MAX]; /* rows to be read anew */
+        uint64_t load_at_ms;        /* not before */
+        uint64_t reload_at_ms;      /* at the latest */
+        int64_t unread[UNREAD_MAX]; /* rows to be read anew */
         uint32_t unread_count;
         uint64_t unread_at_ms;
 
@@ -151,36 +142,6 @@ struct mu_live_hub {
         uint64_t fleet_counted_ms;
         uint64_t check_at_ms;
 };
-
-/* ---- lists ---- */
-
-static inline void live_list_init(struct mu_live_link *list)
-{
-        list->prev = list->next = list;
-}
-
-static inline bool live_list_empty(const struct mu_live_link *list)
-{
-        return list->next == list;
-}
-
-static inline void live_unlink(struct mu_live_link *link)
-{
-        link->prev->next = link->next;
-        link->next->prev = link->prev;
-        live_list_init(link);
-}
-
-static inline void live_append(struct mu_live_link *list, struct mu_live_link *link)
-{
-        link->prev = list->prev;
-        link->next = list;
-        list->prev->next = link;
-        list->prev = link;
-}
-
-#define LIVE_OF(type, member, address)                                                             \
-        ((struct type *)(void *)((char *)(address)-offsetof(struct type, member)))
 
 /* ---- live_hub.c ---- */
 

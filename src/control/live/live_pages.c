@@ -18,6 +18,12 @@
 #include "control/live/live_encode.h"
 #include "control/live/live_hub_private.h"
 
+enum {
+        SCAN_MAX = 65536,          /* slots looked at for one page */
+        WINDOW_BYTES = 256 * 1024, /* of pages under way */
+        MEASURE_MS = 100,
+};
+
 void mu_live_start_paging(struct mu_live_hub *hub, struct mu_live_client *client)
 {
         if (client->state == LIVE_LIVE)
