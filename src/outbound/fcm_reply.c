@@ -121,5 +121,9 @@ void mu_fcm_token_error(const char *json, size_t bytes, char *ret_text, size_t r
         copy_printable(what, sizeof(what), text_of(object, "error"));
         copy_printable(description, sizeof(description), text_of(object, "error_description"));
         (void)snprintf(ret_text, room, "%s%s%s", what, *description ? ": " : "", description);
+        size_t chars = strlen(ret_text);
+
+        if (chars > 0 && ret_text[chars - 1] == '.') /* the sentence it goes into has one */
+                ret_text[chars - 1] = '\0';
         json_decref(object);
 }

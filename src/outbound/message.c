@@ -15,7 +15,7 @@ enum {
         LABEL_BYTES_MAX = 63,
         LINE_MAX_BYTES = 76,     /* RFC 2045 6.7 */
         PLAIN_HEADER_BYTES = 66, /* behind "Subject: " within 76 */
-        WORD_BYTES = 45,         /* of UTF-8 in an encoded word of at most 75 characters (B) */
+        WORD_BYTES = 39,         /* of UTF-8 in an encoded word: "Subject: " and 64 characters */
 };
 
 /* ---- addresses ---- */

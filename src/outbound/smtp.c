@@ -170,7 +170,7 @@ static int set_url(struct mu_mailer *mailer, const struct mu_mailer_config *conf
         mu_text_add_bytes(&url, config->url, bytes + strcspn(config->url + bytes, "/?#"));
         mu_text_add(&url, "/");
         mu_text_add(&url, name);
-        int code = mu_text_take(&url, &mailer->url, NULL);
+        int code = mu_text_take(&url, &mailer->url, &bytes);
 
         mu_text_done(&url);
         return code;
@@ -252,20 +252,31 @@ static size_t give_text(char *buffer, size_t one, size_t room, void *ctx)
         return left;
 }
 
-/* A line from the server. */
-static size_t take_line(char *line, size_t one, size_t bytes, void *ctx)
+static void keep_line(struct mail *mail, const char *line, size_t bytes)
 {
-        struct mu_transfer *transfer = ctx;
-        struct mail *mail = transfer->ctx;
         size_t room = sizeof(mail->last_line) - 1;
         size_t kept = bytes < room ? bytes : room;
 
-        (void)one;
+        /* "221 Bye" says less than what it follows. */
+        if (mail->last_line[0] >= '4' && line[0] < '4')
+                return;
         for (size_t i = 0; i < kept; i++)
                 mail->last_line[i] = line[i] >= ' ' && line[i] < 0x7f ? line[i] : ' ';
         while (kept > 0 && mail->last_line[kept - 1] == ' ')
                 kept--;
         mail->last_line[kept] = '\0';
+}
+
+/* A line from the server. */
+static size_t take_line(char *line, size_t one, size_t bytes, void *ctx)
+{
+        struct mu_transfer *transfer = ctx;
+        struct mail *mail = transfer->ctx;
+
+        (void)one;
+        if (bytes == 0)
+                return 0;
+        keep_line(mail, line, bytes);
         /* What follows the last answer is QUIT, for whose answer curl would block this thread. */
         bool last = line[0] >= '4' || (line[0] == '2' && mail->sent_bytes == mail->text.bytes);
 
