@@ -21,6 +21,7 @@
 #include "base/thread.h"
 #include "base/wait.h"
 #include "control/command/dispatcher.h"
+#include "control/live/live.h"
 #include "http/offload.h"
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
@@ -143,6 +144,8 @@ static int start_threads(struct mu_app *app)
                 code = mu_offload_start(app->control_workers);
         if (code == 0)
                 code = mu_offload_start(app->probe_worker);
+        if (code == 0)
+                code = mu_live_start(app->live);
         for (uint32_t i = 0; code == 0 && i < app->loop_count; i++) {
                 char name[MU_THREAD_NAME_BYTES];
 
@@ -379,6 +382,7 @@ static void drain(struct mu_app *app, const struct hurry *hurry)
         if (atomic_load(&hurry->hurried))
                 deadline_ms = 0;
         stop_serving(app);
+        mu_live_stop(app->live);
         mu_app_stop_bring_up(app);
         mu_jobs_stop(app->jobs);
         mu_outbound_stop(app->outbound, atomic_load(&hurry->hurried) ? 0 : OUTBOUND_STOP_MS);

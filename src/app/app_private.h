@@ -47,6 +47,8 @@ struct mu_app {
         struct mu_mailer *mail; /* NULL: not configured */
         struct mu_fcm *fcm;     /* NULL: not configured */
         struct mu_dispatcher *dispatcher;
+        struct mu_bus *bus;
+        struct mu_live *live;
         struct mu_control *control;
         struct mu_offload *control_workers;
         struct mu_offload *probe_worker;

@@ -153,6 +153,11 @@ MU_OPTION(fcm, endpoint, TEXT, "https://fcm.googleapis.com", 1, 1000, false,
 MU_OPTION(fcm, token_uri, TEXT, "", 0, 1000, false,
           "Where access tokens are fetched; empty: as the key file says.")
 
+MU_OPTION(live, clients_max, NUMBER, "2000", 1, 100000, false,
+          "Operators' WebSockets (/api/ws) at once; more are answered 503.")
+MU_OPTION(live, bandwidth, BYTES, "16MiB", 65536, 10737418240, false,
+          "A second for all of them together; what does not fit makes updates rarer.")
+
 MU_OPTION(log, level, TEXT, "info", 4, 7, true,
           "debug, info, warning or error. SIGUSR1 says more, SIGUSR2 less, without a restart.")
 MU_OPTION(log, file, TEXT, "", 0, 4000, false,

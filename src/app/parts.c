@@ -12,11 +12,13 @@
 #include "app/app_private.h"
 #include "app/log_events.h"
 #include "app/run_files.h"
+#include "base/bus.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/qsbr.h"
 #include "control/command/dispatcher.h"
 #include "control/control.h"
+#include "control/live/live.h"
 #include "http/auth_failures.h"
 #include "http/offload.h"
 #include "http/tls.h"
@@ -41,6 +43,7 @@ enum {
         CLUSTER_WAIT_MS = 10000, /* for the checkpoint; after it the start goes on without */
         FLOOR_ACQUIRE_MS = 3000,
         RESERVED_DESCRIPTORS = 256,
+        BUS_EVENTS = 65536, /* a fleet of 100,000 that comes back within seconds */
         JOURNAL_GROUP_BYTES = 256 * 1024,
         SENTENCE_BYTES = 768,
 };
@@ -75,6 +78,8 @@ static int create_basics(struct mu_app *app)
                 code = mu_metrics_host_create(app->metrics, app->config.data_dir, &app->host);
         if (code == 0)
                 code = mu_qsbr_create(QSBR_READERS_MAX, &app->qsbr);
+        if (code == 0)
+                code = mu_bus_create(BUS_EVENTS, &app->bus);
         if (code == 0)
                 code = mu_device_table_create(app->qsbr, &app->devices);
         if (code == 0)
@@ -265,6 +270,7 @@ static int create_pipeline(struct mu_app *app)
                 .statement_timeout_ms = ms_of(config->database_statement_timeout),
                 .note = on_writer_note,
                 .note_context = app,
+                .bus = app->bus,
         };
 
         fill_journal_config(app, &pipeline.journal);
@@ -370,6 +376,7 @@ static int create_dispatcher(struct mu_app *app)
                 .secrets = app->secrets,
                 .auth_failures = app->auth_failures,
                 .fcm = app->fcm,
+                .bus = app->bus,
                 .metrics = app->metrics,
                 .clock = app->clock,
                 .resend_ms = ms_of(app->config.commands_resend),
@@ -402,6 +409,37 @@ static struct mu_account_config account_config(const struct mu_config *config)
         };
 }
 
+static void live_pipeline(void *context, struct mu_live_pipeline *ret_pipeline)
+{
+        struct mu_app *app = context;
+        struct mu_pipeline_status status;
+
+        mu_pipeline_status(app->pipeline, &status);
+        *ret_pipeline = (struct mu_live_pipeline){.durable_seq = status.journal.durable_seq,
+                                                  .backlog_records = status.backlog_records,
+                                                  .storing = status.storing};
+}
+
+static int create_live(struct mu_app *app)
+{
+        const struct mu_live_config config = {
+                .database = app->database,
+                .bus = app->bus,
+                .devices = app->devices,
+                .tickets = app->control->ws_tickets,
+                .metrics = app->metrics,
+                .clock = app->clock,
+                .heartbeat_interval_s = s_of(app->config.ingest_heartbeat_interval),
+                .clients_max = (uint32_t)app->config.live_clients_max,
+                .bytes_per_s = app->config.live_bandwidth,
+                .pipeline = live_pipeline,
+                .ctx = app,
+        };
+        int code = mu_live_create(&config, &app->live);
+
+        return code < 0 ? code : mu_live_add_routes(app->live, app->router);
+}
+
 static int create_routes(struct mu_app *app)
 {
         const struct mu_control_config config = {
@@ -414,6 +452,7 @@ static int create_routes(struct mu_app *app)
                 .heartbeat_interval_s =
                         (uint32_t)(app->config.ingest_heartbeat_interval / MU_NS_PER_S),
                 .account = account_config(&app->config),
+                .bus = app->bus,
                 .mail = app->mail,
                 .dispatcher = app->dispatcher,
                 .journal_id = mu_pipeline_journal_id(app->pipeline),
@@ -431,6 +470,8 @@ static int create_routes(struct mu_app *app)
                 code = mu_control_add_routes(app->control, app->router);
         if (code == 0)
                 code = mu_dispatcher_add_routes(app->dispatcher, app->router);
+        if (code == 0)
+                code = create_live(app);
         app->health = (struct mu_health_source){.version = MUSTER_VERSION,
                                                 .metrics = app->metrics,
                                                 .ctx = app,
@@ -606,6 +647,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         /* Its callbacks may still reach for what goes next. */
         mu_outbound_stop(app->outbound, 0);
         mu_server_destroy(app->server);
+        mu_live_destroy(app->live);
         mu_web_done(&app->web);
         if (app->pipeline)
                 mu_pipeline_detach(app->pipeline);
@@ -629,6 +671,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         mu_secrets_close(app->secrets);
         mu_auth_failures_destroy(app->auth_failures);
         mu_device_table_destroy(app->devices);
+        mu_bus_destroy(app->bus);
         mu_qsbr_destroy(app->qsbr);
         mu_metrics_destroy(app->metrics);
         mu_metrics_host_destroy(app->host);
