@@ -16,7 +16,9 @@ packages_test=(
         clang libclang-rt-14-dev # libFuzzer
         libck-dev wrk            # benchmarks: rival of our ring, load on plain h2o
         openssl                  # certificates of the tests' own
-        python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-requests python3-websockets python3-aiosmtpd python3-jsonschema
+        python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-requests python3-websockets
+        python3-aiosmtpd python3-cryptography # stand-ins for a mail server and for Google
+        python3-jsonschema
         procps iproute2 e2fsprogs
 )
 # The API's description goes through a linter from npm; any Node.js from 18 on will do.
