@@ -16,6 +16,10 @@
 #include "control/command/command_api.h"
 #include "control/command/command_news.h"
 #include "control/device/device_api.h"
+#include "control/device/device_detail_api.h"
+#include "control/device/device_history_api.h"
+#include "control/device/device_list_api.h"
+#include "control/device/selection_api.h"
 #include "control/device/verify_api.h"
 #include "control/endpoint_private.h"
 #include "control/enroll/enrolment_token_api.h"
@@ -109,6 +113,13 @@ static const struct mu_endpoints *const features[] = {
         &mu_api_token_endpoints, &mu_command_endpoints,
         &mu_command_bulk_endpoints,
         &mu_command_device_endpoints,
+        &mu_device_list_endpoints,
+        &mu_device_csv_endpoints,
+        &mu_device_detail_endpoints,
+        &mu_device_change_endpoints,
+        &mu_device_history_endpoints,
+        &mu_selection_endpoints,
+        &mu_bulk_endpoints,
         &mu_openapi_endpoints,
 };
 

@@ -33,6 +33,13 @@ static void reply(struct mu_call *call, int64_t id, enum mu_delete_outcome outco
         }
 }
 
+static const struct mu_field DELETE_FIELDS[] = {
+        {.name = "purge",
+         .type = MU_FIELD_BOOLEAN,
+         .doc = "Also remove every heartbeat it sent, in the background."},
+};
+static const struct mu_shape DELETE_QUERY = MU_SHAPE("DeviceDeleteQuery", DELETE_FIELDS);
+
 static void delete_device(struct mu_ask *ask)
 {
         enum mu_delete_outcome outcome;
@@ -43,6 +50,9 @@ static void delete_device(struct mu_ask *ask)
                 return;
         int error = mu_device_delete(ask->control, ask->pg, id, ask->actor, ask->address, &outcome);
 
+        if (error == 0 && outcome == MU_DELETE_DONE && mu_json_bool(ask->query, "purge", false))
+                error = mu_device_purge(ask->control, ask->pg, id, ask->actor, ask->address,
+                                        &outcome);
         if (error < 0)
                 mu_ask_failed(ask, error);
         else
@@ -59,6 +69,7 @@ static const struct mu_endpoint rows[] = {
          .scope = "devices:delete",
          /* It begins in memory and must not be undone there by a rollback. */
          .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_OWN_TRANSACTION,
+         .query = &DELETE_QUERY,
          .reply_status = 204,
          .operation_id = "deleteDevice",
          .tag = "Devices",

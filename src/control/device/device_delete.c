@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/bus.h"
+#include "control/command/ledger_keep.h"
 #include "control/control.h"
 #include "identity/device_table.h"
 #include "pg/query.h"
@@ -75,6 +77,20 @@ static int delete_claimed(struct mu_control *control, struct mu_pg *pg, struct m
         return 0;
 }
 
+/* The tombstone stands; what is left behind is only untidy, and a repeat removes it. */
+static int tidy(struct mu_control *control, struct mu_pg *pg, struct mu_device *device)
+{
+        const struct mu_bus_event event = {.kind = MU_BUS_DEVICE_DELETED, .device_id = device->id};
+        uint64_t cancelled;
+        int error = mu_pg_query(pg, &DELETE_STATUS, MU_PG_VALUES(mu_pg_int8(device->id)), NULL);
+
+        if (error == 0)
+                error = mu_ledger_cancel_devices(pg, &device->id, 1, &cancelled);
+        atomic_store(&device->commands_pending, 0);
+        mu_bus_publish(control->config.bus, &event, 1);
+        return error;
+}
+
 int mu_device_delete(struct mu_control *control, struct mu_pg *pg, int64_t device_id,
                      const char *actor, const char *address, enum mu_delete_outcome *ret_outcome)
 {
@@ -98,6 +114,43 @@ int mu_device_delete(struct mu_control *control, struct mu_pg *pg, int64_t devic
                 *ret_outcome = MU_DELETE_UNDER_WAY;
                 return 0;
         }
-        /* The tombstone stands; a status left behind is only untidy, and a repeat removes it. */
-        return mu_pg_query(pg, &DELETE_STATUS, MU_PG_VALUES(mu_pg_int8(device_id)), NULL);
+        return tidy(control, pg, device);
+}
+
+/* A selection of one, so that purges are all alike. Asked for again while one waits: nothing. */
+static const struct mu_pg_statement PURGE = {
+        .name = "device_purge",
+        .sql = "WITH device AS (SELECT id FROM devices WHERE id = $1 AND deleted_at IS NOT NULL"
+               "  AND NOT EXISTS (SELECT FROM bulk_deletions b JOIN selection_devices m"
+               "   ON m.selection_id = b.selection_id"
+               "   WHERE m.device_id = $1 AND b.purge_history AND b.state <> 'done')),"
+               " selection AS (INSERT INTO selections (expires_at, device_count, created_by)"
+               "  SELECT now(), 1, $4 FROM device RETURNING id),"
+               " member AS (INSERT INTO selection_devices (selection_id, device_id)"
+               "  SELECT selection.id, device.id FROM selection, device),"
+               " purge AS (INSERT INTO bulk_deletions (selection_id, deleted_at, journal_id,"
+               "  journal_seq, device_count, purge_history, state, actor, address)"
+               "  SELECT id, now(), $2, $3, 1, true, 'purging', $4, $5 FROM selection"
+               "  RETURNING id)"
+               " INSERT INTO audit_log (actor, action, subject, address, after)"
+               "  SELECT $4, 'device.purge', 'device:' || $1, $5,"
+               "  jsonb_build_object('bulk_deletion', id::text) FROM purge",
+        .params = {MU_PG_INT8, MU_PG_BYTEA, MU_PG_INT8, MU_PG_TEXT, MU_PG_TEXT},
+        .repeatable = true,
+};
+
+int mu_device_purge(struct mu_control *control, struct mu_pg *pg, int64_t device_id,
+                    const char *actor, const char *address, enum mu_delete_outcome *ret_outcome)
+{
+        uint64_t seq;
+        int error = control->config.journal_barrier(control->config.ctx, &seq);
+
+        *ret_outcome = error == -ETIMEDOUT ? MU_DELETE_JOURNAL_BUSY : MU_DELETE_DONE;
+        if (error < 0)
+                return error == -ETIMEDOUT ? 0 : error;
+        return mu_pg_query(
+                pg, &PURGE,
+                MU_PG_VALUES(mu_pg_int8(device_id), mu_pg_bytea(control->config.journal_id, 16),
+                             mu_pg_int8((int64_t)seq), mu_pg_text(actor), mu_pg_text(address)),
+                NULL);
 }

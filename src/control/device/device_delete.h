@@ -31,5 +31,9 @@ enum mu_delete_outcome {
 MU_MUST_CHECK
 int mu_device_delete(struct mu_control *control, struct mu_pg *pg, int64_t device_id,
                      const char *actor, const char *address, enum mu_delete_outcome *ret_outcome);
+/* What a deleted device had sent goes too, in the background (jobs/purge.c). */
+MU_MUST_CHECK
+int mu_device_purge(struct mu_control *control, struct mu_pg *pg, int64_t device_id,
+                    const char *actor, const char *address, enum mu_delete_outcome *ret_outcome);
 
 #endif

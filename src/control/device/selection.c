@@ -7,11 +7,12 @@
 #include "control/endpoint.h"
 #include "pg/query.h"
 
-/* FOR SHARE: it is not tidied away under a bulk operation. */
+/* Locked: it is not tidied away under a bulk operation, and two of one selection follow each other.
+ */
 static const struct mu_pg_statement FIND = {
         .name = "selection_find",
         .sql = "SELECT created_at, expires_at, device_count, expires_at <= now() FROM selections"
-               " WHERE id = $1 AND created_by = $2 FOR SHARE",
+               " WHERE id = $1 AND created_by = $2 FOR NO KEY UPDATE",
         .params = {MU_PG_INT8, MU_PG_TEXT},
         .repeatable = true,
 };
