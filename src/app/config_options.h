@@ -97,6 +97,8 @@ MU_OPTION(database, slow_statement, DURATION, "500ms", 0, 3600000000000, false,
 
 MU_OPTION(retention, heartbeats, DURATION, "90d", 86400000000000, 3153600000000000000, false,
           "How long heartbeats are kept; at least ingest.window_back and 2 days.")
+MU_OPTION(retention, commands, DURATION, "90d", 86400000000000, 3153600000000000000, false,
+          "How long commands that are over are kept, with their results and attempts.")
 
 MU_OPTION(commands, resend, DURATION, "30s", 100000000, 3600000000000, false,
           "A pushed command that its device has not acknowledged is pushed again after this, then "

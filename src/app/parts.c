@@ -336,6 +336,8 @@ static int create_jobs(struct mu_app *app)
         config.metrics = app->metrics;
         config.window_days =
                 (uint32_t)(app->config.ingest_window_back / MU_NS_PER_S / MU_S_PER_DAY) + 1;
+        config.keep_commands_s = (int64_t)(app->config.retention_commands / MU_NS_PER_S);
+        config.control = app->control;
         config.on_run = mu_log_job;
         return mu_jobs_create(&config, NULL, 0, &app->jobs);
 }
@@ -620,13 +622,13 @@ int mu_app_create_parts(struct mu_app *app)
         if (code == 0)
                 code = create_keeper(app);
         if (code == 0) {
-                code = create_jobs(app);
-                if (code == 0)
-                        code = create_workers(app);
+                code = create_workers(app);
                 if (code == 0)
                         code = create_dispatcher(app);
                 if (code == 0)
                         code = create_routes(app);
+                if (code == 0)
+                        code = create_jobs(app);
                 if (code < 0)
                         return fail_at(code, "start.failed", "Not enough memory to start");
         }

@@ -21,4 +21,13 @@ MU_MUST_CHECK
 int mu_job_enrolment_tokens(const struct mu_jobs_config *config, struct mu_pg *pg,
                             uint64_t *ret_changed);
 
+/* commands_expire.c: commands whose time is over end, and whoever has to know is told. */
+MU_MUST_CHECK
+int mu_job_commands_expire(const struct mu_jobs_config *config, struct mu_pg *pg,
+                           uint64_t *ret_changed);
+/* Those that ended long ago go, with their results and attempts. */
+MU_MUST_CHECK
+int mu_job_commands_forget(const struct mu_jobs_config *config, struct mu_pg *pg,
+                           uint64_t *ret_changed);
+
 #endif

@@ -49,6 +49,7 @@ void mu_jobs_config_init(struct mu_jobs_config *config, struct mu_database *data
                 .window_days = 7,
                 .ahead_days = 7,
                 .keep_enrolment_days = 30,
+                .keep_commands_s = 90 * MU_S_PER_DAY,
         };
 }
 

@@ -29,6 +29,8 @@
 
 #define MU_JOBS_MAX 32
 
+struct mu_control;
+
 enum mu_job_outcome {
         MU_JOB_OK,
         MU_JOB_FAILED,
@@ -43,6 +45,8 @@ struct mu_jobs_config {
         uint32_t window_days;         /* how far back a heartbeat may lie; 7 */
         uint32_t ahead_days;          /* partitions made ahead; 7 */
         uint32_t keep_enrolment_days; /* of expired and revoked enrolment tokens; 30 */
+        int64_t keep_commands_s;      /* of commands that are over; 90 days */
+        struct mu_control *control;   /* NULL: nobody is told of what a job changes */
         /* After each run. changed: what the job says it did; error: "" unless it failed. */
         void (*on_run)(void *context, const char *job, enum mu_job_outcome outcome,
                        uint64_t duration_us, uint64_t changed, const char *error);

@@ -30,6 +30,8 @@ enum mu_lock {
         MU_LOCK_JOB_ENROLMENT_TOKENS = 17,
         MU_LOCK_JOB_PURGE = 18,
         MU_LOCK_JOB_SELECTIONS = 19,
+        MU_LOCK_JOB_COMMANDS_EXPIRE = 24,
+        MU_LOCK_JOB_COMMANDS_FORGET = 25,
 };
 
 /* Session level. lock waits without limit; try answers at once. */

@@ -11,6 +11,7 @@
 #include "control/command/dispatcher.h"
 #include "control/command/ledger.h"
 #include "control/command/result.h"
+#include "control/security/security_event.h"
 #include "identity/device_table.h"
 #include "muster/command.h"
 #include "muster/wire.h"
@@ -322,6 +323,12 @@ static void refuse_result(struct mu_ask *ask, const struct mu_result_answer *ans
                 [MU_RESULT_CONFLICT] = "result-conflict",
         };
 
+        if (answer->outcome == MU_RESULT_FORGED) {
+                struct mu_address address = mu_call_address(ask->call);
+
+                mu_security_event(ask->control, MU_SECURITY_BAD_SIGNATURE, &address, ask->actor,
+                                  "The result of command %lld.", (long long)answer->command_id);
+        }
         mu_call_problem(ask->call, mu_result_http_status(answer->outcome), slugs[answer->outcome],
                         NULL, "%s", answer->detail);
 }

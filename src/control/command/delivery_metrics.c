@@ -49,9 +49,6 @@ static void register_metrics(struct mu_dispatcher_metrics *cells, struct mu_metr
         mu_metrics_counter(metrics, "muster_device_channel_malformed_total",
                            "Messages of devices that could not be understood.", MU_NO_LABELS,
                            &cells->bad_messages);
-        mu_metrics_counter(metrics, "muster_commands_expired_total",
-                           "Commands whose time was over before their device answered.",
-                           MU_NO_LABELS, &cells->expired);
         mu_metrics_counter(metrics, "muster_dispatch_outages_total",
                            "Times the dispatcher lost the database.", MU_NO_LABELS,
                            &cells->outages);

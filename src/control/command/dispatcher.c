@@ -12,7 +12,6 @@
 #include "base/thread.h"
 #include "base/wait.h"
 #include "control/command/dispatcher_private.h"
-#include "control/command/ledger_keep.h"
 #include "identity/device_table.h"
 #include "pg/database.h"
 #include "pg/query.h"
@@ -22,8 +21,6 @@ enum {
         CONNECT_BASE_MS = 100,
         CONNECT_CAP_MS = 5000,
         SWEEP_MS = 500,
-        EXPIRE_MS = 5000,
-        EXPIRE_CHUNK = 1000,
         SLEEP_MAX_MS = 60 * 1000,
         RESEND_MS = 30 * 1000,
         TODO_FIRST = 4096,
@@ -131,25 +128,6 @@ static void take_reminders(struct mu_dispatcher *dispatcher)
         }
 }
 
-static int expire(struct mu_dispatcher *dispatcher)
-{
-        struct mu_ledger_expired expired;
-        uint64_t now_ms = mu_dispatcher_now_ms(dispatcher);
-
-        if (now_ms < dispatcher->expire_ms)
-                return 0;
-        int error = mu_ledger_expire(dispatcher->pg, EXPIRE_CHUNK, &expired);
-
-        if (error < 0)
-                return error;
-        for (size_t i = 0; i < expired.device_count; i++)
-                mu_dispatcher_look(dispatcher, expired.device_ids[i]);
-        mu_cell_add(&dispatcher->metrics.expired, expired.count);
-        dispatcher->expire_ms = expired.count == EXPIRE_CHUNK ? now_ms : now_ms + EXPIRE_MS;
-        mu_ledger_expired_done(&expired);
-        return 0;
-}
-
 static void sweep(struct mu_dispatcher *dispatcher)
 {
         uint64_t now_ms = mu_dispatcher_now_ms(dispatcher);
@@ -215,8 +193,6 @@ static int work(struct mu_dispatcher *dispatcher)
 
         if (error == 0)
                 error = mu_dispatcher_run_inbound(dispatcher);
-        if (error == 0)
-                error = expire(dispatcher);
         if (error == 0 && dispatcher->everything)
                 error = look_at_everything(dispatcher);
         if (error < 0)
@@ -249,7 +225,6 @@ static uint64_t may_sleep_ms(const struct mu_dispatcher *dispatcher)
         if (dispatcher->todo_count > 0 || dispatcher->everything || dispatcher->inbound.head ||
             dispatcher->notes.head)
                 return 0;
-        wait_ms = least(wait_ms, until(dispatcher->expire_ms, now_ms));
         return least(wait_ms, until(mu_resend_next_ms(&dispatcher->resend), now_ms));
 }
 

@@ -4,8 +4,8 @@
  *
  *   intake (any thread, under its lock) ─ taken at each step ─▶ the dispatcher thread's own lists
  *
- * A step: closed channels of deleted devices, FCM's reports, devices' messages, what expired, what
- * is due again, then one chunk of the devices to look at. A statement that fails ends the step: the
+ * A step: closed channels of deleted devices, FCM's reports, devices' messages, what is due again,
+ * then one chunk of the devices to look at. A statement that fails ends the step: the
  * connection goes back, what was not done stays on its list, and everything is looked at again.
  */
 #ifndef MUSTER_CONTROL_COMMAND_DISPATCHER_PRIVATE_H
@@ -62,7 +62,6 @@ struct mu_dispatcher_metrics {
         struct mu_cell bad_messages;
         struct mu_cell receipts;
         struct mu_cell results;
-        struct mu_cell expired;
         struct mu_cell outages;
         struct mu_cell everything;
         struct mu_histogram *lag_us;
@@ -107,7 +106,6 @@ struct mu_dispatcher {
         size_t slot_count;
         struct mu_resend resend;
         uint64_t sweep_ms;
-        uint64_t expire_ms;
 };
 
 static inline uint64_t mu_dispatcher_now_ms(const struct mu_dispatcher *dispatcher)

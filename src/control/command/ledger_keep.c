@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "control/command/command_type.h"
+#include "control/command/command_news.h"
 #include "control/command/ledger.h"
 #include "control/command/ledger_sql.h"
 #include "pg/query.h"
@@ -54,55 +54,32 @@ int mu_ledger_pending_all(struct mu_pg *pg, struct mu_ledger_pending **ret_pendi
         return pending ? 0 : -ENOMEM;
 }
 
-static int by_id(const void *one, const void *other)
-{
-        int64_t a = *(const int64_t *)one;
-        int64_t b = *(const int64_t *)other;
-
-        return (a > b) - (a < b);
-}
-
-static size_t each_once(int64_t *ids, size_t count)
-{
-        size_t kept = 0;
-
-        qsort(ids, count, sizeof(*ids), by_id);
-        for (size_t i = 0; i < count; i++)
-                if (kept == 0 || ids[kept - 1] != ids[i])
-                        ids[kept++] = ids[i];
-        return kept;
-}
-
 int mu_ledger_expire(struct mu_pg *pg, size_t count_max, struct mu_ledger_expired *ret_expired)
 {
-        struct mu_ledger_expired expired = {0};
         struct mu_pg_result *rows;
         int error = mu_pg_query(pg, &mu_ledger_expire_sql,
                                 MU_PG_VALUES(mu_pg_int8((int64_t)count_max)), &rows);
 
         if (error < 0)
                 return error;
-        expired.count = mu_pg_rows(rows);
-        expired.device_ids = calloc(expired.count + 1, sizeof(*expired.device_ids));
-        for (size_t i = 0; expired.device_ids && i < expired.count; i++) {
-                const struct mu_command_type *type =
-                        mu_command_type_find(mu_pg_get_text(rows, i, 1));
+        struct mu_command_news *news = mu_command_news_create(mu_pg_rows(rows));
 
-                expired.device_ids[i] = mu_pg_get_int(rows, i, 0);
-                if (type)
-                        expired.by_type[mu_command_type_index(type)]++;
-        }
+        for (size_t i = 0; news && i < news->count; i++)
+                news->notes[i] = (struct mu_command_note){
+                        .device_id = mu_pg_get_int(rows, i, 0),
+                        .id = mu_pg_get_int(rows, i, 1),
+                        .type = mu_command_type_find(mu_pg_get_text(rows, i, 2)),
+                        .state = MU_COMMAND_EXPIRED,
+                };
+        if (news)
+                *ret_expired = (struct mu_ledger_expired){.count = mu_pg_rows(rows), .news = news};
         mu_pg_result_free(rows);
-        if (!expired.device_ids)
-                return -ENOMEM;
-        expired.device_count = each_once(expired.device_ids, expired.count);
-        *ret_expired = expired;
-        return 0;
+        return news ? 0 : -ENOMEM;
 }
 
 void mu_ledger_expired_done(struct mu_ledger_expired *expired)
 {
-        free(expired->device_ids);
+        free(expired->news);
         *expired = (struct mu_ledger_expired){0};
 }
 

@@ -11,16 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/command/command_type.h"
 #include "muster/compiler.h"
 
+struct mu_command_news;
 struct mu_pg;
 
 struct mu_ledger_expired {
-        int64_t *device_ids; /* those touched, each once */
-        size_t device_count;
-        size_t count; /* commands */
-        uint64_t by_type[MU_COMMAND_TYPES_MAX];
+        size_t count;                 /* commands */
+        struct mu_command_news *news; /* of each; command_news.h */
 };
 
 /* Ends up to count_max commands whose time is over. As many as count_max: there may be more. */

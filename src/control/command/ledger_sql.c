@@ -132,7 +132,7 @@ const struct mu_pg_statement mu_ledger_expire_sql = {
                "   WHEN 'sent' THEN 'The device did not acknowledge it in time.'"
                "   ELSE 'It could not be brought to the device in time.' END"
                " FROM due WHERE c.device_id = due.device_id AND c.id = due.id"
-               " RETURNING c.device_id, c.type",
+               " RETURNING c.device_id, c.id, c.type",
         .params = {MU_PG_INT8},
         .repeatable = true,
 };

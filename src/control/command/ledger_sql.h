@@ -34,7 +34,7 @@ extern const struct mu_pg_statement mu_ledger_attempts_sql;        /* a list of 
 extern const struct mu_pg_statement mu_ledger_clear_fcm_token_sql; /* device id, token */
 extern const struct mu_pg_statement mu_ledger_pending_sql;         /* device ids → id, count */
 extern const struct mu_pg_statement mu_ledger_pending_all_sql;     /* → id, count */
-extern const struct mu_pg_statement mu_ledger_expire_sql;         /* how many → device_id, type */
+extern const struct mu_pg_statement mu_ledger_expire_sql; /* how many → device_id, id, type */
 extern const struct mu_pg_statement mu_ledger_cancel_devices_sql; /* device ids */
 extern const struct mu_pg_statement mu_ledger_forget_sql;         /* before, how many */
 extern const struct mu_pg_statement mu_ledger_forget_bulk_sql;    /* before, how many */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "control/command/command_type.h"
-#include "control/command/ledger_keep.h"
 #include "control/command/result.h"
 #include "pg/database.h"
 #include "pg/query.h"
@@ -282,19 +281,6 @@ int mu_ledger_clear_fcm_token(struct mu_pg *pg, int64_t device_id, const char *f
                 *world->state[device_id].fcm_token = '\0';
         world->cleared_token_of = device_id;
         return statement("clear_fcm_token");
-}
-
-int mu_ledger_expire(struct mu_pg *pg, size_t count_max, struct mu_ledger_expired *ret_expired)
-{
-        (void)pg;
-        (void)count_max;
-        *ret_expired = (struct mu_ledger_expired){0};
-        return statement("expire");
-}
-
-void mu_ledger_expired_done(struct mu_ledger_expired *expired)
-{
-        free(expired->device_ids);
 }
 
 int mu_result_take(struct mu_pg *pg, const struct mu_secrets *secrets, int64_t device_id,

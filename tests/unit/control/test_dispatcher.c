@@ -369,8 +369,8 @@ static void an_outage_loses_nothing(void **state)
 
 static void any_statement_may_fail(void **state)
 {
-        static const char *const names[] = {"pending",  "pending_all",   "heads",  "mark_sent",
-                                            "attempts", "mark_received", "result", "expire"};
+        static const char *const names[] = {"pending",  "pending_all",   "heads", "mark_sent",
+                                            "attempts", "mark_received", "result"};
         int64_t id = 0;
 
         (void)state;
