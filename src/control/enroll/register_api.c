@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/mem.h>
 
+#include "base/bus.h"
 #include "base/text.h"
 #include "control/control.h"
 #include "control/enroll/register.h"
@@ -178,6 +179,10 @@ static void carry_out(struct mu_control *control, struct mu_call *call, struct m
                                 "register it again. If that does not help, the database has gone "
                                 "back to an older state: restart the appliance.");
         } else {
+                const struct mu_bus_event event = {.kind = MU_BUS_DEVICE_CHANGED,
+                                                   .device_id = registered.device_id};
+
+                mu_bus_publish(control->config.bus, &event, 1);
                 atomic_fetch_add_explicit(outcome == MU_REGISTER_NEW ? &control->registered_new
                                                                      : &control->registered_again,
                                           1, memory_order_relaxed);

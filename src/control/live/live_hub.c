@@ -7,11 +7,13 @@
 #include "base/hash.h"
 #include "control/live/live_encode.h"
 #include "control/live/live_hub_private.h"
+#include "muster/record.h"
 
 enum {
         GONE_SPARE = 65536,
         EVENTS_MAX = 256, /* read from the bus at a time */
         EVENTS_PER_TICK = 32768,
+        KEEPER_MS = 2000, /* after which the keeper has written what a frontend noticed */
 };
 
 static uint64_t now_ms(const struct mu_live_hub *hub)
@@ -172,6 +174,18 @@ static void refresh_image(struct mu_live_hub *hub)
 
 /* ---- the bus ---- */
 
+/* A suspected clone: the keeper is about to write it down. */
+static void note_quarantine(struct mu_live_hub *hub, const struct mu_bus_event *event)
+{
+        uint32_t slot = mu_live_image_slot(&hub->image, event->device_id);
+
+        if ((event->as.status.flags & MU_RECORD_QUARANTINED) == 0 || slot == MU_LIVE_NO_SLOT ||
+            hub->image.rows[slot].quarantined)
+                return;
+        read_anew(hub, event->device_id);
+        hub->unread_at_ms = hub->now_ms + KEEPER_MS;
+}
+
 static void take_event(struct mu_live_hub *hub, const struct mu_bus_event *event)
 {
         struct mu_live_image *image = &hub->image;
@@ -182,9 +196,11 @@ static void take_event(struct mu_live_hub *hub, const struct mu_bus_event *event
                 mu_live_note_command(hub, event);
                 return;
         case MU_BUS_STATUS:
-                if (hub->loaded)
-                        error = mu_live_image_apply(image, event->device_id, &event->as.status,
-                                                    hub->now_ms);
+                if (!hub->loaded)
+                        break;
+                error = mu_live_image_apply(image, event->device_id, &event->as.status,
+                                            hub->now_ms);
+                note_quarantine(hub, event);
                 break;
         case MU_BUS_DEVICE_CHANGED:
                 if (!hub->loaded)
