@@ -18,6 +18,7 @@ enum {
         LIFE_S_DEFAULT = 90 * 86400,
         SCOPES_MAX = 32,
         TOKENS_PER_USER = 100,
+        LIST_MAX = 1000,
 };
 
 /* ---- shapes ---- */
@@ -99,13 +100,22 @@ static const struct mu_field MADE_FIELDS[] = {
 };
 
 static const struct mu_field LIST_FIELDS[] = {
-        {.name = "api_tokens",
+        {.name = "tokens",
          .type = MU_FIELD_LIST,
          .flags = MU_FIELD_REQUIRED,
          .shape = &TOKEN,
          .doc = "Newest first."},
 };
 
+static const struct mu_field LIST_QUERY_FIELDS[] = {
+        {.name = "limit",
+         .type = MU_FIELD_INTEGER,
+         .least = 1,
+         .most = LIST_MAX,
+         .doc = "Most tokens in the answer; 1,000."},
+};
+
+static const struct mu_shape LIST_QUERY = MU_SHAPE("ApiTokenQuery", LIST_QUERY_FIELDS);
 static const struct mu_shape NEW = MU_SHAPE("NewApiToken", NEW_FIELDS);
 static const struct mu_shape MADE = MU_SHAPE("ApiTokenMade", MADE_FIELDS);
 static const struct mu_shape LIST = MU_SHAPE("ApiTokens", LIST_FIELDS);
@@ -159,8 +169,8 @@ static const struct mu_pg_statement LIST_TOKENS = {
         .sql = "SELECT " COLUMNS " FROM api_tokens t JOIN users u ON u.id = t.created_by"
                " WHERE (t.created_by = $1 OR $2)"
                " AND least(t.expires_at, t.revoked_at) > now() - interval '30 days'"
-               " ORDER BY t.id DESC LIMIT 1000",
-        .params = {MU_PG_INT8, MU_PG_BOOL},
+               " ORDER BY t.id DESC LIMIT $3",
+        .params = {MU_PG_INT8, MU_PG_BOOL, MU_PG_INT8},
         .repeatable = true,
 };
 
@@ -174,7 +184,9 @@ static void list_tokens(struct mu_ask *ask)
         struct mu_pg_result *rows;
 
         if (!mu_ask_query(ask, &LIST_TOKENS,
-                          MU_PG_VALUES(mu_pg_int8(ask->who.id), mu_pg_bool(is_admin(ask))), &rows))
+                          MU_PG_VALUES(mu_pg_int8(ask->who.id), mu_pg_bool(is_admin(ask)),
+                                       mu_pg_int8(mu_json_integer(ask->query, "limit", LIST_MAX))),
+                          &rows))
                 return;
         json_t *list = json_array();
         bool whole = list != NULL;
@@ -186,7 +198,7 @@ static void list_tokens(struct mu_ask *ask)
                 json_decref(list);
                 list = NULL;
         }
-        mu_ask_reply(ask, 200, list ? json_pack("{s:o}", "api_tokens", list) : NULL);
+        mu_ask_reply(ask, 200, list ? json_pack("{s:o}", "tokens", list) : NULL);
 }
 
 /* ---- making ---- */
@@ -386,6 +398,7 @@ static const struct mu_endpoint ENDPOINTS[] = {
                 .access = MU_ACCESS_VIEWER,
                 .limit = MU_LIMIT_GENERAL,
                 .reply_status = 200,
+                .query = &LIST_QUERY,
                 .reply = &LIST,
                 .operation_id = "listApiTokens",
                 .tag = "API tokens",

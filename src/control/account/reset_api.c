@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/account/reset_api.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <openssl/mem.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "control/account/account_sql.h"
 #include "control/account/lockout.h"
 #include "control/account/session.h"
+#include "control/guard.h"
 #include "identity/token.h"
 #include "outbound/smtp.h"
 
@@ -106,6 +107,18 @@ static int send_mail(struct mu_ask *ask, const char *name, const char *email, co
         return error;
 }
 
+/* Three an hour for the one that is asked about, too, whoever that is. */
+static bool limit_account(struct mu_ask *ask, const char *account)
+{
+        char lower[MU_MAIL_ADDRESS_BYTES_MAX + 1];
+        size_t chars = 0;
+
+        for (; account[chars] && chars + 1 < sizeof(lower); chars++)
+                lower[chars] = (char)tolower((unsigned char)account[chars]);
+        lower[chars] = '\0';
+        return mu_guard_limit_account(ask, lower);
+}
+
 /* The same answer whoever asks about whom, and whatever comes of it. */
 static void request_reset(struct mu_ask *ask)
 {
@@ -121,7 +134,8 @@ static void request_reset(struct mu_ask *ask)
                                 "Either the user's name or the e-mail address is needed.");
                 return;
         }
-        if (!mu_account_ok(ask, mu_token_generate("mx_", token)))
+        if (!limit_account(ask, name ? name : email) ||
+            !mu_account_ok(ask, mu_token_generate("mx_", token)))
                 return;
         mu_token_digest(token, MU_TOKEN_CHARS, &digest);
         if (!mu_account_ok(

@@ -13,18 +13,6 @@
 
 /* ---- shapes ---- */
 
-static const struct mu_field ME_FIELDS[] = {
-        {.name = "user",
-         .type = MU_FIELD_OBJECT,
-         .flags = MU_FIELD_REQUIRED,
-         .shape = &mu_user_shape,
-         .doc = "You."},
-        {.name = "session_id",
-         .type = MU_FIELD_ID,
-         .flags = MU_FIELD_REQUIRED,
-         .doc = "The session that asks."},
-};
-
 static const struct mu_field PASSWORD_FIELDS[] = {
         {.name = "old_password",
          .type = MU_FIELD_TEXT,
@@ -77,7 +65,6 @@ static const struct mu_field SESSIONS_FIELDS[] = {
          .doc = "The open ones, last used first."},
 };
 
-static const struct mu_shape ME = MU_SHAPE("Me", ME_FIELDS);
 static const struct mu_shape PASSWORD = MU_SHAPE("PasswordChange", PASSWORD_FIELDS);
 static const struct mu_shape SESSIONS = MU_SHAPE("Sessions", SESSIONS_FIELDS);
 
@@ -90,9 +77,7 @@ static void show_me(struct mu_ask *ask)
         if (!mu_ask_query(ask, &mu_user_show, MU_PG_VALUES(mu_pg_int8(ask->who.id)), &rows))
                 return;
         if (mu_pg_rows(rows) == 1)
-                mu_ask_reply(ask, 200,
-                             json_pack("{s:o, s:o}", "user", mu_user_json(rows, 0), "session_id",
-                                       mu_json_of_id(ask->who.session_id)));
+                mu_ask_reply(ask, 200, mu_user_json(rows, 0));
         else
                 mu_ask_not_found(ask, "user");
         mu_pg_result_free(rows);
@@ -274,7 +259,7 @@ static const struct mu_endpoint ENDPOINTS[] = {
                 .access = MU_ACCESS_VIEWER,
                 .limit = MU_LIMIT_GENERAL,
                 .reply_status = 200,
-                .reply = &ME,
+                .reply = &mu_user_shape,
                 .operation_id = "getMe",
                 .tag = "Your account",
                 .summary = "Who is signed in",

@@ -24,7 +24,7 @@ enum {
 /* ---- shapes ---- */
 
 static const struct mu_field NEW_FIELDS[] = {
-        {.name = "name",
+        {.name = "username",
          .type = MU_FIELD_TEXT,
          .flags = MU_FIELD_REQUIRED,
          .least = 1,
@@ -221,7 +221,7 @@ static bool accept_name(struct mu_ask *ask, const char *name)
 
         if (memchr(letters, name[0], FIRST_ONES) && name[strspn(name, letters)] == '\0')
                 return true;
-        mu_call_problem(ask->call, 400, "field-invalid", "name",
+        mu_call_problem(ask->call, 400, "field-invalid", "username",
                         "A user's name has letters, digits and . _ @ + - only, and begins with a "
                         "letter or a digit.");
         return false;
@@ -234,7 +234,7 @@ static bool refuse_double(struct mu_ask *ask)
 
         mu_pg_rollback(ask->pg);
         mu_call_problem(ask->call, 409, email ? "email-taken" : "name-taken",
-                        email ? "email" : "name", "Another user has this %s already.",
+                        email ? "email" : "username", "Another user has this %s already.",
                         email ? "e-mail address" : "name");
         return false;
 }
@@ -244,7 +244,7 @@ static bool insert_user(struct mu_ask *ask, const char *hash, int64_t *ret_id)
 {
         struct mu_pg_result *rows;
         int error = mu_pg_query(ask->pg, &INSERT,
-                                MU_PG_VALUES(mu_pg_text(mu_json_text(ask->body, "name")),
+                                MU_PG_VALUES(mu_pg_text(mu_json_text(ask->body, "username")),
                                              mu_pg_text(mu_json_text(ask->body, "role")),
                                              mu_pg_text(mu_json_text(ask->body, "email")),
                                              mu_pg_text(hash)),
@@ -278,7 +278,7 @@ static bool insert_reset(struct mu_ask *ask, int64_t id, char ret_token[MU_TOKEN
 
 static void create_user(struct mu_ask *ask)
 {
-        const char *name = mu_json_text(ask->body, "name");
+        const char *name = mu_json_text(ask->body, "username");
         const char *password = mu_json_text(ask->body, "password");
         char hash[MU_PASSWORD_HASH_BYTES] = NO_PASSWORD;
         char token[MU_TOKEN_BYTES] = "";
@@ -422,7 +422,7 @@ static bool load_name(struct mu_ask *ask, int64_t *ret_id, char *ret_name)
 
         if (!user)
                 return false;
-        (void)snprintf(ret_name, MU_PRINCIPAL_NAME_BYTES, "%s", mu_json_text(user, "name"));
+        (void)snprintf(ret_name, MU_PRINCIPAL_NAME_BYTES, "%s", mu_json_text(user, "username"));
         json_decref(user);
         return true;
 }

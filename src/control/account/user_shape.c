@@ -5,7 +5,7 @@
 
 static const struct mu_field FIELDS[] = {
         {.name = "id", .type = MU_FIELD_ID, .flags = MU_FIELD_REQUIRED, .doc = "The user's id."},
-        {.name = "name",
+        {.name = "username",
          .type = MU_FIELD_TEXT,
          .flags = MU_FIELD_REQUIRED,
          .doc = "What the user signs in with."},
@@ -34,10 +34,14 @@ static const struct mu_field FIELDS[] = {
          .type = MU_FIELD_BOOLEAN,
          .flags = MU_FIELD_REQUIRED,
          .doc = "Somebody else chose the password."},
+        {.name = "disabled",
+         .type = MU_FIELD_BOOLEAN,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "The user can't sign in."},
         {.name = "disabled_at",
          .type = MU_FIELD_TIME,
          .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
-         .doc = "Since when the user can't sign in; null: can."},
+         .doc = "Since when; null: not disabled."},
         {.name = "locked_until",
          .type = MU_FIELD_TIME,
          .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
@@ -55,13 +59,14 @@ static json_t *time_or_null(const struct mu_pg_result *rows, size_t row, int col
 
 json_t *mu_user_json(const struct mu_pg_result *rows, size_t row)
 {
-        return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "id",
-                         mu_json_of_id(mu_pg_get_int(rows, row, 0)), "name",
+        return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "id",
+                         mu_json_of_id(mu_pg_get_int(rows, row, 0)), "username",
                          mu_pg_get_text(rows, row, 1), "role", mu_pg_get_text(rows, row, 2),
                          "email", mu_json_of_text_or_null(mu_pg_get_text(rows, row, 3)),
                          "created_at", time_or_null(rows, row, 4), "last_login_at",
                          time_or_null(rows, row, 5), "password_changed_at",
                          time_or_null(rows, row, 6), "password_change_advised",
-                         (int)mu_pg_get_bool(rows, row, 7), "disabled_at",
+                         (int)mu_pg_get_bool(rows, row, 7), "disabled",
+                         (int)!mu_pg_is_null(rows, row, 8), "disabled_at",
                          time_or_null(rows, row, 8), "locked_until", time_or_null(rows, row, 9));
 }
