@@ -60,7 +60,8 @@ def test_a_refused_recipient_is_final():
 
 
 @pytest.mark.parametrize("stage, reply", [
-    ("connect", "421 4.3.2 Too busy"), ("mail", "451 4.3.0 Later"), ("rcpt", "450 4.2.0 Greylisted"),
+    ("connect", "421 4.3.2 Too busy"), ("mail", "451 4.3.0 Later"),
+    ("rcpt", "450 4.2.0 Greylisted"),
     ("data", "452 4.3.1 Disk full"), ("mail", "cut"), ("rcpt", "cut"), ("data", "cut"),
     ("connect", "cut")])
 def test_a_temporary_failure_is_tried_again(stage, reply):
