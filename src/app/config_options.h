@@ -99,6 +99,10 @@ MU_OPTION(retention, heartbeats, DURATION, "90d", 86400000000000, 31536000000000
           "How long heartbeats are kept; at least ingest.window_back and 2 days.")
 MU_OPTION(retention, commands, DURATION, "90d", 86400000000000, 3153600000000000000, false,
           "How long commands that are over are kept, with their results and attempts.")
+MU_OPTION(retention, audit, DURATION, "400d", 86400000000000, 3153600000000000000, false,
+          "How long the audit log is kept; what stays still verifies.")
+MU_OPTION(retention, security_events, DURATION, "90d", 86400000000000, 3153600000000000000, false,
+          "How long the log of security events is kept.")
 
 MU_OPTION(commands, resend, DURATION, "30s", 100000000, 3600000000000, false,
           "A pushed command that its device has not acknowledged is pushed again after this, then "
@@ -112,6 +116,29 @@ MU_OPTION(control, queue, NUMBER, "256", 1, 4096, false,
 MU_OPTION(limits, auth_failures, NUMBER, "60", 0, 1000000, false,
           "Failed authentications of one address within a minute before 429; 0: no limit. "
           "Valid device tokens are never limited.")
+MU_OPTION(limits, general_max, NUMBER, "60", 0, 100000, false,
+          "Requests to /api and /admin of one address, and of one account, within the window; 0: no "
+          "limit. Devices and X-Admin-Key are never limited by these.")
+MU_OPTION(limits, general_window, DURATION, "60s", 1000000000, 86400000000000, false,
+          "The sliding window of limits.general_max.")
+MU_OPTION(limits, general_burst, NUMBER, "20", 0, 100000, false,
+          "How many of them within limits.burst_window; 0: no such limit.")
+MU_OPTION(limits, reset_max, NUMBER, "3", 0, 100000, false,
+          "Password resets asked for by one address, and for one account, within the window; 0: no "
+          "limit.")
+MU_OPTION(limits, reset_window, DURATION, "1h", 1000000000, 86400000000000, false,
+          "The sliding window of limits.reset_max.")
+MU_OPTION(limits, reset_burst, NUMBER, "0", 0, 100000, false,
+          "How many of them within limits.burst_window; 0: no such limit.")
+MU_OPTION(limits, bulk_max, NUMBER, "10", 0, 100000, false,
+          "Operations on many devices at once, of one address and of one account, within the "
+          "window; 0: no limit.")
+MU_OPTION(limits, bulk_window, DURATION, "60s", 1000000000, 86400000000000, false,
+          "The sliding window of limits.bulk_max.")
+MU_OPTION(limits, bulk_burst, NUMBER, "5", 0, 100000, false,
+          "How many of them within limits.burst_window; 0: no such limit.")
+MU_OPTION(limits, burst_window, DURATION, "2s", 1000000000, 3600000000000, false,
+          "The short window beside the long ones.")
 
 MU_OPTION(accounts, bcrypt_cost, NUMBER, "12", 4, 16, false,
           "Cost of a password's hash: each step doubles the time of a login. Below 10 is for tests.")

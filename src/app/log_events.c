@@ -91,6 +91,15 @@ void mu_log_request_trouble(void *context, const char *request_id, const char *p
                MU_LOG_STR("route", path), MU_LOG_STR("detail", detail));
 }
 
+void mu_log_security_event(void *context, const char *kind, const char *address,
+                           const char *principal, const char *detail)
+{
+        (void)context;
+        mu_log(MU_LOG_WARNING, "security.event", MU_LOG_STR("kind", kind),
+               MU_LOG_STR("address", address), MU_LOG_STR("principal", principal),
+               MU_LOG_STR("detail", detail));
+}
+
 void mu_log_slow_statement(void *context, const char *statement, uint64_t duration_us,
                            uint64_t rows)
 {

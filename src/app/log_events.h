@@ -30,6 +30,8 @@ void mu_log_outbound_trouble(void *context, const char *service, const char *det
 void mu_log_dispatch_trouble(void *context, const char *detail);
 
 /* A request of the control plane failed for a reason of ours. */
+void mu_log_security_event(void *context, const char *kind, const char *address,
+                           const char *principal, const char *detail);
 void mu_log_request_trouble(void *context, const char *request_id, const char *path,
                             const char *detail);
 

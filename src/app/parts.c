@@ -332,6 +332,9 @@ static int create_jobs(struct mu_app *app)
         struct mu_jobs_config config;
 
         mu_jobs_config_init(&config, app->database);
+        config.keep_audit_s = (int64_t)(app->config.retention_audit / MU_NS_PER_S);
+        config.keep_security_s = (int64_t)(app->config.retention_security_events / MU_NS_PER_S);
+        config.journal_id = mu_pipeline_journal_id(app->pipeline);
         config.clock = app->clock;
         config.metrics = app->metrics;
         config.window_days =
@@ -393,6 +396,21 @@ static uint32_t s_of(uint64_t ns)
         return (uint32_t)(ns / MU_NS_PER_S);
 }
 
+static void fill_limits(const struct mu_config *config, struct mu_rate_rule limits[MU_LIMIT_RULES])
+{
+        uint32_t burst_window_s = s_of(config->limits_burst_window);
+
+        limits[0] = (struct mu_rate_rule){(uint32_t)config->limits_general_max,
+                                          s_of(config->limits_general_window),
+                                          (uint32_t)config->limits_general_burst, burst_window_s};
+        limits[1] = (struct mu_rate_rule){(uint32_t)config->limits_reset_max,
+                                          s_of(config->limits_reset_window),
+                                          (uint32_t)config->limits_reset_burst, burst_window_s};
+        limits[2] = (struct mu_rate_rule){(uint32_t)config->limits_bulk_max,
+                                          s_of(config->limits_bulk_window),
+                                          (uint32_t)config->limits_bulk_burst, burst_window_s};
+}
+
 static struct mu_account_config account_config(const struct mu_config *config)
 {
         uint32_t workers = (uint32_t)config->control_workers;
@@ -444,7 +462,7 @@ static int create_live(struct mu_app *app)
 
 static int create_routes(struct mu_app *app)
 {
-        const struct mu_control_config config = {
+        struct mu_control_config config = {
                 .database = app->database,
                 .devices = app->devices,
                 .secrets = app->secrets,
@@ -460,10 +478,12 @@ static int create_routes(struct mu_app *app)
                 .journal_id = mu_pipeline_journal_id(app->pipeline),
                 .journal_barrier = journal_barrier,
                 .on_trouble = mu_log_request_trouble,
+                .on_security_event = mu_log_security_event,
                 .ctx = app,
         };
         int code = mu_router_create(&app->router);
 
+        fill_limits(&app->config, config.limits);
         if (code == 0)
                 code = mu_pipeline_add_routes(app->router);
         if (code == 0)

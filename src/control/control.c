@@ -14,6 +14,7 @@
 #include "control/account/user_api.h"
 #include "control/account/ws_ticket.h"
 #include "control/command/command_api.h"
+#include "control/audit/audit_api.h"
 #include "control/command/command_news.h"
 #include "control/device/device_api.h"
 #include "control/device/device_detail_api.h"

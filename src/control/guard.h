@@ -13,6 +13,7 @@
 #ifndef MUSTER_CONTROL_GUARD_H
 #define MUSTER_CONTROL_GUARD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "control/endpoint.h"
@@ -25,7 +26,8 @@ struct mu_guard {
         struct mu_rate_table *addresses;
         struct mu_rate_table *accounts;
         struct mu_security_events *events;
-        uint8_t reply_key[32]; /* idempotency.h: seals the replies that are kept */
+        _Atomic uint64_t stragglers_ns; /* audit_chain.h: when they were last looked for */
+        uint8_t reply_key[32];          /* idempotency.h: seals the replies that are kept */
 };
 
 MU_MUST_CHECK

@@ -30,4 +30,35 @@ MU_MUST_CHECK
 int mu_job_commands_forget(const struct mu_jobs_config *config, struct mu_pg *pg,
                            uint64_t *ret_changed);
 
+/* purge.c: unfinished bulk deletions, and the heartbeats of deleted devices where asked for. */
+MU_MUST_CHECK
+int mu_job_purge(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
+
+/* selections.c: expired ones go. */
+MU_MUST_CHECK
+int mu_job_selections(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
+
+/* audit.c: fresh lines of the audit log are linked into their chain. */
+MU_MUST_CHECK
+int mu_job_audit_chain(const struct mu_jobs_config *config, struct mu_pg *pg,
+                       uint64_t *ret_changed);
+/* Old ones go; what stays still verifies. */
+MU_MUST_CHECK
+int mu_job_audit_retention(const struct mu_jobs_config *config, struct mu_pg *pg,
+                           uint64_t *ret_changed);
+
+/* idempotency_keys.c: those older than a day go. */
+MU_MUST_CHECK
+int mu_job_idempotency_keys(const struct mu_jobs_config *config, struct mu_pg *pg,
+                            uint64_t *ret_changed);
+
+/* security_events.c: what is pending in memory is written down. */
+MU_MUST_CHECK
+int mu_job_security_events(const struct mu_jobs_config *config, struct mu_pg *pg,
+                           uint64_t *ret_changed);
+/* Old ones go. */
+MU_MUST_CHECK
+int mu_job_security_retention(const struct mu_jobs_config *config, struct mu_pg *pg,
+                              uint64_t *ret_changed);
+
 #endif

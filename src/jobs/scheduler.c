@@ -50,6 +50,8 @@ void mu_jobs_config_init(struct mu_jobs_config *config, struct mu_database *data
                 .ahead_days = 7,
                 .keep_enrolment_days = 30,
                 .keep_commands_s = 90 * MU_S_PER_DAY,
+                .keep_audit_s = 400 * MU_S_PER_DAY,
+                .keep_security_s = 90 * MU_S_PER_DAY,
         };
 }
 

@@ -40,13 +40,17 @@ enum mu_job_outcome {
 
 struct mu_jobs_config {
         struct mu_database *database;
+        int64_t keep_audit_s;      /* 400 days */
+        int64_t keep_security_s;   /* of security events; 90 days */
+        const uint8_t *journal_id; /* 16 bytes; NULL: nothing is purged */
         const struct mu_clock *clock;
         struct mu_metrics *metrics;   /* NULL: none */
         uint32_t window_days;         /* how far back a heartbeat may lie; 7 */
         uint32_t ahead_days;          /* partitions made ahead; 7 */
         uint32_t keep_enrolment_days; /* of expired and revoked enrolment tokens; 30 */
         int64_t keep_commands_s;      /* of commands that are over; 90 days */
-        struct mu_control *control;   /* NULL: nobody is told of what a job changes */
+        struct mu_control
+                *control; /* NULL: nobody is told of what a job changes, no deletion resumed */
         /* After each run. changed: what the job says it did; error: "" unless it failed. */
         void (*on_run)(void *context, const char *job, enum mu_job_outcome outcome,
                        uint64_t duration_us, uint64_t changed, const char *error);

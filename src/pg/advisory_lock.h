@@ -2,7 +2,8 @@
 /*
  * advisory_lock.h - the register of advisory locks: every one the product takes stands here.
  *
- * Keys are (MU_LOCK_SPACE, id), so that they are told apart from other users of the database.
+ * Keys are (MU_LOCK_SPACE, id), so that they are told apart from other users of the database. The
+ * space of single bigints belongs to Idempotency-Key (control/idempotency.c).
  *
  * Threads    as the connection.
  * Ownership  A session lock ends with release or with its connection. While one is held, the
@@ -32,6 +33,9 @@ enum mu_lock {
         MU_LOCK_JOB_SELECTIONS = 19,
         MU_LOCK_JOB_COMMANDS_EXPIRE = 24,
         MU_LOCK_JOB_COMMANDS_FORGET = 25,
+        MU_LOCK_JOB_AUDIT_CHAIN = 32,
+        MU_LOCK_JOB_IDEMPOTENCY = 33,
+        MU_LOCK_JOB_SECURITY = 34,
 };
 
 /* Session level. lock waits without limit; try answers at once. */

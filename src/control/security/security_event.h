@@ -60,7 +60,7 @@ const char *mu_security_event_name(enum mu_security_event kind);
 MU_MUST_CHECK
 int mu_security_events_create(struct mu_control *control, struct mu_security_events **ret_events);
 void mu_security_events_destroy(struct mu_security_events *events); /* NULL is a no-op */
-/* Writes down what is pending; how many entries. For the job, and for stopping. */
+/* Writes down what is pending; how many entries. */
 MU_MUST_CHECK
 int mu_security_events_flush(struct mu_control *control, struct mu_pg *pg, uint64_t *ret_written);
 

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/idempotency.h"
+#include "jobs/jobs.h"
+
+int mu_job_idempotency_keys(const struct mu_jobs_config *config, struct mu_pg *pg,
+                            uint64_t *ret_changed)
+{
+        (void)config;
+        return mu_idempotency_purge(pg, ret_changed);
+}
