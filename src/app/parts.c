@@ -489,6 +489,8 @@ static int create_routes(struct mu_app *app)
         if (code == 0)
                 code = mu_control_create(&config, &app->control);
         if (code == 0)
+                mu_dispatcher_count_into(app->dispatcher, app->control->command_counts);
+        if (code == 0)
                 code = mu_control_add_routes(app->control, app->router);
         if (code == 0)
                 code = mu_dispatcher_add_routes(app->dispatcher, app->router);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "control/command/command_type.h"
 #include "control/command/dispatcher_private.h"
 #include "identity/device_table.h"
 #include "muster/histogram.h"
@@ -133,6 +134,7 @@ static bool is_due(struct mu_dispatcher *dispatcher, const struct mu_ledger_comm
                 return true;
         if (!known) {
                 slot->command_id = command->id;
+                slot->type = mu_command_type_find(command->type);
                 slot->path = (uint8_t)way->path;
                 slot->due_ms = due_by_ledger_ms(dispatcher, command, way->path);
         }
@@ -207,6 +209,7 @@ static void send_one(struct mu_dispatcher *dispatcher, struct batch *batch,
 
         MU_ASSERT(slot);
         slot->command_id = command->id;
+        slot->type = mu_command_type_find(command->type);
         slot->path = (uint8_t)path;
         slot->due_ms = mu_dispatcher_now_ms(dispatcher) + wait_ms;
         if (error == 0 && is_fcm(path))
@@ -217,8 +220,8 @@ static void send_one(struct mu_dispatcher *dispatcher, struct batch *batch,
                 mu_histogram_record(dispatcher->metrics.lag_us,
                                     (uint64_t)(now_us - command->created_at_us));
         if (sent->first)
-                mu_dispatcher_publish(dispatcher, command->device_id, command->id, MU_COMMAND_SENT,
-                                      command->type);
+                mu_dispatcher_tell(dispatcher, command->device_id, command->id, MU_COMMAND_SENT,
+                                   slot->type);
         if (error == 0 && is_fcm(path))
                 return;
         mu_cell_add(&dispatcher->metrics.sends[path][error == 0 ? MU_SEND_OK : MU_SEND_FAILED], 1);

@@ -4,6 +4,8 @@
 
 #include "base/bus.h"
 #include "base/clock.h"
+#include "control/command/command_news.h"
+#include "control/command/command_type.h"
 #include "control/command/dispatcher_private.h"
 #include "identity/device_table.h"
 #include "muster/histogram.h"
@@ -95,19 +97,26 @@ void mu_dispatcher_delivered(struct mu_dispatcher *dispatcher, enum mu_command_p
         pthread_mutex_unlock(&cells->lock);
 }
 
-void mu_dispatcher_publish(struct mu_dispatcher *dispatcher, int64_t device_id, int64_t command_id,
-                           enum mu_command_state state, const char *type)
+void mu_dispatcher_count_into(struct mu_dispatcher *dispatcher, struct mu_command_counts *counts)
+{
+        dispatcher->counts = counts;
+}
+
+void mu_dispatcher_tell(struct mu_dispatcher *dispatcher, int64_t device_id, int64_t command_id,
+                        enum mu_command_state state, const struct mu_command_type *type)
 {
         struct mu_bus *bus = dispatcher->config.bus;
         struct mu_bus_event event = {.kind = MU_BUS_COMMAND, .device_id = device_id};
 
+        mu_command_counts_add(dispatcher->counts, type, state, 1);
         if (!mu_bus_watched(bus))
                 return;
         event.as.command.id = command_id;
         event.as.command.at_us = mu_clock_realtime_us(dispatcher->config.clock);
         (void)snprintf(event.as.command.state, sizeof(event.as.command.state), "%s",
                        mu_command_state_name(state));
-        (void)snprintf(event.as.command.type, sizeof(event.as.command.type), "%s", type);
+        (void)snprintf(event.as.command.type, sizeof(event.as.command.type), "%s",
+                       type ? type->name : "");
         mu_bus_publish(bus, &event, 1);
 }
 

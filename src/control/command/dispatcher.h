@@ -27,6 +27,7 @@
 struct mu_auth_failures;
 struct mu_bus;
 struct mu_clock;
+struct mu_command_counts;
 struct mu_database;
 struct mu_device_table;
 struct mu_dispatcher;
@@ -70,6 +71,9 @@ int mu_dispatcher_add_routes(struct mu_dispatcher *dispatcher, struct mu_router 
  * no-op. */
 void mu_dispatcher_changed(struct mu_dispatcher *dispatcher, const int64_t *device_ids,
                            size_t count);
+
+/* Where states are counted (command_news.h). Before start. */
+void mu_dispatcher_count_into(struct mu_dispatcher *dispatcher, struct mu_command_counts *counts);
 
 /* A command was acknowledged for the first time, by this path: for the metrics. Any thread. NULL: a
  * no-op. */

@@ -27,7 +27,6 @@
 #include "metrics/metrics.h"
 #include "muster/compiler.h"
 
-struct mu_bus_event;
 struct mu_device;
 struct mu_pg;
 
@@ -42,11 +41,12 @@ enum mu_dispatcher_limits {
 
 /* What this process knows of a device's newest push. Lost with it: the ledger knows the rest. */
 struct mu_delivery_slot {
-        int64_t command_id; /* 0: none */
-        int64_t in_fcm_id;  /* the command that FCM has in hand; 0: none */
-        uint64_t due_ms;    /* when to send it again */
-        uint64_t timer_ms;  /* the earliest timer of the device; 0: none */
-        uint8_t path;       /* enum mu_command_path */
+        int64_t command_id;                 /* 0: none */
+        int64_t in_fcm_id;                  /* the command that FCM has in hand; 0: none */
+        uint64_t due_ms;                    /* when to send it again */
+        uint64_t timer_ms;                  /* the earliest timer of the device; 0: none */
+        const struct mu_command_type *type; /* of command_id */
+        uint8_t path;                       /* enum mu_command_path */
 };
 
 enum mu_send_result {
@@ -73,6 +73,7 @@ struct mu_dispatcher_metrics {
 struct mu_dispatcher {
         struct mu_dispatcher_config config;
         struct mu_channels *channels;
+        struct mu_command_counts *counts; /* NULL: not counted */
         struct mu_dispatcher_metrics metrics;
         pthread_t thread;
         bool started;
@@ -153,7 +154,8 @@ int mu_delivery_next_attempt(struct mu_pg *pg, struct mu_ledger_key key, enum mu
 MU_MUST_CHECK
 int mu_dispatcher_metrics_create(struct mu_dispatcher *dispatcher);
 void mu_dispatcher_metrics_destroy(struct mu_dispatcher *dispatcher);
-void mu_dispatcher_publish(struct mu_dispatcher *dispatcher, int64_t device_id, int64_t command_id,
-                           enum mu_command_state state, const char *type);
+/* A command came into a state: counted, and told to whoever watches. type NULL: not known. */
+void mu_dispatcher_tell(struct mu_dispatcher *dispatcher, int64_t device_id, int64_t command_id,
+                        enum mu_command_state state, const struct mu_command_type *type);
 
 #endif

@@ -56,8 +56,8 @@ static void book_result(struct mu_dispatcher *dispatcher, const struct mu_inboun
         if (result->queued_to_received_us >= 0)
                 mu_dispatcher_delivered(dispatcher, result->path, result->queued_to_received_us);
         if (result->outcome == MU_RESULT_STORED)
-                mu_dispatcher_publish(dispatcher, message->device->id, result->command_id,
-                                      result->state, result->type ? result->type->name : "");
+                mu_dispatcher_tell(dispatcher, message->device->id, result->command_id,
+                                   result->state, result->type);
         mu_cell_add(&dispatcher->metrics.results, 1);
         mu_dispatcher_look(dispatcher, message->device->id);
 }
@@ -116,14 +116,18 @@ static void tell_receipt(const struct mu_inbound *message, const struct mu_ledge
                        "This device has no such command.");
 }
 
-static void book_receipt(struct mu_dispatcher *dispatcher, const struct mu_ledger_receipt *receipt)
+static void book_receipt(struct mu_dispatcher *dispatcher, const struct mu_device *device,
+                         const struct mu_ledger_receipt *receipt)
 {
-        mu_dispatcher_look(dispatcher, receipt->key.device_id);
+        const struct mu_delivery_slot *slot = mu_delivery_slot(dispatcher, device);
+        bool known = slot && slot->command_id == receipt->key.command_id;
+
+        mu_dispatcher_look(dispatcher, device->id);
         if (!receipt->changed)
                 return;
         mu_dispatcher_delivered(dispatcher, receipt->path, receipt->queued_to_received_us);
-        mu_dispatcher_publish(dispatcher, receipt->key.device_id, receipt->key.command_id,
-                              MU_COMMAND_RECEIVED, "");
+        mu_dispatcher_tell(dispatcher, device->id, receipt->key.command_id, MU_COMMAND_RECEIVED,
+                           known ? slot->type : NULL);
 }
 
 static int book_receipts(struct mu_dispatcher *dispatcher, struct receipts *receipts)
@@ -138,14 +142,17 @@ static int book_receipts(struct mu_dispatcher *dispatcher, struct receipts *rece
                 return error;
         qsort(receipts->booked, receipts->booked_count, sizeof(receipts->booked[0]),
               compare_receipts);
-        for (size_t i = 0; i < receipts->booked_count; i++)
-                book_receipt(dispatcher, &receipts->booked[i]);
         for (size_t i = 0; i < receipts->count; i++) {
                 const struct mu_ledger_receipt wanted = {.key = receipts->keys[i]};
+                struct mu_ledger_receipt *found =
+                        bsearch(&wanted, receipts->booked, receipts->booked_count, sizeof(wanted),
+                                compare_receipts);
 
-                tell_receipt(receipts->messages[i],
-                             bsearch(&wanted, receipts->booked, receipts->booked_count,
-                                     sizeof(wanted), compare_receipts));
+                if (found)
+                        book_receipt(dispatcher, receipts->messages[i]->device, found);
+                tell_receipt(receipts->messages[i], found);
+                if (found)
+                        found->changed = false; /* the same said twice counts once */
         }
         mu_cell_add(&dispatcher->metrics.receipts, receipts->count);
         receipts->count = 0;

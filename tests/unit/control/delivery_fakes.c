@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/command/command_news.h"
 #include "control/command/command_type.h"
 #include "control/command/result.h"
 #include "pg/database.h"
@@ -304,6 +305,21 @@ int mu_result_take(struct mu_pg *pg, const struct mu_secrets *secrets, int64_t d
         if (ret_answer->outcome == MU_RESULT_STORED)
                 command->state = MU_COMMAND_DONE;
         return 0;
+}
+
+const struct mu_command_type *mu_command_type_find(const char *name)
+{
+        assert_string_equal(name, "ping");
+        return NULL;
+}
+
+void mu_command_counts_add(struct mu_command_counts *counts, const struct mu_command_type *type,
+                           enum mu_command_state state, uint64_t n)
+{
+        (void)counts;
+        (void)type;
+        (void)state;
+        (void)n;
 }
 
 /* ---- channels ---- */
