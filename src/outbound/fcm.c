@@ -92,8 +92,8 @@ static void finish(struct mu_fcm_queued *message, const struct mu_fcm_report *fi
 {
         struct mu_fcm *fcm = message->fcm;
 
+        atomic_fetch_sub(&fcm->in_hand, 1); /* the callback may send anew */
         report(message, final);
-        atomic_fetch_sub(&fcm->in_hand, 1);
         free_message(message);
 }
 

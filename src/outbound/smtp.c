@@ -313,8 +313,8 @@ static int prepare_mail(struct mu_transfer *transfer, CURL *easy)
 
 static void finish(struct mail *mail, const struct mu_mail_result *result)
 {
+        atomic_fetch_sub(&mail->mailer->in_hand, 1); /* the callback may submit anew */
         mail->done(mail->ctx, result);
-        atomic_fetch_sub(&mail->mailer->in_hand, 1);
         curl_slist_free_all(mail->recipients);
         OPENSSL_cleanse(mail->text.data, mail->text.bytes); /* links that reset a password */
         mu_text_done(&mail->text);

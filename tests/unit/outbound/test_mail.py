@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail against a real SMTP server."""
+import contextlib
 import re
+import socket
+import threading
 
 import pytest
 
@@ -105,6 +108,44 @@ def test_no_server():
         result = ended(send(driver))
         assert (result["outcome"], result["tries"], result["status"]) == ("gave_up", 2, 0)
         assert result["error"].startswith(smtp.url + ": ")
+
+
+class Silent:
+    """Speaks SMTP until the mail is taken, and answers QUIT never."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"smtp://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.left = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.left.append(connection)
+                lines = connection.makefile("rb")
+                connection.sendall(b"220 silent\r\n")
+                for line in lines:
+                    verb = line[:4].upper()
+                    if verb == b"QUIT":
+                        break
+                    if verb == b"DATA":
+                        connection.sendall(b"354 go on\r\n")
+                        while lines.readline() != b".\r\n":
+                            pass
+                    connection.sendall(b"250 OK\r\n")
+
+    def close(self):
+        self.listener.close()
+        for connection in self.left:
+            connection.close()
+
+
+def test_a_server_that_hangs_at_the_end_is_left():
+    # libcurl's own patience is two minutes, longer than the driver's.
+    with contextlib.closing(Silent()) as smtp, drive(smtp) as driver:
+        assert ended(send(driver))["outcome"] == "sent"
 
 
 # ---- TLS and login ----
