@@ -15,6 +15,8 @@
 #ifndef MUSTER_APP_APP_H
 #define MUSTER_APP_APP_H
 
+#include <stdio.h>
+
 #include "app/config.h"
 #include "muster/compiler.h"
 
@@ -29,5 +31,9 @@ MU_MUST_CHECK
 int mu_app_run(struct mu_app *app);
 /* Drains and stops. A second SIGTERM or SIGINT hurries it. */
 void mu_app_stop(struct mu_app *app);
+
+/* routes.c: the route table as JSON, for tests. Nothing is started. */
+MU_MUST_CHECK
+int mu_app_print_routes(FILE *out);
 
 #endif

@@ -84,6 +84,9 @@ int mu_app_fail(int code, const char *event, const char *sentence);
 /* parts.c: makes everything that does not run yet. */
 MU_MUST_CHECK
 int mu_app_create_parts(struct mu_app *app);
+/* Every route there is. Without app->control: those of its endpoints are left out. */
+MU_MUST_CHECK
+int mu_app_add_routes(struct mu_app *app);
 /* The certificate anew, from where the settings say it is. */
 void mu_app_reload_tls(struct mu_app *app);
 void mu_app_destroy_parts(struct mu_app *app);

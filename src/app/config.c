@@ -427,6 +427,8 @@ static int read_flag(int argc, char **argv, int *index, struct mu_config *config
                 return *action = MU_CONFIG_CHECK, 0;
         if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0)
                 return *action = MU_CONFIG_HELP, 0;
+        if (strcmp(argument, "--routes") == 0)
+                return *action = MU_CONFIG_ROUTES, 0;
         if (strcmp(argument, "--version") == 0)
                 return *action = MU_CONFIG_VERSION, 0;
         if (strncmp(argument, "--", 2) != 0)
@@ -628,7 +630,7 @@ void mu_config_print_help(FILE *to)
                       "# musterd " MUSTER_VERSION " - fleet ingest and control appliance\n"
                       "#\n"
                       "#   musterd [--config FILE] [--SECTION-KEY VALUE]...\n"
-                      "#   musterd --check-config | --help | --version\n"
+                      "#   musterd --check-config | --routes | --help | --version\n"
                       "#\n"
                       "# Each setting can stand in the file (--config or MUSTER_CONFIG), in the "
                       "environment as\n"

@@ -55,6 +55,7 @@ enum mu_config_action {
         MU_CONFIG_RUN,
         MU_CONFIG_CHECK,   /* --check-config */
         MU_CONFIG_HELP,    /* --help */
+        MU_CONFIG_ROUTES,  /* --routes */
         MU_CONFIG_VERSION, /* --version */
 };
 

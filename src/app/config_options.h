@@ -3,7 +3,8 @@
  * config_options.h - the list of settings; included several times with MU_OPTION defined.
  *
  * MU_OPTION(section, key, type, default, least, most, reloadable, help). Each is documented in
- * deploy/muster.conf.example; a test fails when one is missing there.
+ * deploy/muster.conf.example; a test fails when one is missing there. Longer than other headers: it
+ * is one thing because it is one list.
  */
 /* clang-format off */
 MU_OPTION(data, dir, TEXT, "./var", 1, 4000, false,
@@ -101,7 +102,8 @@ MU_OPTION(retention, commands, DURATION, "90d", 86400000000000, 3153600000000000
           "How long commands that are over are kept, with their results and attempts.")
 MU_OPTION(retention, audit, DURATION, "400d", 86400000000000, 3153600000000000000, false,
           "How long the audit log is kept; what stays still verifies.")
-MU_OPTION(retention, security_events, DURATION, "90d", 86400000000000, 3153600000000000000, false,
+MU_OPTION(retention, security_events, DURATION, "90d", 86400000000000, 3153600000000000000,
+          false,
           "How long the log of security events is kept.")
 
 MU_OPTION(commands, resend, DURATION, "30s", 100000000, 3600000000000, false,
@@ -117,8 +119,8 @@ MU_OPTION(limits, auth_failures, NUMBER, "60", 0, 1000000, false,
           "Failed authentications of one address within a minute before 429; 0: no limit. "
           "Valid device tokens are never limited.")
 MU_OPTION(limits, general_max, NUMBER, "60", 0, 100000, false,
-          "Requests to /api and /admin of one address, and of one account, within the window; 0: no "
-          "limit. Devices and X-Admin-Key are never limited by these.")
+          "Requests to /api and /admin of one address, and of one account, within the window; 0: "
+          "no limit. Devices and X-Admin-Key are never limited by these.")
 MU_OPTION(limits, general_window, DURATION, "60s", 1000000000, 86400000000000, false,
           "The sliding window of limits.general_max.")
 MU_OPTION(limits, general_burst, NUMBER, "20", 0, 100000, false,
@@ -141,7 +143,8 @@ MU_OPTION(limits, burst_window, DURATION, "2s", 1000000000, 3600000000000, false
           "The short window beside the long ones.")
 
 MU_OPTION(accounts, bcrypt_cost, NUMBER, "12", 4, 16, false,
-          "Cost of a password's hash: each step doubles the time of a login. Below 10 is for tests.")
+          "Cost of a password's hash: each step doubles the time of a login. Below 10 is for "
+          "tests.")
 MU_OPTION(accounts, access_life, DURATION, "15m", 1000000000, 86400000000000, false,
           "How long an access token lives.")
 MU_OPTION(accounts, session_life, DURATION, "30d", 1000000000, 31536000000000000, false,

@@ -39,6 +39,7 @@ static int check_web(const struct mu_config *config, char *error)
 int main(int argc, char **argv)
 {
         enum mu_config_action action;
+        int code = 0;
         struct mu_config config;
         char error[MU_CONFIG_ERROR_BYTES];
 
@@ -61,10 +62,13 @@ int main(int argc, char **argv)
         case MU_CONFIG_HELP:
                 mu_config_print_help(stdout);
                 break;
+        case MU_CONFIG_ROUTES:
+                code = mu_app_print_routes(stdout);
+                break;
         case MU_CONFIG_VERSION:
                 (void)puts("musterd " MUSTER_VERSION);
                 break;
         }
         mu_config_done(&config);
-        return EXIT_FINE;
+        return code < 0 ? EXIT_TROUBLE : EXIT_FINE;
 }

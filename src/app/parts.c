@@ -455,9 +455,23 @@ static int create_live(struct mu_app *app)
                 .pipeline = live_pipeline,
                 .ctx = app,
         };
-        int code = mu_live_create(&config, &app->live);
 
-        return code < 0 ? code : mu_live_add_routes(app->live, app->router);
+        return mu_live_create(&config, &app->live);
+}
+
+int mu_app_add_routes(struct mu_app *app)
+{
+        int code = mu_pipeline_add_routes(app->router);
+
+        if (code == 0 && app->control)
+                code = mu_control_add_routes(app->control, app->router);
+        if (code == 0)
+                code = mu_dispatcher_add_routes(app->dispatcher, app->router);
+        if (code == 0)
+                code = mu_live_add_routes(app->live, app->router);
+        if (code == 0)
+                code = mu_health_routes(app->router, &app->health);
+        return code;
 }
 
 static int create_routes(struct mu_app *app)
@@ -485,15 +499,9 @@ static int create_routes(struct mu_app *app)
 
         fill_limits(&app->config, config.limits);
         if (code == 0)
-                code = mu_pipeline_add_routes(app->router);
-        if (code == 0)
                 code = mu_control_create(&config, &app->control);
         if (code == 0)
                 mu_dispatcher_count_into(app->dispatcher, app->control->command_counts);
-        if (code == 0)
-                code = mu_control_add_routes(app->control, app->router);
-        if (code == 0)
-                code = mu_dispatcher_add_routes(app->dispatcher, app->router);
         if (code == 0)
                 code = create_live(app);
         app->health = (struct mu_health_source){.version = MUSTER_VERSION,
@@ -502,7 +510,7 @@ static int create_routes(struct mu_app *app)
                                                 .ready = mu_app_probe_ready,
                                                 .details = mu_app_probe_details};
         if (code == 0)
-                code = mu_health_routes(app->router, &app->health);
+                code = mu_app_add_routes(app);
         if (code == 0)
                 mu_router_seal(app->router);
         return code;

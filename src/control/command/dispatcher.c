@@ -361,5 +361,6 @@ void mu_dispatcher_destroy(struct mu_dispatcher *dispatcher)
 
 int mu_dispatcher_add_routes(struct mu_dispatcher *dispatcher, struct mu_router *router)
 {
-        return mu_channels_add_routes(dispatcher->channels, router);
+        /* NULL: only to list them. */
+        return mu_channels_add_routes(dispatcher ? dispatcher->channels : NULL, router);
 }

@@ -65,7 +65,7 @@ static const struct mu_endpoint rows[] = {
         {.method = "DELETE",
          .path = MU_PATH_DEVICES "/{id}",
          .handle = delete_device,
-         .access = MU_ACCESS_OPERATOR,
+         .access = MU_ACCESS_ADMIN,
          .scope = "devices:delete",
          /* It begins in memory and must not be undone there by a rollback. */
          .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_OWN_TRANSACTION,
