@@ -18,6 +18,7 @@ packages_test=(
         openssl                  # certificates of the tests' own
         python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-requests python3-websockets
         python3-aiosmtpd python3-cryptography # stand-ins for a mail server and for Google
+        nghttp2-server                        # a server for our HTTP/2 requests
         python3-jsonschema
         procps iproute2 e2fsprogs
 )

@@ -3,12 +3,14 @@
  * loop.c - the outbound thread: posted work, timers, what may start, what curl does, what ended.
  */
 #include <errno.h>
+#include <poll.h>
 
 #include "base/assert.h"
 #include "outbound/private.h"
 
 enum {
         WAIT_MS_MAX = 10000, /* curl shortens it to what its own timers need */
+        TROUBLE_MS = 200,
 };
 
 int mu_outbound_post(struct mu_outbound *outbound, struct mu_outbound_job *job)
@@ -66,6 +68,15 @@ static void run_posted(struct mu_outbound *outbound, bool *ret_stopping, uint64_
         }
 }
 
+/* Want of memory or descriptors: the rest of the appliance goes on, and so do we. */
+static void check(struct mu_outbound *outbound, CURLMcode code)
+{
+        if (code == CURLM_OK)
+                return;
+        mu_outbound_trouble(outbound, "all", "Sending is held up: %s.", curl_multi_strerror(code));
+        (void)poll(NULL, 0, TROUBLE_MS);
+}
+
 static void wait_for_more(struct mu_outbound *outbound, uint64_t until_ns)
 {
         uint64_t now_ns = mu_outbound_now_ns(outbound);
@@ -75,7 +86,7 @@ static void wait_for_more(struct mu_outbound *outbound, uint64_t until_ns)
                 return;
         if (until_ns - now_ns < (uint64_t)WAIT_MS_MAX * MU_NS_PER_MS)
                 wait_ms = (int)((until_ns - now_ns) / MU_NS_PER_MS) + 1;
-        MU_ASSERT(curl_multi_poll(outbound->multi, NULL, 0, wait_ms, NULL) == CURLM_OK);
+        check(outbound, curl_multi_poll(outbound->multi, NULL, 0, wait_ms, NULL));
 }
 
 static void start_parts(struct mu_outbound *outbound)
@@ -117,7 +128,7 @@ static bool turn(struct mu_outbound *outbound)
                 return true;
         mu_timers_fire(&outbound->timers, mu_outbound_now_ns(outbound));
         until_ns = mu_transfers_start(outbound);
-        MU_ASSERT(curl_multi_perform(outbound->multi, &running) == CURLM_OK);
+        check(outbound, curl_multi_perform(outbound->multi, &running));
         bool progress = mu_transfers_reap(outbound);
 
         if (stopping && !mu_transfers_any(outbound))

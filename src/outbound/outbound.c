@@ -56,9 +56,11 @@ static int open_multi(struct mu_outbound *outbound)
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
                 return -ENOMEM;
         outbound->multi = curl_multi_init();
-        if (!outbound->multi) {
+        /* Without descriptors it would come without the means to be woken. */
+        if (!outbound->multi || curl_multi_wakeup(outbound->multi) != CURLM_OK) {
+                (void)curl_multi_cleanup(outbound->multi);
                 curl_global_cleanup();
-                return -ENOMEM;
+                return -EMFILE;
         }
         MU_ASSERT(curl_multi_setopt(outbound->multi, CURLMOPT_PIPELINING,
                                     (long)CURLPIPE_MULTIPLEX) == CURLM_OK);

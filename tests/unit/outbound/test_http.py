@@ -3,8 +3,12 @@
 import contextlib
 import email.utils
 import http.server
+import os
+import re
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -291,6 +295,42 @@ def test_a_certificate_must_be_the_host_s(tmp_path):
     with Server((certificate, key)) as server, drive(ca_file=str(authority_file)) as driver:
         assert answer(ask(driver, server.url + "/echo"))["outcome"] == "failed"
         assert server.requests == []
+
+
+def start_nghttpd(path, port, key, certificate, log):
+    (path / "index.html").write_text("hello")
+    program = shutil.which("nghttpd", path=os.environ["PATH"] + ":/usr/sbin")
+    assert program, "nghttpd is missing: apt-get install nghttp2-server"
+    return subprocess.Popen([program, "-v", "-a", "127.0.0.1", "-d", str(path), str(port),
+                             str(key), str(certificate)], stdin=subprocess.DEVNULL, stdout=log,
+                            stderr=log)
+
+
+def test_http2_takes_one_connection_for_all(tmp_path):
+    authority_file, _, authority = make_certificate(tmp_path, "authority", None)
+    certificate, key, _ = make_certificate(tmp_path, "server", "127.0.0.1", authority)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with open(tmp_path / "log", "wb") as log:
+        process = start_nghttpd(tmp_path, port, key, certificate, log)
+    service = {"name": "web", "concurrency": 64, "http2": True,
+               "breaker": {"failures": 1000, "open_ms": 1}}
+    url = f"https://127.0.0.1:{port}/index.html"
+    try:
+        with Driver(services=[service], ca_file=str(authority_file)) as driver:
+            end = time.monotonic() + 60
+            while answer(ask(driver, url))["outcome"] != "answered":
+                assert time.monotonic() < end and process.poll() is None
+            for number in range(200):
+                ask(driver, url, number, **({"method": "POST", "body": "x"} if number % 2 else {}))
+            for number in range(200):
+                assert answer(driver, number)["status"] == 200
+    finally:
+        process.terminate()
+        process.wait()
+    told = (tmp_path / "log").read_text()
+    assert len(re.findall(r"recv \(stream_id=\d+\) :method: ", told)) == 201
+    assert len(set(re.findall(r"\[id=(\d+)\]", told))) == 1
 
 
 def test_a_file_without_authorities_is_a_sentence(tmp_path):
