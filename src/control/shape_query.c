@@ -129,8 +129,8 @@ static int add_parameter(const struct mu_shape *shape, const char *name, char *t
                                  bytes, &what);
 
         if (!value)
-                return mu_shape_refuse(problem, 400, "field-invalid", field->name,
-                                       "%s must be %s.", field->name, what);
+                return mu_shape_refuse(problem, 400, "field-invalid", field->name, "%s must be %s.",
+                                       field->name, what);
         return put(field, object, value, problem);
 }
 
