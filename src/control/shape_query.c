@@ -190,6 +190,8 @@ int mu_shape_parse_query(const struct mu_shape *shape, struct mu_slice query, js
                 error = read_pairs(shape, query, text, object, ret_problem);
         if (error == 0)
                 error = mu_shape_check(shape, object, ret_problem);
+        if (error == -EBADMSG)
+                ret_problem->status = 400; /* 413 speaks of bodies */
         free(text);
         if (error < 0) {
                 json_decref(object);
