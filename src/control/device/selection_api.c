@@ -138,7 +138,7 @@ static int make(struct mu_ask *ask, const struct mu_device_filter *filter,
 static void make_filtered(struct mu_ask *ask, const struct mu_device_filter *filter)
 {
         struct mu_device_ids ids = {0};
-        struct mu_selection selection;
+        struct mu_selection selection = {0};
         int error = chosen_ids(ask, filter, &ids);
 
         if (error == 0)
@@ -260,7 +260,7 @@ static void reply_members(struct mu_ask *ask, const struct mu_selection *selecti
 
 static void show_selection(struct mu_ask *ask)
 {
-        struct mu_selection selection;
+        struct mu_selection selection = {0};
         int64_t id;
 
         if (mu_ask_id(ask, "id", "selection", &id) && mu_ask_selection(ask, id, &selection))
