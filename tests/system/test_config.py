@@ -76,6 +76,8 @@ def test_settings_that_contradict_each_other(musterd):
     for arguments, said in ((["--retention-heartbeats", "8d"], "retention"),
                             (["--tls-certificate", "/x.crt"], "tls"),
                             (["--ingest-ring", "65537"], "ring"),
+                            (["--http-trusted-proxies", "10.0.0.0/33"], "10.0.0.0/33"),
+                            (["--http-cors-origins", "https://a/b"], "https://host:port"),
                             (["--journal-segment", "1500KiB"], "segment")):
         code, _, err = musterd("--check-config", *arguments)
         assert code == 2 and said in err, (arguments, code, err)
