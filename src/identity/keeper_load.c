@@ -135,8 +135,11 @@ static int on_token(void *context, const struct mu_pg_result *row)
         MU_ASSERT(device && bytes.bytes == sizeof(digest.bytes));
         if (generation > listing->generation_max[device->index])
                 listing->generation_max[device->index] = generation;
-        if (mu_pg_get_bool(row, 0, 4))
-                return 0; /* revoked */
+        if (mu_pg_get_bool(row, 0, 4)) {
+                /* A snapshot that a kill kept from being written may still have it. */
+                raise_generation_min(device, (uint32_t)generation + 1);
+                return 0;
+        }
         memcpy(digest.bytes, bytes.data, sizeof(digest.bytes));
         mu_device_table_lock(devices);
         int error = mu_device_table_add_token(devices, device, &digest, (uint32_t)generation, used);

@@ -193,11 +193,10 @@ int64_t mu_device_last_seen_s(const struct mu_device *device, const struct mu_de
 }
 
 enum mu_device_status mu_device_status(const struct mu_device *device,
-                                       const struct mu_device_moment *moment)
+                                       const struct mu_device_moment *moment, int64_t seen_s)
 {
         enum mu_device_state state = mu_device_state(device);
         int64_t interval_s = atomic_load_explicit(&device->interval_s, memory_order_relaxed);
-        int64_t seen_s = mu_device_last_seen_s(device, moment);
 
         if (interval_s == 0)
                 interval_s = moment->interval_s;
@@ -222,7 +221,8 @@ const char *mu_device_status_name(enum mu_device_status status)
 bool mu_device_matches(const struct mu_device *device, const struct mu_device_filter *filter,
                        const struct mu_device_moment *moment)
 {
-        enum mu_device_status status = mu_device_status(device, moment);
+        enum mu_device_status status =
+                mu_device_status(device, moment, mu_device_last_seen_s(device, moment));
         struct mu_glance glance = mu_glance_read(device);
 
         if (filter->status == MU_DEVICE_STATUS_ANY ? status == MU_DEVICE_STATUS_DELETED

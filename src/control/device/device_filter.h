@@ -165,8 +165,9 @@ struct mu_device_moment mu_device_moment(const struct mu_control *control,
 /* The newest of what was stored and what the device asked since the start; 0: unknown. */
 int64_t mu_device_last_seen_s(const struct mu_device *device,
                               const struct mu_device_moment *moment);
+/* seen_s: as mu_device_last_seen_s has it, or newer. */
 enum mu_device_status mu_device_status(const struct mu_device *device,
-                                       const struct mu_device_moment *moment);
+                                       const struct mu_device_moment *moment, int64_t seen_s);
 const char *mu_device_status_name(enum mu_device_status status);
 /* Memory's verdict, kind included. */
 bool mu_device_matches(const struct mu_device *device, const struct mu_device_filter *filter,

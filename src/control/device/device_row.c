@@ -97,7 +97,7 @@ enum mu_device_status mu_device_row_status(const struct mu_control *control,
         *ret_last_seen_us = seen_us;
         if (!device || !mu_pg_is_null(rows, row, MU_DEVICE_DELETED_AT))
                 return MU_DEVICE_STATUS_DELETED;
-        return mu_device_status(device, moment);
+        return mu_device_status(device, moment, seen_us / MU_US_PER_S);
 }
 
 static json_t *last_json(const struct mu_pg_result *rows, size_t row)
