@@ -13,6 +13,7 @@ would, and stands in fcm.violations, which a test should find empty.
 """
 import base64
 import contextlib
+import functools
 import http.server
 import json
 import re
@@ -34,6 +35,13 @@ MESSAGE_KEYS = {"name", "data", "notification", "android", "webpush", "apns", "f
                 "token", "topic", "condition"}
 DATA_BYTES_MAX = 4096
 CLOCK_SKEW_S = 300
+POLL_S = 0.02
+
+
+@functools.cache
+def make_key():
+    """One for all doubles of a process: making it takes longer than most tests."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class Answer:
@@ -119,7 +127,7 @@ class FcmDouble:
         self.project_id = project_id
         self.client_email = f"fleet@{project_id}.iam.gserviceaccount.com"
         self.key_id = uuid.uuid4().hex
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = make_key()
         self.token_life_s = token_life_s
         self.lock = threading.Condition()
         self.stopping = threading.Event()
@@ -156,7 +164,8 @@ class FcmDouble:
                 pass  # a client that went away
 
         self.server = Server(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(POLL_S,),
+                                       daemon=True)
         self.thread.start()
         return self
 

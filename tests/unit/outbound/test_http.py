@@ -67,7 +67,7 @@ class Server:
             context.load_cert_chain(*tls)
             self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
             self.scheme = "https"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def reply(self, request, body):
         kind, _, value = request.path.strip("/").partition("/")
