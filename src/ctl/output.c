@@ -24,16 +24,28 @@ void mu_ctl_print_json(const json_t *json)
         (void)fputc('\n', stdout);
 }
 
+/* UTF-8 that would steer the terminal or turn the line's direction: U+0080-U+009F, U+202A-U+202E,
+ * U+2066-U+2069. */
+static size_t steering_bytes(const unsigned char *at)
+{
+        if (at[0] == 0xc2 && (at[1] & 0xe0) == 0x80)
+                return 2;
+        if (at[0] == 0xe2 && ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+                              (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9)))
+                return 3;
+        return 0;
+}
+
 /* Names come from devices: nothing of theirs may steer the terminal. */
 static void clean(char *text)
 {
         for (char *at = text; *at; at++) {
-                unsigned char byte = (unsigned char)*at;
+                size_t steering = steering_bytes((const unsigned char *)at);
 
-                if (byte < 0x20 || byte == 0x7f)
+                if ((unsigned char)*at < 0x20 || *at == 0x7f)
                         *at = ' ';
-                else if (byte == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80)
-                        at[0] = at[1] = '?'; /* U+0080…U+009F: control characters too */
+                for (size_t i = 0; i < steering; i++)
+                        at[i] = '?';
         }
 }
 

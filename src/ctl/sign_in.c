@@ -69,7 +69,7 @@ static int trust(struct mu_ctl *ctl, const char *expected)
                 (void)snprintf(question, sizeof(question),
                                "%s made its own certificate. SHA-256 fingerprint:\n  %s\n"
                                "Compare it on the appliance: openssl x509 -noout -fingerprint "
-                               "-sha256 -in DATA_DIR/tls/certificate.pem\nTrust it from now on?",
+                               "-sha256 -in DATA_DIR/tls/tls.crt\nTrust it from now on?",
                                ctl->session.url, fingerprint);
                 if (!mu_ctl_confirm(question))
                         code = MU_CTL_UNREACHABLE;

@@ -79,9 +79,11 @@ static int follow(struct mu_ctl *ctl, const char *id, int64_t wait_s)
 
                 if (again)
                         next_ms = reply.retry_after_s * 1000;
-                if (code == MU_CTL_OK && strcmp(state_of(reply.json), shown) != 0) {
-                        (void)snprintf(shown, sizeof(shown), "%s", state_of(reply.json));
-                        say(ctl, reply.json);
+                const json_t *command = json_object_get(reply.json, "command");
+
+                if (code == MU_CTL_OK && strcmp(state_of(command), shown) != 0) {
+                        (void)snprintf(shown, sizeof(shown), "%s", state_of(command));
+                        say(ctl, command);
                         poll_ms = POLL_FIRST_MS;
                 }
                 bool ended = code == MU_CTL_OK && has_ended(shown);

@@ -80,7 +80,7 @@ def test_own_certificate_is_trusted_once(daemon, bin_dir, scratch):
     url = daemon.run["https_url"]
     ctl = Ctl(daemon, bin_dir / "musterctl", scratch)
     password = daemon.data_dir / "secrets" / "admin-password"
-    certificate = next((daemon.data_dir / "tls").glob("*cert*"))
+    certificate = daemon.data_dir / "tls" / "tls.crt"
     printed = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in",
                               certificate], check=True, stdout=subprocess.PIPE, text=True).stdout
     fingerprint = printed.strip().split("=", 1)[1]
@@ -106,23 +106,26 @@ def test_own_certificate_is_trusted_once(daemon, bin_dir, scratch):
 
 def test_devices(ctl, daemon, scratch):
     ids = [daemon.register(f"till {i}")["device_id"] for i in range(5)]
-    daemon.register("\x9b31mred\u202e")  # what a terminal would obey
+    odd = daemon.register("till \u202eno")  # what a terminal would obey
+    daemon.heartbeat(odd["token"], ssid="\x1b[31mred\x9b0m")
+    daemon.wait_stored(1)
     ctl("devices", "set", ids[0], "--site", "Köln", "--tag", "a", "--tag", "b", "--notes", "x")
     shown = ctl.json("devices", "show", ids[0])
     assert shown["site"] == "Köln" and shown["tags"] == ["a", "b"]
 
     listed = ctl.json("devices", "list", "--search", "till", "--sort", "alias")
-    assert [row["id"] for row in listed["devices"]] == ids
+    assert [row["id"] for row in listed["devices"]] == [*ids, odd["device_id"]]
     page = ctl("devices", "list", "--search", "till", "--limit", "2")
     assert len(page.stdout.splitlines()) == 3 and "--all" in page.stderr
     whole = ctl("devices", "list", "--search", "till", "--limit", "2", "--all")
-    assert len(whole.stdout.splitlines()) == 6 and "Köln" in whole.stdout
-    everything = ctl("devices", "list", "--limit", "100").stdout
-    assert "\x9b" not in everything and "\x1b" not in everything
+    assert len(whole.stdout.splitlines()) == 7 and "Köln" in whole.stdout
+    assert "\u202e" not in whole.stdout
+    everything = ctl("devices", "show", odd["device_id"]).stdout
+    assert "[31mred" in everything and "\x9b" not in everything and "\x1b" not in everything
 
     file = scratch / "devices.csv"
     ctl("devices", "export", "--output", file, "--search", "till")
-    assert len(file.read_text().splitlines()) == 6
+    assert len(file.read_text().splitlines()) == 7
     assert "can't be made" in ctl("devices", "export", "--output", file, expect=2).stderr
 
     assert "--yes" in ctl("devices", "delete", ids[4], expect=1, text="").stderr

@@ -196,22 +196,33 @@ uint32_t mu_openapi_problems(const struct mu_endpoint *endpoint, int *ret_status
         return n;
 }
 
+/* Of a success: JSON, another type, or either. */
+static json_t *content_of(json_t *schemas, const struct mu_endpoint *endpoint)
+{
+        json_t *content = json_object();
+
+        if (endpoint->reply)
+                (void)json_object_set_new(
+                        content, MU_TYPE_JSON,
+                        json_pack("{s:o}", "schema", mu_openapi_shape(schemas, endpoint->reply)));
+        if (endpoint->reply_type)
+                (void)json_object_set_new(content, endpoint->reply_type,
+                                          json_pack("{s:{s:s}}", "schema", "type", "string"));
+        return content;
+}
+
 static json_t *responses_of(json_t *schemas, const struct mu_endpoint *endpoint)
 {
         int problems[MU_OPENAPI_PROBLEMS_MAX];
         uint32_t count = mu_openapi_problems(endpoint, problems);
         json_t *responses = json_object();
+        json_t *content = content_of(schemas, endpoint);
         json_t *success = json_pack("{s:s}", "description", mu_status_text(endpoint->reply_status));
         char key[16];
 
-        if (endpoint->reply)
-                (void)json_object_set_new(success, "content",
-                                          json_pack("{s:{s:o}}", MU_TYPE_JSON, "schema",
-                                                    mu_openapi_shape(schemas, endpoint->reply)));
-        else if (endpoint->reply_type)
-                (void)json_object_set_new(success, "content",
-                                          json_pack("{s:{s:{s:s}}}", endpoint->reply_type, "schema",
-                                                    "type", "string"));
+        if (json_object_size(content) > 0)
+                (void)json_object_set(success, "content", content);
+        json_decref(content);
         (void)snprintf(key, sizeof(key), "%d", endpoint->reply_status);
         (void)json_object_set_new(responses, key, success);
         for (uint32_t i = 0; i < count; i++)

@@ -157,6 +157,7 @@ static const struct mu_endpoint rows[] = {
          .limit = MU_LIMIT_NONE,
          .reply_status = 200,
          .reply = &ROOT,
+         .reply_type = "text/html",
          .operation_id = "getRoot",
          .tag = "Probes",
          .summary = "The front page; with Accept: application/json what there is"},
