@@ -361,9 +361,7 @@ static void take_result(struct mu_ask *ask)
                 refuse_result(ask, &answer);
                 return;
         }
-        if (!note_result(ask, &answer) ||
-            (answer.key_rotated &&
-             !mu_ask_audit(ask, "device.key_rotated", "device", ask->device->id, NULL, NULL)))
+        if (!note_result(ask, &answer))
                 return;
         mu_ask_reply(ask, 200,
                      json_pack("{s:o, s:s, s:b, s:b}", "command_id",

@@ -40,8 +40,11 @@ const struct mu_pg_statement mu_result_store_sql = {
 
 const struct mu_pg_statement mu_result_promote_key_sql = {
         .name = "result_promote_key",
-        .sql = "UPDATE devices SET hmac_key_version = hmac_next_key_version,"
-               " hmac_next_key_version = NULL, hmac_key_rotated_at = now()"
-               " WHERE id = $1 AND hmac_next_key_version = $2",
+        .sql = "WITH promoted AS (UPDATE devices SET hmac_key_version = hmac_next_key_version,"
+               "  hmac_next_key_version = NULL, hmac_key_rotated_at = now()"
+               "  WHERE id = $1 AND hmac_next_key_version = $2 RETURNING id)"
+               " INSERT INTO audit_log (actor, action, subject, after)"
+               " SELECT 'device:' || id, 'device.key_rotated', 'device:' || id,"
+               "  jsonb_build_object('version', $2) FROM promoted",
         .params = {MU_PG_INT8, MU_PG_INT4},
 };
