@@ -18,6 +18,7 @@
 #define MU_PATH_HEARTBEAT "/v1/heartbeat"
 #define MU_PATH_HEARTBEATS "/v1/heartbeats"
 #define MU_PATH_COMMANDS "/v1/commands"
+#define MU_PATH_DEVICE_WS "/v1/device/ws"
 #define MU_PATH_ENROLMENT_TOKENS "/admin/enrolment-tokens"
 #define MU_PATH_DEVICES "/admin/devices"
 #define MU_PATH_VERIFY "/admin/verify"

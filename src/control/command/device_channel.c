@@ -17,6 +17,7 @@
 #include "identity/device_access.h"
 #include "identity/device_table.h"
 #include "metrics/metrics.h"
+#include "muster/wire.h"
 
 enum {
         PAGE_PLACES = 4096, /* devices whose places are made at once */
@@ -358,7 +359,7 @@ static void handle_open(struct mu_request *request, void *ctx)
 
 static const struct mu_route routes[] = {
         {.method = "GET",
-         .path = "/v1/device/ws",
+         .path = MU_PATH_DEVICE_WS,
          .handle = handle_open,
          .flags = MU_ROUTE_WEBSOCKET,
          .auth = MU_AUTH_DEVICE,

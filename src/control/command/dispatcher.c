@@ -222,8 +222,8 @@ static uint64_t may_sleep_ms(const struct mu_dispatcher *dispatcher)
                 wait_ms = least(wait_ms, until(dispatcher->sweep_ms, now_ms));
         if (!dispatcher->pg)
                 return least(wait_ms, until(dispatcher->connect_ms, now_ms));
-        if (dispatcher->todo_count > 0 || dispatcher->everything || dispatcher->inbound.head ||
-            dispatcher->notes.head)
+        if (dispatcher->todo_count > 0 || dispatcher->everything ||
+            mu_dispatcher_has_inbound(dispatcher) || dispatcher->notes.head)
                 return 0;
         return least(wait_ms, until(mu_resend_next_ms(&dispatcher->resend), now_ms));
 }
@@ -251,7 +251,7 @@ static void finish(struct mu_dispatcher *dispatcher)
         int error = 0;
 
         while (error == 0 && dispatcher->pg &&
-               (dispatcher->notes.head || dispatcher->inbound.head)) {
+               (dispatcher->notes.head || mu_dispatcher_has_inbound(dispatcher))) {
                 error = mu_delivery_run_notes(dispatcher);
                 if (error == 0)
                         error = mu_dispatcher_run_inbound(dispatcher);

@@ -32,7 +32,7 @@ struct mu_pg;
 
 enum mu_dispatcher_limits {
         MU_DISPATCH_CHUNK = 1000,        /* devices, or messages, of one statement */
-        MU_DISPATCH_RESULTS = 100,       /* of a step: each is a transaction of its own */
+        MU_DISPATCH_RESULTS = 100,       /* of a step, in one transaction */
         MU_DISPATCH_CHANGED_MAX = 65536, /* ids noted between two steps; then: everything */
         MU_DISPATCH_TODO_MAX = 1 << 20,
         MU_DISPATCH_INBOUND_MAX = 65536, /* messages of devices that wait */
@@ -97,7 +97,10 @@ struct mu_dispatcher {
         uint64_t connect_ms; /* not before */
         bool away;           /* told */
         bool everything;
-        struct mu_inbound_list inbound;
+        struct mu_inbound_list inbound; /* not looked at yet */
+        struct mu_inbound_list receipts;
+        struct mu_inbound_list results;
+        uint32_t results_alone; /* so many go in a transaction of their own */
         struct mu_fcm_notes notes;
         int64_t *todo; /* device ids */
         size_t todo_count;
@@ -124,6 +127,8 @@ void mu_dispatcher_count_pending(struct mu_dispatcher *dispatcher, struct mu_dev
 /* inbound.c: devices' messages, as many as fit one round. 0 or a negative errno of pg/error.h. */
 MU_MUST_CHECK
 int mu_dispatcher_run_inbound(struct mu_dispatcher *dispatcher);
+
+bool mu_dispatcher_has_inbound(const struct mu_dispatcher *dispatcher);
 
 /* delivery.c: looks at these devices (up to MU_DISPATCH_CHUNK, each once): counts, sends. */
 MU_MUST_CHECK

@@ -10,6 +10,7 @@
 #include "control/command/dispatcher_private.h"
 #include "control/command/result.h"
 #include "identity/device_table.h"
+#include "pg/query.h"
 
 static void answer(struct mu_ws_handle to, const char *type, int64_t command_id, const char *detail)
 {
@@ -33,8 +34,6 @@ static void answer(struct mu_ws_handle to, const char *type, int64_t command_id,
 /* NULL, or what is wrong with it. */
 static const char *parse(struct mu_inbound *message)
 {
-        if (message->body)
-                return NULL;
         message->body = json_loadb(message->data, message->bytes, JSON_REJECT_DUPLICATES, NULL);
         if (!json_is_object(message->body))
                 return "The message is not a JSON object.";
@@ -46,6 +45,28 @@ static const char *parse(struct mu_inbound *message)
         message->is_result = strcmp(type, "result") == 0;
         message->command_id = id ? mu_command_id_read(id) : 0;
         return message->command_id > 0 ? NULL : "command_id must be the command's id, as a string.";
+}
+
+/* ---- lists ---- */
+
+static struct mu_inbound *pop(struct mu_inbound_list *list)
+{
+        struct mu_inbound *message = list->head;
+
+        list->head = message->next;
+        if (!list->head)
+                list->tail = NULL;
+        message->next = NULL;
+        return message;
+}
+
+static void append(struct mu_inbound_list *list, struct mu_inbound *message)
+{
+        if (list->tail)
+                list->tail->next = message;
+        else
+                list->head = message;
+        list->tail = message;
 }
 
 /* ---- results ---- */
@@ -62,29 +83,82 @@ static void book_result(struct mu_dispatcher *dispatcher, const struct mu_inboun
         mu_dispatcher_look(dispatcher, message->device->id);
 }
 
-/* Stored, then answered: until it hears so, the device keeps its result. */
-static int take_result(struct mu_dispatcher *dispatcher, struct mu_inbound *message)
+static void tell_result(struct mu_dispatcher *dispatcher, const struct mu_inbound *message,
+                        const struct mu_result_answer *result)
 {
-        struct mu_result_answer result;
-        int error = mu_result_take(dispatcher->pg, dispatcher->config.secrets, message->device->id,
-                                   message->body, &result);
-
-        if (error < 0)
-                return error;
-        if (mu_result_is_refused(&result)) {
-                answer(message->from, "result_refused", message->command_id, result.detail);
+        if (mu_result_is_refused(result)) {
                 mu_cell_add(&dispatcher->metrics.bad_messages, 1);
+                answer(message->from, "result_refused", message->command_id, result->detail);
+        } else {
+                book_result(dispatcher, message, result);
+                answer(message->from, "result_stored", message->command_id, NULL);
+        }
+}
+
+/* The first results, up to count_max, in one transaction; answered once it is committed: until it
+ * hears so, a device keeps its result. */
+static int take_batch(struct mu_dispatcher *dispatcher, size_t count_max)
+{
+        struct mu_result_answer results[MU_DISPATCH_RESULTS];
+        struct mu_pg *pg = dispatcher->pg;
+        size_t count = 0;
+        int error = mu_pg_begin(pg);
+
+        for (const struct mu_inbound *message = dispatcher->results.head;
+             error == 0 && message && count < count_max; message = message->next)
+                error = mu_result_take(pg, dispatcher->config.secrets, message->device->id,
+                                       message->body, &results[count++]);
+        if (error == 0)
+                error = mu_pg_commit(pg);
+        if (error < 0) {
+                mu_pg_rollback(pg);
+                return error;
+        }
+        for (size_t i = 0; i < count; i++) {
+                struct mu_inbound *message = pop(&dispatcher->results);
+
+                tell_result(dispatcher, message, &results[i]);
+                mu_dispatcher_drop_message(dispatcher, message);
+        }
+        return 0;
+}
+
+static bool is_its_own_fault(int error)
+{
+        return error == -EINVAL || error == -EEXIST || error == -EPROTO;
+}
+
+/* One that can't be stored must not hold up the others: after a failure they go one by one. */
+static int take_results(struct mu_dispatcher *dispatcher)
+{
+        bool single = dispatcher->results_alone > 0;
+        int error;
+
+        if (!dispatcher->results.head)
+                return 0;
+        error = take_batch(dispatcher, single ? 1 : MU_DISPATCH_RESULTS);
+        if (error < 0 && !single && (is_its_own_fault(error) || error == -EAGAIN)) {
+                dispatcher->results_alone = MU_DISPATCH_RESULTS;
                 return 0;
         }
-        book_result(dispatcher, message, &result);
-        answer(message->from, "result_stored", message->command_id, NULL);
-        return 0;
+        if (error < 0 && single && is_its_own_fault(error)) {
+                struct mu_inbound *message = pop(&dispatcher->results);
+
+                answer(message->from, "error", message->command_id,
+                       "The appliance could not store this result; keep it and send it later.");
+                mu_cell_add(&dispatcher->metrics.bad_messages, 1);
+                mu_dispatcher_drop_message(dispatcher, message);
+                error = 0;
+        }
+        if (error == 0 && single)
+                dispatcher->results_alone--;
+        return error;
 }
 
 /* ---- receipts ---- */
 
 struct receipts {
-        struct mu_inbound *messages[MU_DISPATCH_CHUNK];
+        const struct mu_inbound *messages[MU_DISPATCH_CHUNK];
         struct mu_ledger_key keys[MU_DISPATCH_CHUNK];
         struct mu_ledger_receipt booked[MU_DISPATCH_CHUNK];
         size_t count;
@@ -130,104 +204,86 @@ static void book_receipt(struct mu_dispatcher *dispatcher, const struct mu_devic
                            known ? slot->type : NULL);
 }
 
-static int book_receipts(struct mu_dispatcher *dispatcher, struct receipts *receipts)
+static void tell_receipts(struct mu_dispatcher *dispatcher, struct receipts *receipts)
 {
-        if (receipts->count == 0)
-                return 0;
-        int error = mu_ledger_mark_received(dispatcher->pg, receipts->keys, receipts->count,
-                                            MU_COMMAND_BY_WEBSOCKET, receipts->booked,
-                                            &receipts->booked_count);
-
-        if (error < 0)
-                return error;
         qsort(receipts->booked, receipts->booked_count, sizeof(receipts->booked[0]),
               compare_receipts);
         for (size_t i = 0; i < receipts->count; i++) {
+                const struct mu_inbound *message = receipts->messages[i];
                 const struct mu_ledger_receipt wanted = {.key = receipts->keys[i]};
                 struct mu_ledger_receipt *found =
                         bsearch(&wanted, receipts->booked, receipts->booked_count, sizeof(wanted),
                                 compare_receipts);
 
                 if (found)
-                        book_receipt(dispatcher, receipts->messages[i]->device, found);
-                tell_receipt(receipts->messages[i], found);
+                        book_receipt(dispatcher, message->device, found);
+                tell_receipt(message, found);
                 if (found)
                         found->changed = false; /* the same said twice counts once */
         }
         mu_cell_add(&dispatcher->metrics.receipts, receipts->count);
-        receipts->count = 0;
-        return 0;
 }
 
-/* ---- the list ---- */
-
-/* The first count messages were dealt with. */
-static void drop(struct mu_dispatcher *dispatcher, size_t count)
+/* A chunk of them in one statement. */
+static int take_receipts(struct mu_dispatcher *dispatcher, struct receipts *receipts)
 {
-        for (size_t i = 0; i < count; i++) {
-                struct mu_inbound *message = dispatcher->inbound.head;
-
-                dispatcher->inbound.head = message->next;
-                if (!dispatcher->inbound.head)
-                        dispatcher->inbound.tail = NULL;
-                mu_dispatcher_drop_message(dispatcher, message);
-        }
-}
-
-/* The receipts at the head of the list, up to a result; what is malformed is answered at once. How
- * many messages that were. */
-static size_t gather_receipts(struct mu_dispatcher *dispatcher, struct receipts *receipts)
-{
-        struct mu_inbound *message = dispatcher->inbound.head;
-        size_t taken = 0;
-
         receipts->count = 0;
-        for (; message && taken < MU_DISPATCH_CHUNK; message = message->next, taken++) {
-                const char *wrong = parse(message);
-
-                if (!wrong && message->is_result)
-                        break;
-                if (wrong) {
-                        if (!message->told)
-                                answer(message->from, "error", 0, wrong);
-                        mu_cell_add(&dispatcher->metrics.bad_messages, message->told ? 0 : 1);
-                        message->told = true;
-                        continue;
-                }
+        for (const struct mu_inbound *message = dispatcher->receipts.head;
+             message && receipts->count < MU_DISPATCH_CHUNK; message = message->next) {
                 receipts->messages[receipts->count] = message;
                 receipts->keys[receipts->count++] =
                         (struct mu_ledger_key){message->device->id, message->command_id};
         }
-        return taken;
+        int error = mu_ledger_mark_received(dispatcher->pg, receipts->keys, receipts->count,
+                                            MU_COMMAND_BY_WEBSOCKET, receipts->booked,
+                                            &receipts->booked_count);
+
+        if (error < 0)
+                return error;
+        tell_receipts(dispatcher, receipts);
+        for (size_t i = 0; i < receipts->count; i++)
+                mu_dispatcher_drop_message(dispatcher, pop(&dispatcher->receipts));
+        return 0;
+}
+
+/* ---- a round ---- */
+
+/* Receipts go before results, whose commands they are; what is malformed is answered at once. */
+static void sort_out(struct mu_dispatcher *dispatcher)
+{
+        while (dispatcher->inbound.head) {
+                struct mu_inbound *message = pop(&dispatcher->inbound);
+                const char *wrong = parse(message);
+
+                if (!wrong) {
+                        append(message->is_result ? &dispatcher->results : &dispatcher->receipts,
+                               message);
+                        continue;
+                }
+                answer(message->from, "error", 0, wrong);
+                mu_cell_add(&dispatcher->metrics.bad_messages, 1);
+                mu_dispatcher_drop_message(dispatcher, message);
+        }
 }
 
 int mu_dispatcher_run_inbound(struct mu_dispatcher *dispatcher)
 {
         int error = 0;
 
-        if (!dispatcher->inbound.head)
-                return 0;
-        struct receipts *receipts = malloc(sizeof(*receipts));
+        sort_out(dispatcher);
+        if (dispatcher->receipts.head) {
+                struct receipts *receipts = malloc(sizeof(*receipts));
 
-        if (!receipts)
-                return -ENOMEM;
-        for (size_t results = 0; error == 0 && dispatcher->inbound.head;) {
-                size_t taken = gather_receipts(dispatcher, receipts);
-
-                if (taken > 0) {
-                        error = book_receipts(dispatcher, receipts);
-                        if (error == 0)
-                                drop(dispatcher, taken);
-                        if (error < 0 || taken == MU_DISPATCH_CHUNK)
-                                break;
-                        continue;
-                }
-                if (++results > MU_DISPATCH_RESULTS)
-                        break;
-                error = take_result(dispatcher, dispatcher->inbound.head);
-                if (error == 0)
-                        drop(dispatcher, 1);
+                if (!receipts)
+                        return -ENOMEM;
+                while (error == 0 && dispatcher->receipts.head)
+                        error = take_receipts(dispatcher, receipts);
+                free(receipts);
         }
-        free(receipts);
-        return error;
+        return error == 0 ? take_results(dispatcher) : error;
+}
+
+bool mu_dispatcher_has_inbound(const struct mu_dispatcher *dispatcher)
+{
+        return dispatcher->inbound.head || dispatcher->receipts.head || dispatcher->results.head;
 }

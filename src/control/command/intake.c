@@ -188,6 +188,8 @@ void mu_dispatcher_free_intake(struct mu_dispatcher *dispatcher)
         struct mu_fcm_note *note;
 
         append_inbound(&dispatcher->inbound, &dispatcher->arrived);
+        append_inbound(&dispatcher->inbound, &dispatcher->receipts);
+        append_inbound(&dispatcher->inbound, &dispatcher->results);
         append_notes(&dispatcher->notes, &dispatcher->reported);
         while ((message = dispatcher->inbound.head)) {
                 dispatcher->inbound.head = message->next;

@@ -32,10 +32,9 @@ struct mu_inbound {
         struct mu_inbound *next;
         struct mu_device *device;
         struct mu_ws_handle from;
-        json_t *body; /* parsed, or what there was; NULL before */
+        json_t *body; /* NULL: not parsed yet */
         int64_t command_id;
         bool is_result;
-        bool told; /* that it is malformed */
         size_t bytes;
         char data[];
 };

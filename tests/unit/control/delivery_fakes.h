@@ -71,6 +71,7 @@ struct world {
         bool database_away;
         const char *failing;    /* the ledger's function that fails, once */
         int64_t cancel_on_mark; /* this command is cancelled right before mark_sent */
+        int64_t poison;         /* this command's result can't be stored */
         int fcm_error;          /* of mu_fcm_send */
         int64_t cleared_token_of;
         uint64_t statements;

@@ -422,6 +422,34 @@ static void a_result_is_answered_once_it_is_stored(void **state)
                                          "\"detail\":\"unknown\"}\n");
 }
 
+static void one_bad_result_holds_up_nobody(void **state)
+{
+        struct mu_device *device;
+
+        (void)state;
+        world_add_devices(1);
+        world_connect(1);
+        device = mu_device_table_by_id(world->devices, 1);
+        world->poison = 3;
+        for (int64_t id = 1; id <= 5; id++) {
+                char line[96];
+                int bytes =
+                        snprintf(line, sizeof(line),
+                                 "{\"type\":\"result\",\"command_id\":\"%lld\"}", (long long)id);
+
+                world_queue(1);
+                assert_true(mu_dispatcher_take_message(
+                        world->dispatcher, device,
+                        (struct mu_ws_handle){.number = world->state[1].channel}, line,
+                        (size_t)bytes));
+        }
+        world_settle();
+        for (int64_t id = 1; id <= 5; id++)
+                assert_int_equal(world_command(id)->state == MU_COMMAND_DONE, id != 3);
+        assert_non_null(strstr(world->said, "{\"type\":\"error\",\"command_id\":\"3\""));
+        assert_non_null(strstr(world->said, "{\"type\":\"result_stored\",\"command_id\":\"5\"}"));
+}
+
 /* ---- bounds ---- */
 
 static void malformed_messages_are_answered(void **state)
@@ -600,6 +628,7 @@ int main(void)
                 TEST(an_outage_loses_nothing),
                 TEST(any_statement_may_fail),
                 TEST(a_result_is_answered_once_it_is_stored),
+                TEST(one_bad_result_holds_up_nobody),
                 TEST(malformed_messages_are_answered),
                 TEST(intake_is_bounded),
                 TEST(too_many_changes_are_everything),
