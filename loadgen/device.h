@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "muster/command.h"
 #include "muster/compiler.h"
 
 #define MU_LG_TOKEN_MAX 63u
@@ -49,6 +50,7 @@ struct mu_lg_device {
         uint32_t flags;
         uint8_t token_bytes;
         char token[MU_LG_TOKEN_MAX];
+        struct mu_command_key key; /* version 0: not known */
         struct mu_lg_marks marks;
 };
 

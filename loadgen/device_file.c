@@ -2,9 +2,10 @@
 /*
  * device_file.c - the file that keeps a simulated fleet between runs.
  *
- * Text, one line per device: `id token bucket_newest live_first live_newest seq`. The first line
- * names format, state and server; tokens make it a secret, hence mode 0600. Written to a neighbour
- * and renamed.
+ * Text, one line per device: `id token bucket_newest live_first live_newest seq key_version key`
+ * (the last two since there are channels; key in hex, version 0: not known). The first line names
+ * format, state and server; tokens make it a secret, hence mode 0600. Written to a neighbour and
+ * renamed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "device.h"
 
 #define FORMAT_NAME "muster-loadgen-devices-2"
@@ -72,11 +74,15 @@ static bool parse_line(const char *line, struct mu_lg_device *device)
 {
         char token[MU_LG_TOKEN_MAX + 1];
         uint64_t id;
-        uint32_t bucket, live_first, live_newest, seq;
+        uint32_t bucket, live_first, live_newest, seq, key_version = 0;
+        char key[2 * MU_COMMAND_KEY_BYTES + 1];
+        int fields =
+                sscanf(line,
+                       "%" SCNu64 " %63s %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32
+                       " %64[0-9a-f]",
+                       &id, token, &bucket, &live_first, &live_newest, &seq, &key_version, key);
 
-        if (sscanf(line, "%" SCNu64 " %63s %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32, &id,
-                   token, &bucket, &live_first, &live_newest, &seq) != 6 ||
-            id == 0)
+        if ((fields != 6 && fields != 8) || id == 0)
                 return false;
         *device = (struct mu_lg_device){
                 .id = id,
@@ -87,6 +93,9 @@ static bool parse_line(const char *line, struct mu_lg_device *device)
         };
         device->token_bytes = (uint8_t)strlen(token);
         memcpy(device->token, token, device->token_bytes);
+        if (fields == 8 && !mu_command_hex_read(key, device->key.bytes, MU_COMMAND_KEY_BYTES))
+                return false;
+        device->key.version = key_version;
         return true;
 }
 
@@ -171,9 +180,15 @@ static int write_devices(const struct mu_lg_fleet *fleet, FILE *file, const char
 
                 if (device->id == 0 || (device->flags & MU_LG_DEVICE_REFUSED))
                         continue;
-                fprintf(file, "%" PRIu64 " %.*s %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
+                char key[2 * MU_COMMAND_KEY_BYTES + 1];
+
+                mu_text_hex(device->key.bytes, MU_COMMAND_KEY_BYTES, key);
+                fprintf(file,
+                        "%" PRIu64 " %.*s %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32
+                        " %s\n",
                         device->id, (int)device->token_bytes, device->token, device->bucket_newest,
-                        device->live_first, device->live_newest, device->seq);
+                        device->live_first, device->live_newest, device->seq, device->key.version,
+                        key);
         }
         if (fflush(file) != 0 || ferror(file))
                 return errno ? -errno : -EIO;

@@ -87,6 +87,8 @@ static const struct option options_table[] = {
                "backlog: queued heartbeats per device (500)"),
         FLAG("keep-alive", keep_alive,
              "steady, compressed, storm: devices keep their connection (else one per heartbeat)"),
+        FLAG("channels", channels,
+             "devices also hold a WebSocket, acknowledge and answer commands (http:// only)"),
         DURATION("timeout", timeout_ns, "an answer must be complete within this (10s)"),
         DURATION("slow-deadline", slow_deadline_ns,
                  "malformed: a slow or silent client must be cut off within this (35s)"),

@@ -64,6 +64,7 @@ struct mu_lg_options {
         uint64_t slow_deadline_ns;
         uint64_t seed;
         bool keep_alive;
+        bool channels;
         bool insecure;
         bool verify;
         bool fresh;

@@ -73,7 +73,9 @@ static uint64_t malformed_wrong(const struct mu_lg_malformed_table *table)
 
 void mu_lg_outcome_judge(struct mu_lg_outcome *outcome)
 {
-        bool holds = malformed_wrong(&outcome->stats.malformed) == 0;
+        const struct mu_lg_channel_counts *channels = &outcome->channels;
+        bool holds = malformed_wrong(&outcome->stats.malformed) == 0 && channels->bad == 0 &&
+                     channels->out_of_order == 0;
 
         for (uint32_t i = 0; i < outcome->slo.count; i++) {
                 struct mu_lg_slo_term *term = &outcome->slo.terms[i];

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "channels.h"
 #include "metrics.h"
 #include "options.h"
 #include "slo.h"
@@ -37,6 +38,7 @@ struct mu_lg_outcome {
         struct mu_lg_verify verify;
         struct mu_lg_server_use server;
         struct mu_lg_process_use processes;
+        struct mu_lg_channel_counts channels;
         bool interrupted;
         enum mu_lg_exit verdict;
 };

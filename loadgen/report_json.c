@@ -174,6 +174,22 @@ static json_t *malformed_json(const struct mu_lg_malformed_table *table)
         return root;
 }
 
+static json_t *channels_json(const struct mu_lg_channel_counts *counts)
+{
+        json_t *root = json_object();
+
+        json_object_set_new(root, "opened", number(counts->opened));
+        json_object_set_new(root, "lost", number(counts->lost));
+        json_object_set_new(root, "commands", number(counts->commands));
+        json_object_set_new(root, "duplicates", number(counts->duplicates));
+        json_object_set_new(root, "out_of_order", number(counts->out_of_order));
+        json_object_set_new(root, "bad", number(counts->bad));
+        json_object_set_new(root, "acknowledged", number(counts->acknowledged));
+        json_object_set_new(root, "results", number(counts->results));
+        json_object_set_new(root, "first_to_last_ns", number(counts->last_ns - counts->first_ns));
+        return root;
+}
+
 int mu_lg_report_json(const struct mu_lg_outcome *outcome, const char *path)
 {
         const struct mu_lg_options *options = outcome->options;
@@ -200,6 +216,8 @@ int mu_lg_report_json(const struct mu_lg_outcome *outcome, const char *path)
         json_object_set_new(root, "cpu_s", cpu_json(outcome));
         json_object_set_new(root, "stages", stages_json(&outcome->server));
         json_object_set_new(root, "slo", slo_json(&outcome->slo));
+        if (outcome->channels.asked > 0)
+                json_object_set_new(root, "channels", channels_json(&outcome->channels));
         if (outcome->verify.asked)
                 json_object_set_new(root, "verify", verify_json(&outcome->verify));
         if (options->scenario == MU_LG_MALFORMED)

@@ -132,6 +132,26 @@ static void print_malformed(const struct mu_lg_outcome *outcome, FILE *out)
         }
 }
 
+static void print_channels(const struct mu_lg_channel_counts *counts, FILE *out)
+{
+        char a[MU_LG_NUMBER_BYTES], b[MU_LG_NUMBER_BYTES], c[MU_LG_NUMBER_BYTES];
+
+        if (counts->asked == 0)
+                return;
+        fprintf(out, "\n  %s channels: %s commands, %s results stored, first to last %.3f s\n",
+                mu_lg_format_count(counts->opened, a), mu_lg_format_count(counts->commands, b),
+                mu_lg_format_count(counts->results, c),
+                (double)(counts->last_ns - counts->first_ns) / 1e9);
+        fprintf(out, "  %s sent again, %s channels lost\n",
+                mu_lg_format_count(counts->duplicates, a), mu_lg_format_count(counts->lost, b));
+        if (counts->out_of_order)
+                fprintf(out, "  ! %s commands out of order\n",
+                        mu_lg_format_count(counts->out_of_order, a));
+        if (counts->bad)
+                fprintf(out, "  ! %s messages malformed or wrongly signed\n",
+                        mu_lg_format_count(counts->bad, a));
+}
+
 static void print_verify(const struct mu_lg_outcome *outcome, FILE *out)
 {
         const struct mu_lg_verify *verify = &outcome->verify;
@@ -208,6 +228,7 @@ void mu_lg_report_text(const struct mu_lg_outcome *outcome, FILE *out)
                         print_use(outcome, out);
                 }
                 print_malformed(outcome, out);
+                print_channels(&outcome->channels, out);
                 print_verify(outcome, out);
         }
         print_slo(outcome, out);

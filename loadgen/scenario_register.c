@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <openssl/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,22 @@ static void again(struct mu_lg_worker *worker, uint32_t index, uint64_t wait_ns,
         state->not_before_ns = now_ns + wait_ns;
 }
 
+/* {"hmac":{"key":"<base64>","version":1}}; without it the device's commands can't be checked. */
+static void take_key(struct mu_lg_device *device, const json_t *hmac)
+{
+        const char *text = json_string_value(json_object_get(hmac, "key"));
+        json_int_t version = json_integer_value(json_object_get(hmac, "version"));
+        uint8_t bytes[MU_COMMAND_KEY_BYTES + 1]; /* with room for the padding */
+        size_t count = 0;
+
+        if (!text || version <= 0 || version > UINT32_MAX ||
+            !EVP_DecodeBase64(bytes, &count, sizeof(bytes), (const uint8_t *)text, strlen(text)) ||
+            count != MU_COMMAND_KEY_BYTES)
+                return;
+        memcpy(device->key.bytes, bytes, MU_COMMAND_KEY_BYTES);
+        device->key.version = (uint32_t)version;
+}
+
 /* {"device_id":"17","token":"mu_..."}; false when it isn't that. */
 static bool take_identity(struct mu_lg_device *device, const struct mu_lg_reply *reply)
 {
@@ -116,6 +133,7 @@ static bool take_identity(struct mu_lg_device *device, const struct mu_lg_reply 
                         *device = (struct mu_lg_device){.id = value};
                         device->token_bytes = (uint8_t)strlen(token);
                         memcpy(device->token, token, device->token_bytes);
+                        take_key(device, json_object_get(root, "hmac"));
                         good = true;
                 }
         }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "channels.h"
 #include "clock.h"
 #include "outcome.h"
 #include "progress.h"
@@ -104,6 +105,7 @@ static uint32_t choose_connections(struct session *session)
 {
         const struct mu_lg_options *options = session->options;
         uint32_t room = descriptors_free();
+        uint64_t channels = options->channels ? options->devices_count : 0;
         uint64_t wanted = options->connections_count;
 
         if (wanted == 0) {
@@ -122,6 +124,7 @@ static uint32_t choose_connections(struct session *session)
                         break;
                 }
         }
+        room = room > channels ? room - (uint32_t)channels : 1;
         if (wanted > room) {
                 note(session,
                      "%llu connections wanted, the descriptor limit leaves room for %u: "
@@ -244,6 +247,8 @@ static int run_load(struct session *session)
                 .label = options->scenario_name,
                 .expected = options->count,
         };
+        struct mu_lg_channels *channels = NULL;
+
         if (options->scenario == MU_LG_BACKLOG)
                 plan.expected = session->fleet.count * options->backlog_items_count;
         int r = fleet_error(session, mu_lg_fleet_save(&session->fleet, session->url.base, true));
@@ -255,7 +260,13 @@ static int run_load(struct session *session)
                 return r;
         mu_lg_server_use_start(&outcome->server, options, &session->url, session->tls);
         outcome->started_at_ms = mu_lg_wall_ms();
-        r = mu_lg_run_execute(&plan, &outcome->stats, session->error, sizeof(session->error));
+        if (options->channels)
+                r = mu_lg_channels_open(&session->url, &session->fleet, session->error,
+                                        sizeof(session->error), &channels);
+        if (r == 0)
+                r = mu_lg_run_execute(&plan, &outcome->stats, session->error,
+                                      sizeof(session->error));
+        mu_lg_channels_close(channels, &outcome->channels);
         mu_lg_server_use_stop(&outcome->server, options, &session->url, session->tls);
         mu_lg_process_use_stop(&outcome->processes);
         if (mu_lg_fleet_save(&session->fleet, session->url.base, false) < 0)
