@@ -114,7 +114,8 @@ def test_replies_are_what_is_described(daemon, document):
         if method != "get" or path.endswith("/ws"):
             continue
         path = path.replace("/admin/devices/{id}", f"/admin/devices/{device['device_id']}")
-        if "{" in path or {"deviceToken": []} in operation["security"]:
+        ways = operation["security"]
+        if "{" in path or (ways and {"session": []} not in ways):
             continue
         answer = boss.ask("GET", path)
         required = [p for p in operation.get("parameters", [])
