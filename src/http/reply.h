@@ -9,8 +9,8 @@
  *            Outside the data plane also X-Request-Id, Cache-Control: no-store,
  *            X-Content-Type-Options, X-Frame-Options, Content-Security-Policy, Referrer-Policy, and
  *            on TLS Strict-Transport-Security; on control routes, where origins are listed
- *            (origin.h), Vary and what CORS says to them. A problem carries X-Request-Id on every route.
- * Errors     mu_reply_problem: RFC 9457 application/problem+json
+ *            (origin.h), Vary and what CORS says to them. A problem carries X-Request-Id on every
+ * route. Errors     mu_reply_problem: RFC 9457 application/problem+json
  *            {"type":"urn:muster:problem:<slug>","title","status","detail","field"?,"request_id"}.
  * Ownership  Bodies are copied, content types are literals. Formatted details need not be UTF-8.
  * Threads    The loop's.

@@ -311,6 +311,7 @@ static void streams_come_whole(void **state)
         receive_whole(&peer, 100000);
         ask(&peer, "GET", "/stream?bytes=20000000&piece=100000", "1.1");
         receive_whole(&peer, 20000000);
+        wait_for(&seen.ended, 4);
         assert_int_equal(seen.result, 0);
         peer_post(&peer, "/v1/echo", "[]", 200, "[]"); /* the connection goes on */
         peer_close(&peer);
@@ -517,6 +518,7 @@ static void stop_lets_a_stream_finish(void **state)
         assert_int_equal(received, 1000000);
         peer_close(&peer);
         site_join(&site);
+        wait_for(&seen.ended, 1);
         assert_int_equal(seen.result, 0);
 }
 
