@@ -155,7 +155,7 @@ static int make_first_user(struct mu_app *app)
         mu_database_release(app->database, pg);
         if (made)
                 mu_log(MU_LOG_INFO, "accounts.first_user", MU_LOG_STR("name", "admin"),
-                       MU_LOG_STR("password", "secrets/admin-password"));
+                       MU_LOG_STR("password_file", "secrets/admin-password"));
         if (code == -EBADMSG || code == -EPERM) {
                 die(app, code, "secrets.unusable", error);
                 return code;
