@@ -107,11 +107,20 @@ void mu_control_destroy(struct mu_control *control)
 }
 
 /* Every operation of the control plane. */
+/* clang-format off */
 static const struct mu_endpoints *const features[] = {
-        &mu_register_endpoints,  &mu_enrolment_token_endpoints, &mu_device_endpoints,
-        &mu_verify_endpoints,    &mu_security_endpoints,        &mu_login_endpoints,
-        &mu_self_endpoints,      &mu_reset_endpoints,           &mu_user_endpoints,
-        &mu_api_token_endpoints, &mu_command_endpoints,
+        &mu_register_endpoints,
+        &mu_enrolment_token_endpoints,
+        &mu_device_endpoints,
+        &mu_verify_endpoints,
+        &mu_security_endpoints,
+        &mu_audit_endpoints,
+        &mu_login_endpoints,
+        &mu_self_endpoints,
+        &mu_reset_endpoints,
+        &mu_user_endpoints,
+        &mu_api_token_endpoints,
+        &mu_command_endpoints,
         &mu_command_bulk_endpoints,
         &mu_command_device_endpoints,
         &mu_device_list_endpoints,
@@ -123,6 +132,7 @@ static const struct mu_endpoints *const features[] = {
         &mu_bulk_endpoints,
         &mu_openapi_endpoints,
 };
+/* clang-format on */
 
 size_t mu_endpoint_count(const struct mu_control *control)
 {

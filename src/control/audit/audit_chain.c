@@ -24,12 +24,12 @@ enum {
 
 #define COLUMNS "a.id, a.at, a.actor, a.action, a.subject, a.address, a.before::text, a.after::text"
 
-/* The last link, else where the chain begins. */
+/* The last link, and both anchors. */
 static const struct mu_pg_statement HEAD = {
         .name = "audit_chain_head",
-        .sql = "(SELECT seq, sha256 FROM audit_chain ORDER BY seq DESC LIMIT 1)"
-               " UNION ALL (SELECT seq, sha256 FROM audit_anchors WHERE name = 'begin')"
-               " ORDER BY seq DESC LIMIT 1",
+        .sql = "(SELECT 'link', seq, sha256, NULL::bytea FROM audit_chain ORDER BY seq DESC LIMIT "
+               "1)"
+               " UNION ALL SELECT name, seq, sha256, mac FROM audit_anchors",
         .repeatable = true,
 };
 
@@ -128,19 +128,54 @@ void mu_audit_mac(const struct mu_secrets *secrets, const char *name, int64_t se
 
 /* ---- linking ---- */
 
-static int read_head(struct mu_pg *pg, struct mu_audit_link *ret_head)
+struct head {
+        struct mu_audit_link link; /* the next one follows it */
+        bool sign;                 /* the end after it may be signed */
+};
+
+static bool is_signed(struct mu_control *control, const char *name,
+                      const struct mu_audit_link *link, struct mu_pg_bytes mac)
+{
+        uint8_t computed[MU_AUDIT_SHA_BYTES];
+
+        mu_audit_mac(control->config.secrets, name, link->seq, link->sha256, computed);
+        return mac.bytes == sizeof(computed) &&
+               CRYPTO_memcmp(mac.data, computed, sizeof(computed)) == 0;
+}
+
+/* The signed end is believed more than the links: when these were cut off, the next one leaves the
+ * gap that tells. An end that is missing, wrong or behind is never signed anew, since that would
+ * heal what verify must find. */
+static int read_head(struct mu_control *control, struct mu_pg *pg, struct head *ret_head)
 {
         struct mu_pg_result *rows;
+        struct mu_audit_link end = {0};
+        bool end_is_signed = false;
         int error = mu_pg_query(pg, &HEAD, MU_PG_VALUES(), &rows);
 
         if (error < 0)
                 return error;
-        *ret_head = (struct mu_audit_link){0};
-        if (mu_pg_rows(rows) == 1) {
-                ret_head->seq = mu_pg_get_int(rows, 0, 0);
-                memcpy(ret_head->sha256, mu_pg_get_bytea(rows, 0, 1).data, MU_AUDIT_SHA_BYTES);
+        size_t count = mu_pg_rows(rows);
+
+        *ret_head = (struct head){0};
+        for (size_t i = 0; i < count; i++) {
+                const char *name = mu_pg_get_text(rows, i, 0);
+                bool is_end = strcmp(name, "end") == 0;
+                struct mu_audit_link link = {.seq = mu_pg_get_int(rows, i, 1)};
+
+                memcpy(link.sha256, mu_pg_get_bytea(rows, i, 2).data, MU_AUDIT_SHA_BYTES);
+                if (is_end)
+                        end = link;
+                if (is_end)
+                        end_is_signed =
+                                is_signed(control, name, &link, mu_pg_get_bytea(rows, i, 3));
+                else if (link.seq > ret_head->link.seq)
+                        ret_head->link = link;
         }
         mu_pg_result_free(rows);
+        ret_head->sign = count == 0 || (end_is_signed && end.seq >= ret_head->link.seq);
+        if (end_is_signed && end.seq > ret_head->link.seq)
+                ret_head->link = end;
         return 0;
 }
 
@@ -187,7 +222,7 @@ static void fill(struct batch *batch, const struct mu_pg_result *rows,
 }
 
 static int write_links(struct mu_control *control, struct mu_pg *pg, const struct batch *batch,
-                       size_t count)
+                       size_t count, bool sign)
 {
         int error = mu_pg_query(pg, &INSERT,
                                 MU_PG_VALUES(mu_pg_int8_array(batch->seqs, count),
@@ -196,16 +231,18 @@ static int write_links(struct mu_control *control, struct mu_pg *pg, const struc
                                              mu_pg_bytea_array(batch->shas, count)),
                                 NULL);
 
-        return error < 0 ? error : put_anchor(control, pg, "end", &batch->links[count - 1]);
+        if (error < 0 || !sign)
+                return error;
+        return put_anchor(control, pg, "end", &batch->links[count - 1]);
 }
 
 /* Within a transaction. */
 static int link_rows(struct mu_control *control, struct mu_pg *pg, struct batch *batch,
                      bool stragglers, size_t *ret_count)
 {
-        struct mu_audit_link head;
+        struct head head;
         struct mu_pg_result *rows;
-        int error = read_head(pg, &head);
+        int error = read_head(control, pg, &head);
 
         if (error < 0)
                 return error;
@@ -219,10 +256,10 @@ static int link_rows(struct mu_control *control, struct mu_pg *pg, struct batch 
                 return error;
         size_t count = mu_pg_rows(rows);
 
-        fill(batch, rows, &head);
+        fill(batch, rows, &head.link);
         mu_pg_result_free(rows);
         if (count > 0)
-                error = write_links(control, pg, batch, count);
+                error = write_links(control, pg, batch, count, head.sign);
         if (error == 0)
                 *ret_count = count;
         return error;
