@@ -67,9 +67,10 @@ def show(title, rows):
 class Appliance:
     """One musterd of the bench's own, on loopback, in a scratch directory."""
 
-    def __init__(self, bin_dir, scratch):
+    def __init__(self, bin_dir, scratch, options=()):
         self.bin_dir = bin_dir
         self.data_dir = scratch / "data"
+        self.options = options
         self.process = None
 
     def __enter__(self):
@@ -79,7 +80,7 @@ class Appliance:
         self.process = subprocess.Popen(
             [self.bin_dir / "musterd", "--data-dir", self.data_dir, "--port", "0", "--tls-address",
              "127.0.0.1",
-             "--http-port", "0", "--http-frontends", "2"],
+             "--http-port", "0", "--http-frontends", "2", *self.options],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
         self.run = wait_for(self.published, "musterd to serve")
         wait_for(self.storing, "musterd to store")
