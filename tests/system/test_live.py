@@ -61,6 +61,14 @@ class Reporter:
             for done in [pool.submit(self._send, part, self.at, fields) for part in parts]:
                 done.result()
 
+    def wait_stored(self):
+        """Until PostgreSQL has the newest of each."""
+        ids = [int(device["device_id"]) for device in self.devices]
+        wait_until(lambda: self.daemon.sql(
+            "SELECT count(*) FROM device_last_status WHERE device_id = ANY(%s)"
+            " AND observed_at = to_timestamp(%s)", ids, self.at)[0][0] == len(ids),
+                   "the newest to be stored")
+
 
 def something(dice):
     def fields(_):
@@ -82,10 +90,10 @@ def test_snapshot_then_deltas_are_the_database(daemon, boss, viewer, fleet):
     reporter = Reporter(daemon, fleet)
     reporter.round(something(dice))
     seen = watch(daemon, viewer)
-    wait_same(daemon, seen)
     for i in range(12):
         reporter.round(something(dice))
         if i % 4 == 0:
+            reporter.wait_stored()
             wait_same(daemon, seen)
         if i == 4:
             reporter.devices.append(daemon.register("came later"))
@@ -94,6 +102,7 @@ def test_snapshot_then_deltas_are_the_database(daemon, boss, viewer, fleet):
             assert daemon.delete_device(gone["device_id"]).status_code == 204
             boss.ask("PATCH", f"/admin/devices/{fleet[1]['device_id']}",
                      {"alias": "renamed", "tags": ["front"]}, expect=200)
+    reporter.wait_stored()
     wait_same(daemon, seen)
     assert seen.counts["snapshot"] == 1 and seen.counts["delta"] > 1
     assert gone["device_id"] not in seen.devices
@@ -109,10 +118,12 @@ def test_older_news_change_nothing_but_liveness(daemon, viewer, fleet):
     now = time.time()
     assert daemon.heartbeat(device["token"], ts=now - 50, sent_at=now, battery=70).status_code == 202
     seen = watch(daemon, viewer, devices=[device["device_id"]])
-    wait_same(daemon, seen, [device["device_id"]])
+    seen.wait(lambda v: v.devices.get(device["device_id"], {}).get("battery") == 70, "the newest")
     answer = daemon.heartbeats(device["token"], [{"ts": now - 4000, "battery": 1},
                                                  {"ts": now - 3000, "battery": 2}], sent_at=now)
     assert answer.status_code == 200
+    wait_until(lambda: daemon.sql("SELECT count(*) FROM heartbeats WHERE device_id = %s",
+                                  int(device["device_id"]))[0][0] == 3, "the older to be stored")
     wait_same(daemon, seen, [device["device_id"]])
     assert seen.devices[device["device_id"]]["battery"] == 70
     seen.close()
@@ -121,7 +132,9 @@ def test_older_news_change_nothing_but_liveness(daemon, viewer, fleet):
 def test_only_what_was_asked_for(daemon, boss, viewer, fleet):
     wanted = [device["device_id"] for device in fleet[:3]]
     some = watch(daemon, viewer, devices=wanted)
-    Reporter(daemon, fleet).round(lambda _: {"battery": 33})
+    reporter = Reporter(daemon, fleet)
+    reporter.round(lambda _: {"battery": 33})
+    reporter.wait_stored()
     wait_same(daemon, some, wanted)
     boss.ask("POST", f"/admin/devices/{fleet[0]['device_id']}/commands", {"type": "ping"},
              expect=201)
@@ -217,11 +230,13 @@ def test_a_client_that_talks_too_much(daemon, viewer):
 def test_resume_brings_what_was_missed(daemon, viewer, fleet):
     reporter = Reporter(daemon, fleet)
     reporter.round(lambda _: {"battery": 50})
+    reporter.wait_stored()
     first = watch(daemon, viewer)
     wait_same(daemon, first)
     first.cut()
     reporter.devices = fleet[:5]
     reporter.round(lambda _: {"battery": 51})
+    reporter.wait_stored()
     assert daemon.delete_device(fleet[9]["device_id"]).status_code == 204
     again = Viewer(daemon, ticket_of(viewer)).resume(first.place()).wait_ready()
     wait_same(daemon, again)
@@ -250,6 +265,7 @@ def test_who_does_not_read_hurts_nobody(make_appliance):
     assert daemon.metric("muster_live_resyncs_total") == 1
     for i in range(3):
         reporter.round(lambda _, i=i: {"battery": i})
+    reporter.wait_stored()
     wait_same(daemon, seen)
     assert seen.counts["resync"] == 0 and seen.counts["snapshot"] == 1
     assert daemon.metric("muster_live_dropped_total") == 0, "the bound is met before the queue's"
@@ -265,13 +281,14 @@ def test_a_restart_is_a_snapshot(make_appliance):
     watcher = people.make(people.admin(daemon), "viewer")
     assert daemon.heartbeat(device["token"], battery=5).status_code == 202
     before = watch(daemon, watcher)
-    wait_same(daemon, before)
+    before.wait(lambda v: v.devices.get(device["device_id"], {}).get("battery") == 5, "the heartbeat")
     assert daemon.terminate() == 0
     assert before.wait_closed() == 1001
     daemon.start()
     now = time.time()
     assert daemon.heartbeat(device["token"], ts=now + 20, battery=6).status_code == 202
     again = Viewer(daemon, ticket_of(watcher)).resume(before.place()).wait_ready()
+    again.wait(lambda v: v.devices.get(device["device_id"], {}).get("battery") == 6, "the newer one")
     wait_same(daemon, again)
     assert again.counts["snapshot"] > 0 and again.stream != before.stream
 
@@ -294,10 +311,12 @@ def test_postgres_away(make_appliance):
         late.wait_ready()
     finally:
         resume(stopped)
+    reporter.wait_stored()
     wait_same(daemon, seen)
     wait_same(daemon, late)
     assert seen.closed is None and seen.counts["snapshot"] == 1
     os.kill(daemon.postgres_pid(), signal.SIGQUIT)  # every connection is gone; it is started anew
     reporter.round(lambda _: {"battery": 3})
-    wait_same(daemon, seen)
-    wait_same(daemon, late)
+    for viewer in (seen, late):
+        viewer.wait(lambda v: {row.get("battery") for row in v.devices.values()} == {3}, "the newest")
+        wait_same(daemon, viewer)

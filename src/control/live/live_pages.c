@@ -137,7 +137,9 @@ static const struct mu_live_row *row_at(const struct mu_live_hub *hub,
 {
         uint32_t slot = client->group->all ? index : client->group->slots[index];
 
-        if (slot == MU_LIVE_NO_SLOT || hub->image.rows[slot].seq <= client->seq)
+        /* To a snapshot also belongs what no round has carried yet (its sequence is 0). */
+        if (slot == MU_LIVE_NO_SLOT ||
+            (client->seq > 0 && hub->image.rows[slot].seq <= client->seq))
                 return NULL;
         return &hub->image.rows[slot];
 }
