@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device on its WebSocket: what it is sent, checked as an agent checks it, and what it answers."""
+"""A device on its WebSocket: what it is sent, checked as an agent does, and what it answers."""
 import asyncio
 import base64
 import collections
@@ -37,7 +37,8 @@ def sha256(text):
 
 def sign(device, lines):
     key = base64.b64decode(device["hmac"]["key"])
-    return hmac.new(key, "".join(line + "\n" for line in lines).encode(), hashlib.sha256).hexdigest()
+    text = "".join(line + "\n" for line in lines)
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def check_command(device, envelope):

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands on their way: WebSocket, FCM, heartbeat; and everything that comes between."""
+import json
+import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 import time
 
@@ -440,6 +443,39 @@ def test_a_silent_device_is_asked_again(make_appliance):
     channel.acknowledge(command)
     assert len(site.attempts(command)) >= 3
     channel.close()
+
+
+# ---- many ----
+
+def test_a_bulk_order_reaches_a_connected_fleet(appliance, scratch):
+    """The generator's devices check every signature, acknowledge and answer."""
+    count = 300
+    report = scratch / "report.json"
+    generator = subprocess.Popen(
+        [appliance.bin_dir / "muster-loadgen", "steady", "--channels", "--quiet", "--url",
+         appliance.url, "--devices", str(count), "--duration", "10m", "--devices-file", "none",
+         "--json", report],
+        env={**os.environ, "MUSTER_ADMIN_KEY": appliance.admin_headers()["X-Admin-Key"]},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: appliance.metrics()["muster_device_channels"] == count, "the channels")
+        ids = [str(row[0]) for row in appliance.sql("SELECT id FROM devices")]
+        for _ in range(2):
+            answer = appliance.session.post(
+                appliance.url + "/admin/commands", json={"type": "ping", "device_ids": ids},
+                headers=appliance.admin_headers(), timeout=60)
+            assert answer.status_code == 201 and answer.json()["device_count"] == count
+        wait_until(lambda: appliance.sql(
+            "SELECT count(*) FROM commands WHERE state = 'done'") == [(2 * count,)], "all results")
+        wait_until(lambda: appliance.metrics()["muster_commands_pending"] == 0, "none pending")
+    finally:
+        generator.terminate()
+        generator.wait(60)
+    counts = json.loads(report.read_text())["channels"]
+    assert counts["bad"] == counts["out_of_order"] == counts["lost"] == 0
+    assert counts["commands"] - counts["duplicates"] == 2 * count
+    assert appliance.sql("SELECT first_path, count(*) FROM commands GROUP BY 1") == [
+        ("websocket", 2 * count)]
 
 
 # ---- crashes and outages ----
