@@ -71,8 +71,12 @@ static void check_changed(struct mu_jwt_keys *keys, const char *minted, const ui
         struct mu_jwt_claims claims;
 
         memcpy(token, minted, chars + 1);
-        for (size_t i = 0; i + 2 < bytes; i += 3)
-                token[(changes[i] << 8 | changes[i + 1]) % chars] ^= (char)changes[i + 2];
+        for (size_t i = 0; i + 2 < bytes; i += 3) {
+                size_t place = (size_t)changes[i] << 8 | changes[i + 1];
+                char *changed = &token[place % chars];
+
+                *changed = (char)(*changed ^ changes[i + 2]);
+        }
         int code = mu_jwt_verify(keys, token, chars, NOW, &claims);
 
         MU_ASSERT(code == (memcmp(token, minted, chars) == 0 ? 0 : -EBADMSG));
