@@ -124,7 +124,8 @@ def test_push_acknowledge_result(site):
     site.wait_state(command, "sent")
     assert site.wait_attempts(command, "sent")[0]["path"] == "websocket"
     before = site.appliance.metrics()
-    channel.acknowledge(command)
+    assert channel.acknowledge(command) == {"type": "acknowledged", "command_id": command,
+                                            "state": "received", "run": True}
     assert site.state(command) == "received"
     delivered = 'muster_commands_delivered_total{path="websocket"}'
     assert site.appliance.metrics()[delivered] == before[delivered] + 1
@@ -351,7 +352,8 @@ def test_cancelled_before_and_after(site):
     site.cancel(taken_back)
     assert channel.command()["command_id"] == last
     channel.send({"type": "received", "command_id": taken_back})
-    assert channel.take("over")["command_id"] == taken_back  # not to be run
+    told = channel.take("acknowledged", lambda m: m["command_id"] == taken_back)
+    assert told["state"] == "cancelled" and told["run"] is False
     channel.acknowledge(last)
     assert never not in channel.seen
     assert [site.state(c) for c in (never, taken_back, last)] == ["cancelled", "cancelled",

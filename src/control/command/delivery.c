@@ -134,7 +134,6 @@ static bool is_due(struct mu_dispatcher *dispatcher, const struct mu_ledger_comm
                 return true;
         if (!known) {
                 slot->command_id = command->id;
-                slot->type = mu_command_type_find(command->type);
                 slot->path = (uint8_t)way->path;
                 slot->due_ms = due_by_ledger_ms(dispatcher, command, way->path);
         }
@@ -209,7 +208,6 @@ static void send_one(struct mu_dispatcher *dispatcher, struct batch *batch,
 
         MU_ASSERT(slot);
         slot->command_id = command->id;
-        slot->type = mu_command_type_find(command->type);
         slot->path = (uint8_t)path;
         slot->due_ms = mu_dispatcher_now_ms(dispatcher) + wait_ms;
         if (error == 0 && is_fcm(path))
@@ -221,7 +219,7 @@ static void send_one(struct mu_dispatcher *dispatcher, struct batch *batch,
                                     (uint64_t)(now_us - command->created_at_us));
         if (sent->first)
                 mu_dispatcher_tell(dispatcher, command->device_id, command->id, MU_COMMAND_SENT,
-                                   slot->type);
+                                   mu_command_type_find(command->type));
         if (error == 0 && is_fcm(path))
                 return;
         mu_cell_add(&dispatcher->metrics.sends[path][error == 0 ? MU_SEND_OK : MU_SEND_FAILED], 1);

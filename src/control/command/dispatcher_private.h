@@ -45,7 +45,6 @@ struct mu_delivery_slot {
         int64_t in_fcm_id;                  /* the command that FCM has in hand; 0: none */
         uint64_t due_ms;                    /* when to send it again */
         uint64_t timer_ms;                  /* the earliest timer of the device; 0: none */
-        const struct mu_command_type *type; /* of command_id */
         uint8_t path;                       /* enum mu_command_path */
 };
 

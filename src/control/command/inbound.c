@@ -12,9 +12,20 @@
 #include "identity/device_table.h"
 #include "pg/query.h"
 
+enum {
+        ANSWER_BYTES = 384,
+};
+
+/* Not told, the device says it again: at the latest when its channel was closed. */
+static void say(struct mu_ws_handle to, const struct mu_text *text)
+{
+        if (mu_text_status(text) < 0 || mu_channel_send(to, text->data, text->bytes) < 0)
+                mu_channel_close(to, MU_WS_TRY_LATER, "Too much is waiting; come again.");
+}
+
 static void answer(struct mu_ws_handle to, const char *type, int64_t command_id, const char *detail)
 {
-        char line[384];
+        char line[ANSWER_BYTES];
         struct mu_text text;
 
         mu_text_init_fixed(&text, line, sizeof(line));
@@ -26,9 +37,7 @@ static void answer(struct mu_ws_handle to, const char *type, int64_t command_id,
                 mu_text_add_json(&text, detail, strlen(detail));
         }
         mu_text_add(&text, "}");
-        /* Not told, the device says it again: at the latest when its channel was closed. */
-        if (mu_text_status(&text) < 0 || mu_channel_send(to, text.data, text.bytes) < 0)
-                mu_channel_close(to, MU_WS_TRY_LATER, "Too much is waiting; come again.");
+        say(to, &text);
 }
 
 /* NULL, or what is wrong with it. */
@@ -178,30 +187,34 @@ static int compare_receipts(const void *a, const void *b)
                             &((const struct mu_ledger_receipt *)b)->key);
 }
 
+/* As POST /v1/commands/{id}/received is answered. */
 static void tell_receipt(const struct mu_inbound *message, const struct mu_ledger_receipt *receipt)
 {
-        bool over = receipt && (receipt->state == MU_COMMAND_CANCELLED ||
-                                receipt->state == MU_COMMAND_EXPIRED);
+        struct mu_text text;
+        char line[ANSWER_BYTES];
 
-        if (receipt)
-                answer(message->from, over ? "over" : "acknowledged", message->command_id, NULL);
-        else
+        if (!receipt) {
                 answer(message->from, "error", message->command_id,
                        "This device has no such command.");
+                return;
+        }
+        mu_text_init_fixed(&text, line, sizeof(line));
+        mu_text_add_format(&text,
+                           "{\"type\":\"acknowledged\",\"command_id\":\"%lld\",\"state\":\"%s\","
+                           "\"run\":%s}",
+                           (long long)message->command_id, mu_command_state_name(receipt->state),
+                           receipt->state == MU_COMMAND_RECEIVED ? "true" : "false");
+        say(message->from, &text);
 }
 
-static void book_receipt(struct mu_dispatcher *dispatcher, const struct mu_device *device,
-                         const struct mu_ledger_receipt *receipt)
+static void book_receipt(struct mu_dispatcher *dispatcher, const struct mu_ledger_receipt *receipt)
 {
-        const struct mu_delivery_slot *slot = mu_delivery_slot(dispatcher, device);
-        bool known = slot && slot->command_id == receipt->key.command_id;
-
-        mu_dispatcher_look(dispatcher, device->id);
+        mu_dispatcher_look(dispatcher, receipt->key.device_id);
         if (!receipt->changed)
                 return;
         mu_dispatcher_delivered(dispatcher, receipt->path, receipt->queued_to_received_us);
-        mu_dispatcher_tell(dispatcher, device->id, receipt->key.command_id, MU_COMMAND_RECEIVED,
-                           known ? slot->type : NULL);
+        mu_dispatcher_tell(dispatcher, receipt->key.device_id, receipt->key.command_id,
+                           MU_COMMAND_RECEIVED, receipt->type);
 }
 
 static void tell_receipts(struct mu_dispatcher *dispatcher, struct receipts *receipts)
@@ -216,7 +229,7 @@ static void tell_receipts(struct mu_dispatcher *dispatcher, struct receipts *rec
                                 compare_receipts);
 
                 if (found)
-                        book_receipt(dispatcher, message->device, found);
+                        book_receipt(dispatcher, found);
                 tell_receipt(message, found);
                 if (found)
                         found->changed = false; /* the same said twice counts once */

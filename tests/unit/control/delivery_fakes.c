@@ -78,7 +78,16 @@ static int statement(const char *name)
 
 const char *mu_command_state_name(enum mu_command_state state)
 {
-        return state == MU_COMMAND_SENT ? "sent" : "other";
+        static const char *const names[] = {"awaiting_confirmation",
+                                            "queued",
+                                            "sent",
+                                            "received",
+                                            "done",
+                                            "failed",
+                                            "expired",
+                                            "cancelled"};
+
+        return names[state];
 }
 
 const char *mu_command_path_name(enum mu_command_path path)

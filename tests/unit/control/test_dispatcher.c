@@ -51,7 +51,9 @@ static void open_channel_comes_first(void **state)
         world_acknowledges(1, 1);
         assert_int_equal(world_command(1)->state, MU_COMMAND_RECEIVED);
         assert_int_equal(world_pending(1), 0);
-        assert_string_equal(world->said, "1 {\"type\":\"acknowledged\",\"command_id\":\"1\"}\n");
+        assert_string_equal(world->said,
+                            "1 {\"type\":\"acknowledged\",\"command_id\":\"1\",\"state\":"
+                            "\"received\",\"run\":true}\n");
 }
 
 static void token_comes_second(void **state)
@@ -136,8 +138,10 @@ static void first_acknowledgement_wins(void **state)
         assert_int_equal(mu_cell_get(&world->dispatcher->metrics.delivered[WS]), 1);
         assert_int_equal(world->send_count, 1);
         assert_string_equal(world->said,
-                            "1 {\"type\":\"acknowledged\",\"command_id\":\"1\"}\n"
-                            "1 {\"type\":\"acknowledged\",\"command_id\":\"1\"}\n"
+                            "1 {\"type\":\"acknowledged\",\"command_id\":\"1\",\"state\":"
+                            "\"received\",\"run\":true}\n"
+                            "1 {\"type\":\"acknowledged\",\"command_id\":\"1\",\"state\":"
+                            "\"received\",\"run\":true}\n"
                             "2 {\"type\":\"error\",\"command_id\":\"1\",\"detail\":\"This device "
                             "has no such command.\"}\n");
 }
@@ -338,7 +342,8 @@ static void cancelled_in_between_is_not_sent(void **state)
         world_settle();
         assert_int_equal(world_sends_of(2, WS), 1);
         world_acknowledges(1, 1);
-        assert_non_null(strstr(world->said, "{\"type\":\"over\",\"command_id\":\"1\"}"));
+        assert_non_null(strstr(world->said, "{\"type\":\"acknowledged\",\"command_id\":\"1\","
+                                            "\"state\":\"cancelled\",\"run\":false}"));
 }
 
 /* ---- the database ---- */
