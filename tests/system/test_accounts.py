@@ -299,6 +299,13 @@ def test_cookie_over_plain_http(boss):
     assert cookie_of(answer).startswith("muster_refresh=mr_") and value not in cookie_of(answer)
     refresh(200, **{"Sec-Fetch-Site": "same-origin"})
 
+    # Nor can it sign somebody in, as whom it likes.
+    body = {"username": person.username, "password": PASSWORD, "cookie": True}
+    for origin, expect in (("https://evil.example", 403), (boss.daemon.url, 200)):
+        got = requests.post(boss.daemon.url + "/api/auth/login", json=body, timeout=60,
+                            headers={"Origin": origin})
+        assert got.status_code == expect and ("Set-Cookie" in got.headers) == (expect == 200)
+
     # Signing out takes it back.
     answer = person.ask("POST", "/api/auth/logout", expect=204,
                         headers={"Cookie": f"muster_refresh={value}"})

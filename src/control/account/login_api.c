@@ -150,6 +150,29 @@ static void reply_signed_in(struct mu_ask *ask, const struct mu_principal *who, 
         mu_ask_reply(ask, 200, reply);
 }
 
+/* ---- cookies ---- */
+
+/* Were it not for SameSite, a browser would send or take a cookie for any page of any site; so the
+ * page must be ours, too. */
+static bool is_own_page(const struct mu_ask *ask)
+{
+        struct mu_slice origin = mu_call_header(ask->call, "origin");
+        struct mu_slice site = mu_call_header(ask->call, "sec-fetch-site");
+
+        if (origin.data)
+                return mu_origin_is_host(origin, mu_call_header(ask->call, "host"),
+                                         mu_call_is_tls(ask->call));
+        return site.bytes == strlen("same-origin") &&
+               memcmp(site.data, "same-origin", site.bytes) == 0;
+}
+
+static void refuse_page(struct mu_ask *ask, const char *what)
+{
+        mu_account_event(ask, MU_SECURITY_ORIGIN_REFUSED, NULL, what);
+        mu_call_problem(ask->call, 403, "origin", NULL,
+                        "A cookie is given to and taken from the appliance's own pages only.");
+}
+
 /* ---- POST /api/auth/login ---- */
 
 static const struct mu_pg_statement FIND_USER = {
@@ -329,6 +352,11 @@ static void login(struct mu_ask *ask)
         struct candidate candidate = {.hash = ""};
         bool matches = false;
 
+        if (mu_json_bool(ask->body, "cookie", false) && mu_call_header(ask->call, "origin").data &&
+            !is_own_page(ask)) {
+                refuse_page(ask, "a foreign page signs in with a cookie");
+                return;
+        }
         mu_lockout_key(name, &candidate.lock);
         if (!may_try(ask, &candidate.lock) || !find_candidate(ask, name, &candidate) ||
             !mu_account_verify(ask, password, *candidate.hash ? candidate.hash : NULL, &matches))
@@ -341,20 +369,6 @@ static void login(struct mu_ask *ask)
 }
 
 /* ---- POST /api/auth/refresh ---- */
-
-/* A cookie is sent by any page of any site that a browser can be talked into, were it not for
- * SameSite; so the page must be ours, too. */
-static bool is_own_page(const struct mu_ask *ask)
-{
-        struct mu_slice origin = mu_call_header(ask->call, "origin");
-        struct mu_slice site = mu_call_header(ask->call, "sec-fetch-site");
-
-        if (origin.data)
-                return mu_origin_is_host(origin, mu_call_header(ask->call, "host"),
-                                         mu_call_is_tls(ask->call));
-        return site.bytes == strlen("same-origin") &&
-               memcmp(site.data, "same-origin", site.bytes) == 0;
-}
 
 /* The token to refresh with, and whether it came as a cookie; false: answered. */
 static bool find_token(struct mu_ask *ask, struct mu_slice *ret_token, bool *ret_cookie)
@@ -375,10 +389,7 @@ static bool find_token(struct mu_ask *ask, struct mu_slice *ret_token, bool *ret
         }
         if (is_own_page(ask))
                 return true;
-        mu_account_event(ask, MU_SECURITY_ORIGIN_REFUSED, NULL, "refresh with a cookie");
-        mu_call_problem(
-                ask->call, 403, "origin", NULL,
-                "A refresh token in a cookie is taken from the appliance's own pages only.");
+        refuse_page(ask, "a foreign page refreshes with a cookie");
         return false;
 }
 
@@ -486,8 +497,7 @@ static void give_ticket(struct mu_ask *ask)
 
 /* ---- the table ---- */
 
-static const int LOGIN_PROBLEMS[] = {401, 429, 0};
-static const int REFRESH_PROBLEMS[] = {401, 403, 429, 0};
+static const int LOGIN_PROBLEMS[] = {401, 403, 429, 0};
 
 static const struct mu_endpoint ENDPOINTS[] = {
         {
@@ -525,7 +535,7 @@ static const struct mu_endpoint ENDPOINTS[] = {
                 .doc = "Each refresh token is good once. Within 10 s of its use it gives the same "
                        "successor again, so two tabs are one session; later it is taken for a "
                        "copy and the session ends.",
-                .problems = REFRESH_PROBLEMS,
+                .problems = LOGIN_PROBLEMS,
         },
         {
                 .method = "POST",
