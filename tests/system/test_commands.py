@@ -350,6 +350,20 @@ def test_private_payloads_are_not_in_the_audit_log(desk):
     assert after["payload"] == {"reason": "Ticket 4711"}
 
 
+def test_what_waits_is_bounded(desk):
+    device, other = desk.device(), desk.device()
+    desk.appliance.sql("INSERT INTO commands (device_id, expires_at, queued_at, ttl_s, state, type,"
+                       " payload, created_by) SELECT %s, now() + interval '1 hour', now(), 3600,"
+                       " 'queued', 'ping', '{}', 'test' FROM generate_series(1, 500)",
+                       int(device["device_id"]))
+    assert desk.order(device, expect=409)["type"].endswith("queue-full")
+    made = desk.post("/admin/commands", {"type": "ping", "device_ids": [
+        device["device_id"], other["device_id"]]}).json()
+    assert (made["device_count"], made["skipped_count"]) == (1, 1)
+    desk.received(device, desk.fetched(device, limit=1)[0])
+    desk.order(device)
+
+
 # ---- time, cancelling ----
 
 def test_time_to_live(desk):
@@ -635,6 +649,15 @@ def test_a_rotation_that_expired_is_asked_for_again(desk):
     assert json.loads(desk.fetch(device)["commands"][0]["payload"]) == brought
     desk.finish(with_key(device, brought["key"], 2), again["id"])
     assert desk.post(path).json()["payload"] == {"version": 3}
+
+
+def test_rotations_asked_for_at_once_are_one(desk):
+    device = desk.device()
+    path = f"/admin/devices/{device['device_id']}/rotate-key"
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: Desk(desk.appliance).post(path).status_code, range(4)))
+    assert sorted(answers) == [201, 409, 409, 409]
+    assert len(desk.fetch(device)["commands"]) == 1
 
 
 def test_derivation_is_as_documented(desk):

@@ -138,7 +138,8 @@ bool mu_command_make(struct mu_ask *ask, const struct mu_command_order *order,
                                                       : mu_pg_null(MU_PG_INT8),
                                  mu_pg_bool((type->flags & MU_COMMAND_TYPE_DECLARED) != 0),
                                  selected ? mu_pg_int8(targets->selection_id)
-                                          : mu_pg_int8_array(targets->device_ids, targets->count)),
+                                          : mu_pg_int8_array(targets->device_ids, targets->count),
+                                 mu_pg_int8(MU_COMMAND_WAITING_MAX)),
                     &rows))
                 return false;
         bool noted = note_made(ask, order, rows, ret_made);
@@ -156,6 +157,7 @@ bool mu_command_device_fits(struct mu_ask *ask, int64_t device_id,
                 return false;
         bool found = mu_pg_rows(rows) == 1;
         bool declares = found && mu_pg_get_bool(rows, 0, 0);
+        bool full = found && mu_pg_get_int(rows, 0, 1) >= MU_COMMAND_WAITING_MAX;
 
         mu_pg_result_free(rows);
         if (!found) {
@@ -169,7 +171,11 @@ bool mu_command_device_fits(struct mu_ask *ask, int64_t device_id,
                                 type->name);
                 return false;
         }
-        return true;
+        if (full)
+                mu_call_problem(ask->call, 409, "queue-full", NULL,
+                                "%d commands wait for this device already; cancel some first.",
+                                MU_COMMAND_WAITING_MAX);
+        return !full;
 }
 
 /* ---- one of them ---- */

@@ -24,6 +24,7 @@ struct mu_pg_result;
 enum mu_command_ask_limits {
         MU_COMMAND_BULK_MAX = 10000, /* devices listed one by one */
         MU_COMMAND_CONFIRM_S = 300,
+        MU_COMMAND_WAITING_MAX = 500, /* for one device, not received yet */
 };
 
 /* What is asked for, checked. */
@@ -60,7 +61,8 @@ MU_MUST_CHECK
 bool mu_command_make(struct mu_ask *ask, const struct mu_command_order *order,
                      const struct mu_command_targets *targets, struct mu_command_made *ret_made);
 
-/* Whether the device exists and its agent can do it; false: answered 404 or 409. */
+/* Whether the device exists, its agent can do it and not too much waits for it; false: answered 404
+ * or 409. */
 MU_MUST_CHECK
 bool mu_command_device_fits(struct mu_ask *ask, int64_t device_id,
                             const struct mu_command_type *type);

@@ -173,7 +173,8 @@ static const struct mu_field BULK_MADE_FIELDS[] = {
         {.name = "skipped_count",
          .type = MU_FIELD_INTEGER,
          .flags = MU_FIELD_REQUIRED,
-         .doc = "Devices that are unknown, deleted, named twice, or can't do it."},
+         .doc = "Devices that are unknown, deleted, named twice, can't do it, or for which too "
+                "much waits."},
         {.name = "withheld_count",
          .type = MU_FIELD_INTEGER,
          .flags = MU_FIELD_REQUIRED,

@@ -8,9 +8,15 @@
         "EXISTS (SELECT FROM device_last_status s WHERE s.device_id = d.id"                        \
         " AND s.extra -> 'capabilities' @> '[\"raw\"]')"
 
+/* What waits for a device is bounded. */
+#define WAITING_COUNT                                                                              \
+        "(SELECT count(*) FROM commands w WHERE w.device_id = d.id"                                \
+        " AND w.state IN ('queued', 'sent'))"
+
 #define INSERT_FOR(members)                                                                        \
         "WITH target AS (SELECT d.id, d.quarantined_at IS NOT NULL AS withheld FROM " members      \
-        "  WHERE d.deleted_at IS NULL AND (NOT $7 OR " DECLARES_RAW ")),"                          \
+        "  WHERE d.deleted_at IS NULL AND (NOT $7 OR " DECLARES_RAW ")"                            \
+        "  AND " WAITING_COUNT " < $9),"                                                           \
         " made AS (INSERT INTO commands (type, payload, ttl_s, state, queued_at, expires_at,"      \
         "  created_by, bulk_id, device_id)"                                                        \
         "  SELECT $1, $2, $3, CASE WHEN $4 > 0 THEN 'awaiting_confirmation' ELSE 'queued' END,"    \
@@ -24,7 +30,7 @@ const struct mu_pg_statement mu_command_insert_listed_sql = {
         .sql = INSERT_FOR("(SELECT DISTINCT unnest($8::bigint[]) AS id) asked"
                           " JOIN devices d USING (id)"),
         .params = {MU_PG_TEXT, MU_PG_TEXT, MU_PG_INT4, MU_PG_INT4, MU_PG_TEXT, MU_PG_INT8,
-                   MU_PG_BOOL, MU_PG_INT8_ARRAY},
+                   MU_PG_BOOL, MU_PG_INT8_ARRAY, MU_PG_INT8},
 };
 
 const struct mu_pg_statement mu_command_insert_selected_sql = {
@@ -32,12 +38,13 @@ const struct mu_pg_statement mu_command_insert_selected_sql = {
         .sql = INSERT_FOR("selection_devices asked JOIN devices d"
                           " ON d.id = asked.device_id AND asked.selection_id = $8"),
         .params = {MU_PG_TEXT, MU_PG_TEXT, MU_PG_INT4, MU_PG_INT4, MU_PG_TEXT, MU_PG_INT8,
-                   MU_PG_BOOL, MU_PG_INT8},
+                   MU_PG_BOOL, MU_PG_INT8, MU_PG_INT8},
 };
 
 const struct mu_pg_statement mu_command_device_sql = {
         .name = "command_device",
-        .sql = "SELECT " DECLARES_RAW " FROM devices d WHERE d.id = $1 AND d.deleted_at IS NULL",
+        .sql = "SELECT " DECLARES_RAW ", " WAITING_COUNT
+               " FROM devices d WHERE d.id = $1 AND d.deleted_at IS NULL",
         .params = {MU_PG_INT8},
         .repeatable = true,
 };

@@ -6,10 +6,11 @@
 #include "pg/query.h"
 
 /* type, payload, ttl, seconds to confirm (0: queued at once), created by, bulk id or NULL, only to
- * agents that declare it, device ids or selection id → device_id, id, withheld */
+ * agents that declare it, device ids or selection id, how many may wait for a device → device_id,
+ * id, withheld */
 extern const struct mu_pg_statement mu_command_insert_listed_sql;
 extern const struct mu_pg_statement mu_command_insert_selected_sql;
-extern const struct mu_pg_statement mu_command_device_sql; /* id → declares raw */
+extern const struct mu_pg_statement mu_command_device_sql; /* id → declares raw, how many wait */
 
 /* selection or NULL, asked, type, payload, created by → id */
 extern const struct mu_pg_statement mu_command_bulk_insert_sql;

@@ -91,12 +91,12 @@ static inline int64_t queue_as(struct world *world, int64_t device_id, const cha
                                const char *payload, int32_t confirm_s)
 {
         struct mu_pg_result *rows;
-        int error = mu_pg_query(world->pg, &mu_command_insert_listed_sql,
-                                MU_PG_VALUES(mu_pg_text(type), mu_pg_text(payload),
-                                             mu_pg_int4(3600), mu_pg_int4(confirm_s),
-                                             mu_pg_text("user:test"), mu_pg_null(MU_PG_INT8),
-                                             mu_pg_bool(false), mu_pg_int8_array(&device_id, 1)),
-                                &rows);
+        int error = mu_pg_query(
+                world->pg, &mu_command_insert_listed_sql,
+                MU_PG_VALUES(mu_pg_text(type), mu_pg_text(payload), mu_pg_int4(3600),
+                             mu_pg_int4(confirm_s), mu_pg_text("user:test"), mu_pg_null(MU_PG_INT8),
+                             mu_pg_bool(false), mu_pg_int8_array(&device_id, 1), mu_pg_int8(500)),
+                &rows);
 
         assert_int_equal(error, 0);
         assert_int_equal(mu_pg_rows(rows), 1);
