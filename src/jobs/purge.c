@@ -85,13 +85,13 @@ static const struct mu_pg_statement STEP = {
                    MU_PG_INT8},
 };
 
-/* $3: the first device not done; 0: the day is done, on to what begins where it ends. */
+/* To the first device not done, $3, of the day that begins at $4; $5: a day was done. */
 static const struct mu_pg_statement MOVE = {
         .name = "purge_move",
         .sql = "UPDATE bulk_deletions SET rows_purged = rows_purged + $2, device_cursor = $3,"
-               " purge_day = $4, days_done = days_done + CASE WHEN $3 = 0 THEN 1 ELSE 0 END"
+               " purge_day = $4, days_done = days_done + $5::int"
                " WHERE id = $1",
-        .params = {MU_PG_INT8, MU_PG_INT8, MU_PG_INT8, MU_PG_TIMESTAMPTZ},
+        .params = {MU_PG_INT8, MU_PG_INT8, MU_PG_INT8, MU_PG_TIMESTAMPTZ, MU_PG_BOOL},
 };
 
 static const struct mu_pg_statement REJECTS = {
@@ -195,11 +195,12 @@ static int purge_day_step(struct mu_pg *pg, int64_t id, const struct place *plac
         if (gone == STEP_ROWS)
                 next = place->cursor; /* there may be more of these devices */
         *ret_rows = (uint64_t)gone;
-        return mu_pg_query(
-                pg, &MOVE,
-                MU_PG_VALUES(mu_pg_int8(id), mu_pg_int8(gone), mu_pg_int8(day_done ? 0 : next),
-                             mu_pg_timestamptz(day_done ? place->to_us : place->from_us)),
-                NULL);
+        return mu_pg_query(pg, &MOVE,
+                           MU_PG_VALUES(mu_pg_int8(id), mu_pg_int8(gone),
+                                        mu_pg_int8(day_done ? 0 : next),
+                                        mu_pg_timestamptz(day_done ? place->to_us : place->from_us),
+                                        mu_pg_bool(day_done)),
+                           NULL);
 }
 
 /* The refused records of the devices; *ret_done when there are none left. */

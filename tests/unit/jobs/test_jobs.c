@@ -208,7 +208,10 @@ static void own_jobs_do_their_work(void **state)
         test_pg_run(pg, "INSERT INTO enrolment_token_uses (device_id, token_id)"
                         " SELECT 1, id FROM enrolment_tokens");
         mu_jobs_step(jobs);
-        assert_int_equal(log.runs[MU_JOB_OK], 2);
+        size_t count;
+
+        (void)mu_jobs_table(&count);
+        assert_int_equal(log.runs[MU_JOB_OK], count);
         /* 13 to 20 November and 21 to 28, and two tokens. */
         assert_int_equal(log.changed, 16 + 2);
         assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM pg_class WHERE relname IN"
