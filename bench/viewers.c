@@ -301,12 +301,16 @@ int main(int argc, char **argv)
         struct crowd *crowd = calloc(1, sizeof(*crowd));
         struct sigaction action = {.sa_handler = on_signal};
 
-        if (argc != 2 || !crowd || mu_histogram_create(&crowd->age_us) < 0) {
+        char *end = NULL;
+        unsigned long port = argc == 2 ? strtoul(argv[1], &end, 10) : 0;
+
+        if (port == 0 || port > UINT16_MAX || *end || !crowd ||
+            mu_histogram_create(&crowd->age_us) < 0) {
                 (void)fprintf(stderr, "usage: bench_viewers PORT < tickets\n");
                 return 2;
         }
         crowd->server = (struct sockaddr_in){.sin_family = AF_INET,
-                                             .sin_port = htons((uint16_t)atoi(argv[1])),
+                                             .sin_port = htons((uint16_t)port),
                                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         crowd->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         (void)sigaction(SIGTERM, &action, NULL);

@@ -161,7 +161,7 @@ def database_rows(appliance, ids=None):
 
 def viewer_rows(viewer):
     found = {}
-    for device_id, row in viewer.devices.items():
+    for device_id, row in list(viewer.devices.items()):  # another thread adds to it
         shown = {key: row[key] for key in SHOWN if key in row}
         if not shown.get("flags", True):
             del shown["flags"]

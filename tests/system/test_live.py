@@ -83,6 +83,11 @@ def something(dice):
     return fields
 
 
+def wait_battery(seen, expected):
+    seen.wait(lambda v: {row.get("battery") for row in list(v.devices.values())} == expected,
+              f"{expected} to be every device's battery")
+
+
 # -- what is seen --
 
 def test_snapshot_then_deltas_are_the_database(daemon, boss, viewer, fleet):
@@ -116,9 +121,10 @@ def test_snapshot_then_deltas_are_the_database(daemon, boss, viewer, fleet):
 def test_older_news_change_nothing_but_liveness(daemon, viewer, fleet):
     device = fleet[0]
     now = time.time()
-    assert daemon.heartbeat(device["token"], ts=now - 50, sent_at=now, battery=70).status_code == 202
+    first = daemon.heartbeat(device["token"], ts=now - 50, sent_at=now, battery=70)
+    assert first.status_code == 202
     seen = watch(daemon, viewer, devices=[device["device_id"]])
-    seen.wait(lambda v: v.devices.get(device["device_id"], {}).get("battery") == 70, "the newest")
+    wait_battery(seen, {70})
     answer = daemon.heartbeats(device["token"], [{"ts": now - 4000, "battery": 1},
                                                  {"ts": now - 3000, "battery": 2}], sent_at=now)
     assert answer.status_code == 200
@@ -281,14 +287,14 @@ def test_a_restart_is_a_snapshot(make_appliance):
     watcher = people.make(people.admin(daemon), "viewer")
     assert daemon.heartbeat(device["token"], battery=5).status_code == 202
     before = watch(daemon, watcher)
-    before.wait(lambda v: v.devices.get(device["device_id"], {}).get("battery") == 5, "the heartbeat")
+    wait_battery(before, {5})
     assert daemon.terminate() == 0
     assert before.wait_closed() == 1001
     daemon.start()
     now = time.time()
     assert daemon.heartbeat(device["token"], ts=now + 20, battery=6).status_code == 202
     again = Viewer(daemon, ticket_of(watcher)).resume(before.place()).wait_ready()
-    again.wait(lambda v: v.devices.get(device["device_id"], {}).get("battery") == 6, "the newer one")
+    wait_battery(again, {6})
     wait_same(daemon, again)
     assert again.counts["snapshot"] > 0 and again.stream != before.stream
 
@@ -318,5 +324,5 @@ def test_postgres_away(make_appliance):
     os.kill(daemon.postgres_pid(), signal.SIGQUIT)  # every connection is gone; it is started anew
     reporter.round(lambda _: {"battery": 3})
     for viewer in (seen, late):
-        viewer.wait(lambda v: {row.get("battery") for row in v.devices.values()} == {3}, "the newest")
+        wait_battery(viewer, {3})
         wait_same(daemon, viewer)

@@ -31,6 +31,9 @@ struct mu_live_socket {
         _Atomic uint64_t queued_bytes;  /* on the loop, when it last looked */
         struct mu_live_letter *closed;  /* kept for the end: that letter can't fail */
         struct mu_live_letter *opened;
+        struct mu_live_socket *next_unclosed; /* the live thread's */
+        const char *close_reason;
+        uint16_t close_code;
 };
 
 struct send {
@@ -51,6 +54,7 @@ struct mu_live_post {
         _Atomic(struct mu_live_letter *) letters; /* newest first */
         _Atomic uint32_t sockets;                 /* open */
         int fd;
+        struct mu_live_socket *unclosed; /* closes that there was no memory for */
         struct mu_loop *loops[MU_LOOPS_MAX];
         struct batch *batches[MU_LOOPS_MAX];
 };
@@ -90,6 +94,12 @@ void mu_live_post_destroy(struct mu_live_post *post)
         if (!post)
                 return;
         drop(mu_live_post_take(post));
+        while (post->unclosed) {
+                struct mu_live_socket *socket = post->unclosed;
+
+                post->unclosed = socket->next_unclosed;
+                mu_live_socket_unref(socket);
+        }
         for (unsigned i = 0; i < MU_LOOPS_MAX; i++)
                 free_batch(post->batches[i]);
         close(post->fd);
@@ -217,18 +227,9 @@ static void on_close(struct mu_ws *ws, void *ctx, uint16_t code)
         mu_live_socket_unref(socket);
 }
 
-static void on_full(struct mu_ws *ws, void *ctx)
-{
-        struct mu_live_socket *socket = ctx;
-
-        (void)ws;
-        atomic_store_explicit(&socket->refused, true, memory_order_release);
-}
-
 static const struct mu_ws_callbacks callbacks = {
         .on_message = on_message,
         .on_close = on_close,
-        .on_full = on_full,
         .message_bytes_max = MU_LIVE_MESSAGE_BYTES_MAX,
         .queue_messages_max = QUEUE_MESSAGES,
         /* The hub's bound is met first: this one is for what it can't see. */
@@ -358,9 +359,31 @@ void mu_live_socket_close(struct mu_live_socket *socket, uint16_t code, const ch
 {
         struct send *send = add_send(socket);
 
-        MU_ASSERT(send); /* a socket that must go and can't: nothing sane is left to do */
-        send->code = code;
-        send->reason = reason;
+        if (send) {
+                send->code = code;
+                send->reason = reason;
+                return;
+        }
+        /* No memory: kept until there is some. */
+        socket->close_code = code;
+        socket->close_reason = reason;
+        socket->next_unclosed = socket->post->unclosed;
+        socket->post->unclosed = socket;
+        atomic_fetch_add_explicit(&socket->references, 1, memory_order_relaxed);
+}
+
+static void close_again(struct mu_live_post *post)
+{
+        struct mu_live_socket *sockets = post->unclosed;
+
+        post->unclosed = NULL;
+        while (sockets) {
+                struct mu_live_socket *socket = sockets;
+
+                sockets = socket->next_unclosed;
+                mu_live_socket_close(socket, socket->close_code, socket->close_reason);
+                mu_live_socket_unref(socket);
+        }
 }
 
 size_t mu_live_socket_waiting(const struct mu_live_socket *socket)
@@ -378,6 +401,7 @@ bool mu_live_socket_refused(struct mu_live_socket *socket)
 
 void mu_live_post_flush(struct mu_live_post *post)
 {
+        close_again(post);
         for (unsigned i = 0; i < MU_LOOPS_MAX; i++) {
                 struct batch *batch = post->batches[i];
 
