@@ -82,6 +82,7 @@ void mu_guard_note_refusal(struct mu_ask *ask)
         default:
                 return;
         }
-        mu_security_event(ask->control, kind, &address, *ask->actor ? ask->actor : NULL, "%s %s",
+        mu_security_event(ask->control, kind, &address,
+                          ask->who.kind == MU_PRINCIPAL_NOBODY ? NULL : ask->actor, "%s %s",
                           ask->endpoint->method, ask->endpoint->path);
 }

@@ -225,8 +225,8 @@ bool mu_guard_admit(struct mu_ask *ask)
 {
         if (counts_by_address(ask) && !mu_guard_limit_address(ask))
                 return false;
-        if (!admit(ask))
-                return false;
+        bool admitted = admit(ask);
+
         mu_principal_actor(&ask->who, ask->actor, sizeof(ask->actor));
-        return mu_guard_limit_principal(ask);
+        return admitted && mu_guard_limit_principal(ask);
 }
