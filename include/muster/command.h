@@ -24,6 +24,8 @@
 
 #include "muster/compiler.h"
 
+struct json_t; /* jansson's */
+
 #define MU_PATH_ACTION_RESULT "/v1/action-result"
 #define MU_PATH_FCM_TOKEN "/v1/fcm-token"
 
@@ -111,6 +113,19 @@ MU_MUST_CHECK
 int mu_command_result_verify(const struct mu_command_result_form *form, const uint8_t *signature,
                              const struct mu_command_key *keys, size_t key_count,
                              const struct mu_command_crypto *crypto);
+
+/* A signed command as it travels: one JSON object, all members strings. */
+struct mu_command_envelope {
+        struct mu_command_form form; /* its texts live until done */
+        uint8_t signature[MU_COMMAND_SIGNATURE_BYTES];
+        struct json_t *memory;
+};
+
+/* 0; -EBADMSG: a member is missing, unknown, twice, or against its grammar; -ENOMEM. */
+MU_MUST_CHECK
+int mu_command_envelope_read(const char *json, size_t bytes,
+                             struct mu_command_envelope *ret_envelope);
+void mu_command_envelope_done(struct mu_command_envelope *envelope);
 
 bool mu_command_type_valid(const char *type);
 /* Lower-case hex of exactly count bytes, nothing after it. */

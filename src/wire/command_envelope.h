@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * command_envelope.h - a signed command as it travels: one JSON object, all members strings.
+ * command_envelope.h - writing a signed command as it travels: one JSON object, all members
+ * strings. Reading one: muster/command.h.
  *
  *   {"device_id":"17","command_id":"99","type":"ping","payload":"{}","timestamp":"1732182939",
  *    "nonce":"<32 hex digits>","key_version":"1","signature":"<64 hex digits>"}
@@ -8,9 +9,7 @@
  * It is the same on every path: FCM's "data", the WebSocket's "command", an item of GET
  * /v1/commands.
  *
- * Threads    any. Ownership: an envelope that was read holds its texts until done.
- * Errors     -EBADMSG: not such an object (a member missing, unknown, twice, or against its
- *            grammar); -EINVAL; -ENOMEM.
+ * Threads    any. Errors: -ENOMEM, -ENOBUFS: the text's.
  */
 #ifndef MUSTER_WIRE_COMMAND_ENVELOPE_H
 #define MUSTER_WIRE_COMMAND_ENVELOPE_H
@@ -22,23 +21,10 @@
 #include "muster/command.h"
 #include "muster/compiler.h"
 
-struct json_t;
-
-struct mu_command_envelope {
-        struct mu_command_form form;
-        uint8_t signature[MU_COMMAND_SIGNATURE_BYTES];
-        struct json_t *memory;
-};
-
 /* Adds the object to text. ret_data_bytes (may be NULL): keys and values, without punctuation. */
 MU_MUST_CHECK
 int mu_command_envelope_write(const struct mu_command_form *form,
                               const uint8_t signature[MU_COMMAND_SIGNATURE_BYTES],
                               struct mu_text *text, size_t *ret_data_bytes);
-
-MU_MUST_CHECK
-int mu_command_envelope_read(const char *json, size_t bytes,
-                             struct mu_command_envelope *ret_envelope);
-void mu_command_envelope_done(struct mu_command_envelope *envelope);
 
 #endif
