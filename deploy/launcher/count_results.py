@@ -6,7 +6,7 @@ A file that is missing, unreadable or without a case counts as one failure: a ru
 happen must not look like one that passed.
 
 --ids FILE              prints pytest's ids of the failed cases
---second FILE AGAIN     writes into FILE that the cases which passed in AGAIN have passed; prints them
+--second FILE AGAIN     the cases that passed in AGAIN have passed in FILE from now on; prints them
 """
 import sys
 import xml.etree.ElementTree as ElementTree

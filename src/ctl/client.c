@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ctl/ctl.h"
 
@@ -199,11 +198,6 @@ static int complain_status(const struct mu_ctl *ctl, const struct mu_ctl_reply *
 
 /* ---- signing the session on ---- */
 
-static int64_t now_s(void)
-{
-        return (int64_t)time(NULL);
-}
-
 static int keep_tokens(struct mu_ctl_session *session, const json_t *reply)
 {
         const char *access = json_string_value(json_object_get(reply, "access_token"));
@@ -213,7 +207,7 @@ static int keep_tokens(struct mu_ctl_session *session, const json_t *reply)
 
         if (error == 0 && refresh)
                 error = mu_ctl_session_set(&session->refresh_token, refresh);
-        session->access_expires_s = now_s() + expires_in_s;
+        session->access_expires_s = mu_ctl_now_s() + expires_in_s;
         return error == 0 ? mu_ctl_session_save(session) : error;
 }
 
@@ -245,7 +239,7 @@ static int sign_on(struct mu_ctl *ctl)
                 mu_ctl_complain("you are not signed in: musterctl login --url https://HOST:8443.");
                 return MU_CTL_SIGNED_OUT;
         }
-        if (ctl->session.access_expires_s > now_s() + RENEW_AHEAD_S)
+        if (ctl->session.access_expires_s > mu_ctl_now_s() + RENEW_AHEAD_S)
                 return MU_CTL_OK;
         int lock = mu_ctl_session_lock(&ctl->session);
         int code = MU_CTL_OK;
@@ -255,7 +249,7 @@ static int sign_on(struct mu_ctl *ctl)
                                 strerror(-lock));
         if (mu_ctl_session_load(&ctl->session) < 0)
                 code = MU_CTL_REFUSED;
-        else if (ctl->session.access_expires_s <= now_s() + RENEW_AHEAD_S)
+        else if (ctl->session.access_expires_s <= mu_ctl_now_s() + RENEW_AHEAD_S)
                 code = refresh(ctl);
         mu_ctl_session_unlock(lock);
         return code;

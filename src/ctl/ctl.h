@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "ctl/session.h"
 #include "ctl/verb.h"
 
@@ -61,6 +62,11 @@ MU_MUST_CHECK
 int mu_ctl_request_bare(struct mu_ctl *ctl, const char *path, const json_t *body, bool quiet,
                         struct mu_ctl_reply *ret_reply);
 void mu_ctl_reply_done(struct mu_ctl_reply *reply);
+
+static inline int64_t mu_ctl_now_s(void) /* since the epoch */
+{
+        return mu_clock_realtime_us(mu_clock_system()) / MU_US_PER_S;
+}
 
 /* run.c: the verb, from input to exit code. */
 MU_MUST_CHECK

@@ -132,7 +132,7 @@ static void value_text(const json_t *value, char *text)
                 break;
         case JSON_TRUE:
         case JSON_FALSE:
-                (void)strcpy(text, json_is_true(value) ? "yes" : "no");
+                (void)snprintf(text, CELL_BYTES_MAX, "%s", json_is_true(value) ? "yes" : "no");
                 break;
         case JSON_ARRAY:
                 list_text(value, text);
@@ -145,7 +145,7 @@ static void value_text(const json_t *value, char *text)
                 break;
         }
         case JSON_NULL:
-                (void)strcpy(text, "-");
+                (void)snprintf(text, CELL_BYTES_MAX, "-");
         }
         clean(text);
 }

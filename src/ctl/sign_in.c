@@ -2,7 +2,6 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ctl/certificate.h"
 #include "ctl/ctl.h"
@@ -95,7 +94,7 @@ static int keep(struct mu_ctl *ctl, const json_t *reply)
         if (error == 0)
                 error = mu_ctl_session_set(&session->user, name);
         session->access_expires_s =
-                (int64_t)time(NULL) + json_integer_value(json_object_get(reply, "expires_in_s"));
+                mu_ctl_now_s() + json_integer_value(json_object_get(reply, "expires_in_s"));
         if (error == 0)
                 error = mu_ctl_session_save(session);
         return error == 0 ? MU_CTL_OK : MU_CTL_REFUSED;

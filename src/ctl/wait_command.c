@@ -14,10 +14,7 @@ enum {
 
 static int64_t monotonic_ms(void)
 {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+        return (int64_t)(mu_clock_monotonic_ns(mu_clock_system()) / (uint64_t)MU_NS_PER_MS);
 }
 
 static void pause_ms(int64_t ms)

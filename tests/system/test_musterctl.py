@@ -190,5 +190,6 @@ def test_any_request(ctl):
 def test_nobody_there(bin_dir, scratch, daemon):
     ctl = Ctl(daemon, bin_dir / "musterctl", scratch)
     key = daemon.data_dir / "secrets" / "admin-key"
-    answer = ctl("devices", "list", "--url", "http://127.0.0.1:1", "--admin-key-file", key, expect=3)
+    answer = ctl("devices", "list", "--url", "http://127.0.0.1:1", "--admin-key-file", key,
+                 expect=3)
     assert "can't be reached" in answer.stderr
