@@ -647,7 +647,12 @@ def test_a_rotation_that_expired_is_asked_for_again(desk):
     again = desk.post(path).json()
     assert again["payload"] == {"version": 2}  # the device may have it already
     assert json.loads(desk.fetch(device)["commands"][0]["payload"]) == brought
-    desk.finish(with_key(device, brought["key"], 2), again["id"])
+    desk.received(device, again["id"])  # and then it was set up anew
+    third = desk.post(path).json()
+    assert json.loads(desk.fetch(device)["commands"][0]["payload"]) == brought
+    new = with_key(device, brought["key"], 2)
+    for command in (again["id"], third["id"]):
+        desk.finish(new, command)
     assert desk.post(path).json()["payload"] == {"version": 3}
 
 

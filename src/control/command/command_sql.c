@@ -203,10 +203,12 @@ const struct mu_pg_statement mu_command_rotation_sql = {
         .params = {MU_PG_INT8},
 };
 
+/* One that was received and not answered does not stand in the way: the device may have been set up
+ * anew since, without the key. */
 const struct mu_pg_statement mu_command_rotation_live_sql = {
         .name = "command_rotation_live",
         .sql = "SELECT id FROM commands WHERE device_id = $1 AND type = 'rotate_key'"
-               " AND state IN ('queued', 'sent', 'received') ORDER BY id LIMIT 1",
+               " AND state IN ('queued', 'sent') ORDER BY id LIMIT 1",
         .params = {MU_PG_INT8},
 };
 
