@@ -47,7 +47,8 @@ static const struct mu_pg_statement BEGIN = {
 };
 
 /* Nothing is left where another has finished it meanwhile. Each device is audited: who deleted it
- * must be found by its own id. */
+ * must be found by its own id. A tombstone without a journal is the keeper's, from a snapshot that
+ * outlived a kill. */
 static const struct mu_pg_statement CHUNK = {
         .name = "bulk_delete_chunk",
         .sql = "WITH bulk AS (SELECT * FROM bulk_deletions WHERE id = $1 AND state = 'deleting'"
@@ -55,7 +56,8 @@ static const struct mu_pg_statement CHUNK = {
                " chunk AS (SELECT m.device_id FROM bulk JOIN selection_devices m"
                "  ON m.selection_id = bulk.selection_id AND m.device_id > bulk.device_cursor"
                "  ORDER BY m.device_id LIMIT $2),"
-               " old AS (SELECT id, alias, kind, hardware_id, deleted_at FROM devices"
+               " old AS (SELECT id, alias, kind, hardware_id, deleted_at, deletion_journal_id"
+               "  FROM devices"
                "  WHERE id IN (SELECT device_id FROM chunk) FOR UPDATE),"
                " tombstones AS (UPDATE devices d SET deleted_at = coalesce(old.deleted_at, now()),"
                "  deletion_journal_id = bulk.journal_id, deletion_journal_seq = bulk.journal_seq"
@@ -66,7 +68,7 @@ static const struct mu_pg_statement CHUNK = {
                "  SELECT bulk.actor, 'device.delete', 'device:' || old.id, bulk.address,"
                "  jsonb_build_object('alias', alias, 'kind', kind, 'hardware_id', hardware_id),"
                "  jsonb_build_object('bulk_deletion', bulk.id::text)"
-               "  FROM old, bulk WHERE old.deleted_at IS NULL),"
+               "  FROM old, bulk WHERE old.deleted_at IS NULL OR old.deletion_journal_id IS NULL),"
                " moved AS (UPDATE bulk_deletions b SET device_cursor = last.device_id"
                "  FROM (SELECT max(device_id) AS device_id FROM chunk) AS last"
                "  WHERE b.id = $1 AND last.device_id IS NOT NULL)"

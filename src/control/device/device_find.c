@@ -12,6 +12,13 @@
 #include "control/device/device_pick.h"
 #include "identity/base64url.h"
 
+enum {
+        /* The planner looks at each id of a list: a thousand take it a millisecond. */
+        MEMBERS_MAX = 1000,
+        WALK_STEP_MIN = 400,
+        WALK_STEP_MAX = 8000,
+};
+
 /* ---- orders and cursors ---- */
 
 static const char *const SORTS[] = {
@@ -173,24 +180,81 @@ static struct mu_pg_value key_value(enum mu_device_sort sort, const struct mu_de
         }
 }
 
-static int take_rows(const struct mu_pg_result *rows, enum mu_device_sort sort, size_t limit,
-                     struct mu_device_page *page)
+/* The place behind a row. */
+static void cursor_of(const struct mu_pg_result *rows, size_t row, enum mu_device_sort sort,
+                      struct mu_device_cursor *cursor)
 {
-        size_t count = mu_pg_rows(rows) < limit ? mu_pg_rows(rows) : limit;
-        int error = 0;
-
-        page->more = mu_pg_rows(rows) > limit;
-        for (size_t i = 0; i < count && error == 0; i++)
-                error = mu_device_ids_add(&page->ids, mu_pg_get_int(rows, i, 0));
-        if (!page->more || error < 0)
-                return error;
-        page->next.id = mu_pg_get_int(rows, count - 1, 0);
+        cursor->id = mu_pg_get_int(rows, row, 0);
         if (sort == MU_DEVICE_SORT_ALIAS)
-                (void)snprintf(page->next.text, sizeof(page->next.text), "%s",
-                               mu_pg_get_text(rows, count - 1, 1));
+                (void)snprintf(cursor->text, sizeof(cursor->text), "%s",
+                               mu_pg_get_text(rows, row, 1));
         else if (sort == MU_DEVICE_SORT_CREATED_AT)
-                page->next.number = mu_pg_get_timestamptz(rows, count - 1, 1);
+                cursor->number = mu_pg_get_timestamptz(rows, row, 1);
+}
+
+static int ask_page(struct mu_pg *pg, const struct mu_device_filter *filter,
+                    const struct mu_device_ids *members, const struct mu_device_order *order,
+                    const struct mu_device_cursor *after, size_t count,
+                    struct mu_pg_result **ret_rows)
+{
+        return mu_pg_query(pg, &PAGES[order->sort][order->descending],
+                           MU_PG_VALUES(MU_DEVICE_FILTER_VALUES(filter, members),
+                                        key_value(order->sort, after),
+                                        after->id ? mu_pg_int8(after->id) : mu_pg_null(MU_PG_INT8),
+                                        mu_pg_int8((int64_t)count)),
+                           ret_rows);
+}
+
+/* Takes what memory lets through (moment NULL: everything), until the page is full and there is
+ * another. */
+static int take_rows(const struct mu_control *control, const struct mu_device_filter *filter,
+                     const struct mu_device_moment *moment, const struct mu_pg_result *rows,
+                     enum mu_device_sort sort, size_t limit, struct mu_device_page *page)
+{
+        for (size_t i = 0; i < mu_pg_rows(rows); i++) {
+                int64_t id = mu_pg_get_int(rows, i, 0);
+                const struct mu_device *device =
+                        moment ? mu_device_table_by_id(control->config.devices, id) : NULL;
+
+                if (moment && !(device && mu_device_matches(device, filter, moment)))
+                        continue;
+                page->more = page->ids.count == limit;
+                if (page->more)
+                        return 0;
+                if (mu_device_ids_add(&page->ids, id) < 0)
+                        return -ENOMEM;
+                cursor_of(rows, i, sort, &page->next);
+        }
         return 0;
+}
+
+/* Memory lets many through: PostgreSQL's order is walked and memory asked of each, in steps that
+ * grow with how rare they turn out to be. */
+static int walk(struct mu_control *control, struct mu_pg *pg, const struct mu_device_filter *filter,
+                const struct mu_device_order *order, const struct mu_device_cursor *after,
+                size_t limit, struct mu_device_page *page)
+{
+        struct mu_device_moment moment = mu_device_moment(control, filter);
+        const struct mu_device_ids everyone = {0};
+        struct mu_device_cursor at = *after;
+        size_t step = 2 * limit + WALK_STEP_MIN;
+        struct mu_pg_result *rows;
+
+        for (;;) {
+                int error = ask_page(pg, filter, &everyone, order, &at, step, &rows);
+
+                if (error < 0)
+                        return error;
+                bool last = mu_pg_rows(rows) < step;
+
+                error = take_rows(control, filter, &moment, rows, order->sort, limit, page);
+                if (!last)
+                        cursor_of(rows, step - 1, order->sort, &at);
+                mu_pg_result_free(rows);
+                if (error < 0 || last || page->more)
+                        return error;
+                step = step < WALK_STEP_MAX ? step * 2 : WALK_STEP_MAX;
+        }
 }
 
 static int find_by_database(struct mu_control *control, struct mu_pg *pg,
@@ -205,16 +269,15 @@ static int find_by_database(struct mu_control *control, struct mu_pg *pg,
 
         if (error < 0)
                 return error;
-        error = mu_pg_query(pg, &PAGES[order->sort][order->descending],
-                            MU_PG_VALUES(MU_DEVICE_FILTER_VALUES(filter, &members),
-                                         key_value(order->sort, after),
-                                         after->id ? mu_pg_int8(after->id) : mu_pg_null(MU_PG_INT8),
-                                         mu_pg_int8((int64_t)limit + 1)),
-                            &rows);
+        if (members.ids && members.count > MEMBERS_MAX) {
+                mu_device_ids_done(&members);
+                return walk(control, pg, filter, order, after, limit, page);
+        }
+        error = ask_page(pg, filter, &members, order, after, limit + 1, &rows);
         mu_device_ids_done(&members);
         if (error < 0)
                 return error;
-        error = take_rows(rows, order->sort, limit, page);
+        error = take_rows(control, filter, NULL, rows, order->sort, limit, page);
         mu_pg_result_free(rows);
         return error;
 }
@@ -289,18 +352,57 @@ void mu_device_page_done(struct mu_device_page *page)
         mu_device_ids_done(&page->ids);
 }
 
+/* ---- counting ---- */
+
+struct counting {
+        const struct mu_device_table *devices;
+        const struct mu_device_filter *filter;
+        struct mu_device_moment moment;
+        int64_t count;
+};
+
+static int count_matching(void *context, const struct mu_pg_result *row)
+{
+        struct counting *counting = context;
+        const struct mu_device *device =
+                mu_device_table_by_id(counting->devices, mu_pg_get_int(row, 0, 0));
+
+        counting->count += device && mu_device_matches(device, counting->filter, &counting->moment);
+        return 0;
+}
+
+/* Both have a say. */
+static int count_by_both(struct mu_control *control, struct mu_pg *pg,
+                         const struct mu_device_filter *filter, int64_t *ret_count)
+{
+        const struct mu_device_ids everyone = {0};
+        struct counting counting = {.devices = control->config.devices,
+                                    .filter = filter,
+                                    .moment = mu_device_moment(control, filter)};
+        int error =
+                mu_pg_each(pg, &MATCHING, MU_PG_VALUES(MU_DEVICE_FILTER_VALUES(filter, &everyone)),
+                           count_matching, &counting);
+
+        if (error == 0)
+                *ret_count = counting.count;
+        return error;
+}
+
 int mu_device_count(struct mu_control *control, struct mu_pg *pg,
                     const struct mu_device_filter *filter, int64_t *ret_count)
 {
         struct mu_device_ids members;
         struct mu_pg_result *rows;
-        int error = mu_device_filter_asks_memory(filter) ? mu_device_glances_load(control, pg) : 0;
+        bool by_memory = mu_device_filter_asks_memory(filter);
+        int error = by_memory ? mu_device_glances_load(control, pg) : 0;
 
+        if (error == 0 && by_memory && mu_device_filter_asks_database(filter))
+                return count_by_both(control, pg, filter, ret_count);
         if (error == 0)
                 error = mu_device_ids_by_memory(control, filter, &members);
         if (error < 0)
                 return error;
-        if (members.ids && !mu_device_filter_asks_database(filter)) {
+        if (by_memory) {
                 *ret_count = (int64_t)members.count;
         } else {
                 error = mu_pg_query(pg, &COUNT,

@@ -2,8 +2,8 @@
 /*
  * device_find.h - a page of ids in an order, a step behind a cursor.
  *
- *   order by id, alias, created_at: PostgreSQL walks an index, memory's part of the filter
- *                                   travels along as ids
+ *   order by id, alias, created_at: PostgreSQL walks an index; memory's part of the filter travels
+ *                                   along as ids, or is asked of each device when it lets many pass
  *   order by last_seen, battery,    memory picks the page, PostgreSQL's part of the filter having
  *   agent_version:                  said which ids
  *
