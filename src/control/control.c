@@ -7,27 +7,11 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "control/account/api_token_api.h"
-#include "control/account/login_api.h"
-#include "control/account/reset_api.h"
-#include "control/account/self_api.h"
-#include "control/account/user_api.h"
 #include "control/account/ws_ticket.h"
-#include "control/command/command_api.h"
-#include "control/audit/audit_api.h"
 #include "control/command/command_news.h"
-#include "control/device/device_api.h"
-#include "control/device/device_detail_api.h"
-#include "control/device/device_history_api.h"
-#include "control/device/device_list_api.h"
-#include "control/device/selection_api.h"
-#include "control/device/verify_api.h"
 #include "control/endpoint_private.h"
-#include "control/enroll/enrolment_token_api.h"
-#include "control/enroll/register_api.h"
 #include "control/guard.h"
 #include "control/openapi/openapi.h"
-#include "control/security/security_api.h"
 #include "http/auth_failures.h"
 #include "http/offload.h"
 #include "identity/device_table.h"
@@ -104,56 +88,6 @@ void mu_control_destroy(struct mu_control *control)
         mu_endpoint_table_destroy(control->endpoints);
         mu_guard_destroy(control->guard);
         free(control);
-}
-
-/* Every operation of the control plane. */
-/* clang-format off */
-static const struct mu_endpoints *const features[] = {
-        &mu_register_endpoints,
-        &mu_enrolment_token_endpoints,
-        &mu_device_endpoints,
-        &mu_verify_endpoints,
-        &mu_security_endpoints,
-        &mu_audit_endpoints,
-        &mu_login_endpoints,
-        &mu_self_endpoints,
-        &mu_reset_endpoints,
-        &mu_user_endpoints,
-        &mu_api_token_endpoints,
-        &mu_command_endpoints,
-        &mu_command_bulk_endpoints,
-        &mu_command_device_endpoints,
-        &mu_device_list_endpoints,
-        &mu_device_csv_endpoints,
-        &mu_device_detail_endpoints,
-        &mu_device_change_endpoints,
-        &mu_device_history_endpoints,
-        &mu_selection_endpoints,
-        &mu_bulk_endpoints,
-        &mu_openapi_endpoints,
-};
-/* clang-format on */
-
-size_t mu_endpoint_count(const struct mu_control *control)
-{
-        size_t count = 0;
-
-        (void)control;
-        for (size_t i = 0; i < MU_COUNT_OF(features); i++)
-                count += features[i]->count;
-        return count;
-}
-
-const struct mu_endpoint *mu_endpoint_at(const struct mu_control *control, size_t index)
-{
-        (void)control;
-        for (size_t i = 0; i < MU_COUNT_OF(features); i++) {
-                if (index < features[i]->count)
-                        return &features[i]->rows[index];
-                index -= features[i]->count;
-        }
-        MU_ASSERT(!"no such endpoint");
-        return NULL;
 }
 
 int mu_control_add_routes(struct mu_control *control, struct mu_router *router)

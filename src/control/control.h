@@ -91,7 +91,7 @@ MU_MUST_CHECK
 int mu_control_create(const struct mu_control_config *config, struct mu_control **ret_control);
 void mu_control_destroy(struct mu_control *control); /* NULL is a no-op */
 
-/* All routes of the control plane: control.c's features[]. The control outlives the router. */
+/* All routes of the control plane: features.c. The control outlives the router. */
 MU_MUST_CHECK
 int mu_control_add_routes(struct mu_control *control, struct mu_router *router);
 

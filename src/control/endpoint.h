@@ -148,7 +148,7 @@ bool mu_ask_audit(struct mu_ask *ask, const char *action, const char *subject_ty
 void mu_ask_after_commit(struct mu_ask *ask, void (*call)(struct mu_control *control, void *arg),
                          void *arg);
 
-/* A table of a feature, registered in control.c's features[]. */
+/* A table of a feature, registered in features.c. */
 struct mu_endpoints {
         const struct mu_endpoint *rows;
         size_t count;
