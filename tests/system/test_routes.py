@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every route by everybody: who is let in stands here, written down by hand, and a route that stands
-not here fails.
+"""Every route by everybody: who is let in stands here, written down by hand; a route that does not
+stand here fails.
 
 Let in means that the answer is neither 401 nor 403: the requests name things that do not exist and
 bring no body, so most end in 400 or 404."""
