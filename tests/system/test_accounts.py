@@ -313,6 +313,7 @@ def test_cookie_over_plain_http(boss):
     assert "Max-Age=0" in cookie_of(refresh(401, Origin=boss.daemon.url))
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
 def test_cookie_over_tls(boss):
     person = people.make(boss)
     url = boss.daemon.run["https_url"]
