@@ -285,6 +285,29 @@ static void take_over(void **state)
         refused(world, MU_REGISTER_TOKEN_USED_UP, "f", "hw", one.device_id);
 }
 
+/* Once, and until the window closes. */
+static void take_over_by_leave(void **state)
+{
+        struct world *world = *state;
+        struct mu_registered one;
+        struct mu_registered again;
+
+        issue(world, "e", 1);
+        issue(world, "f", 2);
+        assert_int_equal(ask(world, "e", "hw", 0, &one), MU_REGISTER_NEW);
+        set_seen(world, one.device_id);
+        test_pg_run(world->pg, "UPDATE devices SET takeover_until = now() - interval '1 second'");
+        refused(world, MU_REGISTER_HARDWARE_TAKEN, "f", "hw", 0);
+        test_pg_run(world->pg, "UPDATE devices SET takeover_until = now() + interval '1 hour'");
+        refused(world, MU_REGISTER_TOKEN_USED_UP, "e", "hw", 0);
+        assert_int_equal(ask(world, "f", "hw", 0, &again), MU_REGISTER_AGAIN);
+        assert_int_equal(again.device_id, one.device_id);
+        assert_int_equal(again.generation, 2);
+        assert_int_equal(uses(world, "f"), 1);
+        assert_int_equal(count(world, "devices WHERE takeover_until IS NOT NULL"), 0);
+        refused(world, MU_REGISTER_HARDWARE_TAKEN, "f", "hw", 0);
+}
+
 static void deleted_never_comes_back(void **state)
 {
         struct world *world = *state;
@@ -448,6 +471,7 @@ int main(void)
                 WORLD(lost_reply_seen_in_postgres),
                 WORLD(other_enrolment_token),
                 WORLD(take_over),
+                WORLD(take_over_by_leave),
                 WORLD(deleted_never_comes_back),
                 WORLD(same_token_at_once),
                 WORLD(other_tokens_at_once),
