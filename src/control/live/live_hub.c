@@ -265,22 +265,31 @@ static void watch_or_not(struct mu_live_hub *hub)
 
 /* ---- the tick ---- */
 
-/* A quarter for those who are brought up to date, the rest for rounds; what is not used in a
- * quarter of a second is lost, so that nothing leaves in a burst. */
+static void add_allowance(int64_t *allowance, int64_t bytes, int64_t most)
+{
+        *allowance += bytes;
+        if (*allowance > most)
+                *allowance = most;
+}
+
+/* A quarter for those who are brought up to date, the rest for the round that is being handed out;
+ * all of it for one of them while the other has nothing to send. What is not used within a quarter
+ * of a second is lost, so that nothing leaves in a burst. */
 static void top_up(struct mu_live_hub *hub)
 {
         uint64_t passed_ms = hub->now_ms - hub->budget_ms;
-        int64_t full = (int64_t)(hub->config.bytes_per_s / 4);
+        int64_t most = (int64_t)(hub->config.bytes_per_s / 4);
         int64_t bytes =
                 (int64_t)(hub->config.bytes_per_s * (passed_ms < 1000 ? passed_ms : 1000) / 1000);
+        int64_t for_pages = bytes / 4;
 
         hub->budget_ms = hub->now_ms;
-        hub->round_allowance += bytes * 3 / 4;
-        hub->page_allowance += bytes / 4;
-        if (hub->round_allowance > full)
-                hub->round_allowance = full;
-        if (hub->page_allowance > full)
-                hub->page_allowance = full;
+        if (live_list_empty(&hub->paging))
+                for_pages = 0;
+        else if (!hub->handing_out && hub->round_allowance >= 0)
+                for_pages = bytes;
+        add_allowance(&hub->page_allowance, for_pages, most);
+        add_allowance(&hub->round_allowance, bytes - for_pages, most);
 }
 
 static uint32_t ms_until(const struct mu_live_hub *hub, uint64_t at_ms)

@@ -341,7 +341,8 @@ void mu_live_send_fleet(struct mu_live_hub *hub)
         make_fleet(hub, &facts);
         hub->fleet_durable_seq = facts.durable_seq;
         hub->fleet_counted_ms = hub->now_ms;
-        hub->fleet_at_ms = hub->now_ms + MU_MS_PER_S +
+        /* Counting costs by the device, telling by the client. */
+        hub->fleet_at_ms = hub->now_ms + MU_MS_PER_S + hub->client_count +
                            facts.devices * (uint64_t)MU_MS_PER_S / hub->config.rows_per_fleet_s;
         void *frame = mu_live_make(hub, &bytes);
 
