@@ -251,12 +251,13 @@ def test_late_results_are_kept_and_flagged(desk):
     wait_until(lambda: desk.state(expired) == "expired", "the command to expire")
     assert desk.received(device, cancelled) == {"state": "cancelled", "run": False}
     for command, state in ((cancelled, "cancelled"), (expired, "expired")):
-        answer = desk.finish(device, command, result='"ran all the same"')
+        body = result_of(device, command, result='"ran all the same"')
+        answer = desk.result(device, body)
         assert (answer["state"], answer["late"], answer["duplicate"]) == (state, True, False)
         shown = desk.show(command)
         assert shown["state"] == state and shown["report"]["late"] is True
         assert shown["report"]["result"] == "ran all the same"
-        assert desk.finish(device, command, result='"ran all the same"')["duplicate"] is True
+        assert desk.result(device, body)["duplicate"] is True
 
 
 # ---- orders ----
