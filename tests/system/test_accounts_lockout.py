@@ -107,6 +107,15 @@ def test_who_is_there_is_not_told(boss):
     assert guess(boss.daemon, "NO-such-USER").status_code == 429
 
 
+@pytest.mark.parametrize("letter,other", [("k", "\u212a"), ("i", "\u0130")])
+def test_letters_that_postgresql_folds_are_other_names(boss, letter, other):
+    """Or each would be a lock of its own before the same door."""
+    person = people.make(boss, username=f"folded-{letter}-{next(people.COUNTER)}")
+    lock(boss.daemon, person.username)
+    twin = person.username.replace(letter, other)
+    assert guess(boss.daemon, twin, PASSWORD).status_code == 401
+
+
 def test_what_was_typed_is_not_kept(boss):
     """People type passwords into the field above."""
     guess(boss.daemon, "my secret password 1")

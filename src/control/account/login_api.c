@@ -175,10 +175,12 @@ static void refuse_page(struct mu_ask *ask, const char *what)
 
 /* ---- POST /api/auth/login ---- */
 
+/* Names are ASCII. PostgreSQL's lower() makes i and k of other letters, too (U+0130, U+212A), but
+ * the lock is by the name as it was typed. */
 static const struct mu_pg_statement FIND_USER = {
         .name = "user_find_login",
         .sql = "SELECT id, name, role, password_hash, disabled_at IS NOT NULL FROM users"
-               " WHERE lower(name) = lower($1)",
+               " WHERE lower(name) = lower($1) AND $1 ~ '^[[:ascii:]]*$'",
         .params = {MU_PG_TEXT},
         .repeatable = true,
 };
