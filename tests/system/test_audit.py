@@ -192,10 +192,9 @@ def test_swapped_links_are_named(logged):
     assert {one, two} <= {p["link"] for p in report["problems"]}
 
 
-def test_a_chain_made_anew_has_no_signature(logged):
+def make_anew(logged, line_id):
     """Who has the database but not the secrets changes a line and all hashes after it."""
-    third = ids(logged)[3]
-    meddle(logged, f"UPDATE audit_log SET actor = 'user:mallory' WHERE id = {third}")
+    meddle(logged, f"UPDATE audit_log SET actor = 'user:mallory' WHERE id = {line_id}")
     connection = logged.connect()
     with connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT c.seq, {LINES.replace('id,', 'a.id,', 1)} FROM audit_chain c"
@@ -207,6 +206,19 @@ def test_a_chain_made_anew_has_no_signature(logged):
                            (prev, sha, seq))
             prev = sha
     connection.close()
+
+
+def test_the_next_entry_heals_no_chain_made_anew(logged):
+    make_anew(logged, ids(logged)[3])
+    last = verify(logged)["last_link"]
+    logged.register("later")
+    report = wait_linked(logged)
+    assert not report["ok"]
+    assert [(p["kind"], p["link"]) for p in report["problems"]] == [("broken", last + 1)]
+
+
+def test_a_chain_made_anew_has_no_signature(logged):
+    make_anew(logged, ids(logged)[3])
     report = verify(logged)
     assert not report["ok"]
     assert [p["kind"] for p in report["problems"]] == ["broken"]

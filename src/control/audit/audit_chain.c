@@ -143,9 +143,9 @@ static bool is_signed(struct mu_control *control, const char *name,
                CRYPTO_memcmp(mac.data, computed, sizeof(computed)) == 0;
 }
 
-/* The signed end is believed more than the links: when these were cut off, the next one leaves the
- * gap that tells. An end that is missing, wrong or behind is never signed anew, since that would
- * heal what verify must find. */
+/* The signed end is believed more than the links: when these were cut off or made anew, the next
+ * one does not fit them, which tells. An end that is missing, wrong or behind is never signed anew,
+ * since that would heal what verify must find. */
 static int read_head(struct mu_control *control, struct mu_pg *pg, struct head *ret_head)
 {
         struct mu_pg_result *rows;
@@ -174,7 +174,7 @@ static int read_head(struct mu_control *control, struct mu_pg *pg, struct head *
         }
         mu_pg_result_free(rows);
         ret_head->sign = count == 0 || (end_is_signed && end.seq >= ret_head->link.seq);
-        if (end_is_signed && end.seq > ret_head->link.seq)
+        if (end_is_signed && end.seq >= ret_head->link.seq)
                 ret_head->link = end;
         return 0;
 }
