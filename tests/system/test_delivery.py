@@ -210,6 +210,24 @@ def test_a_deleted_device_is_closed(site):
     assert channel.wait_closed() == 4410
 
 
+def test_a_token_that_ends_closes_its_channel(site):
+    """Who has only the old token is not to hear what the device is told."""
+    device = site.device(hardware_id="taken over")
+    former = site.channel(device)
+    again = site.appliance.register("taken over", hardware_id="taken over")
+    assert again["device_id"] == device["device_id"]
+    command = site.queue(device)  # until the new one is used, the old one is good
+    former.command(command)
+    former.acknowledge(command)
+    assert site.appliance.heartbeat(again["token"]).ok
+    later = site.queue(device)
+    assert former.wait_closed() == 4401
+    assert later not in former.seen
+    channel = site.channel(again)
+    assert channel.command()["command_id"] == later
+    channel.close()
+
+
 def test_malformed_messages(site):
     device = site.device()
     channel = site.channel(device)

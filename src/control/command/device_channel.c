@@ -26,14 +26,17 @@ enum {
         RETRY_AFTER_S = 5,
 };
 
-/* One open WebSocket: 64 bytes, beside what http keeps for it. */
+#define TOKEN_ENDED "This token is not valid any more."
+
+/* One open WebSocket: 72 bytes, beside what http keeps for it. */
 struct channel {
         struct mu_channels *channels;
         struct mu_device *device;
         struct mu_ws_handle handle;
         uint64_t second; /* of message_count; the loop's alone, as that */
         uint32_t message_count;
-        bool fresh; /* under the lock */
+        uint32_t generation; /* of the token it was opened with, or a newer one's */
+        bool fresh;          /* under the lock */
 };
 
 struct mu_channels {
@@ -114,12 +117,23 @@ static bool same_handle(struct mu_ws_handle a, struct mu_ws_handle b)
         return a.slot == b.slot && a.number == b.number;
 }
 
+static uint32_t generation_of(const struct mu_device *device)
+{
+        return atomic_load_explicit(&device->generation_min, memory_order_relaxed);
+}
+
+/* The token it was opened with was revoked, or a newer one was used. */
+static bool is_outdated(const struct channel *channel)
+{
+        return channel->generation < generation_of(channel->device);
+}
+
 bool mu_channels_find(struct mu_channels *channels, const struct mu_device *device,
                       struct mu_channel_ref *ret_ref)
 {
         pthread_mutex_lock(&channels->lock);
         struct channel **place = place_of(channels, device);
-        bool found = place && *place;
+        bool found = place && *place && !is_outdated(*place);
 
         if (found)
                 *ret_ref = (struct mu_channel_ref){(*place)->handle, (*place)->fresh};
@@ -145,18 +159,25 @@ uint32_t mu_channels_count(const struct mu_channels *channels)
 
 static void sweep_page(struct mu_channels *channels, uint32_t page, uint32_t begin)
 {
-        struct mu_ws_handle gone[SWEEP_PLACES];
-        size_t gone_count = 0;
+        struct mu_ws_handle deleted[SWEEP_PLACES];
+        struct mu_ws_handle outdated[SWEEP_PLACES];
+        size_t deleted_count = 0;
+        size_t outdated_count = 0;
 
         pthread_mutex_lock(&channels->lock);
         struct channel **places = channels->pages[page];
 
-        for (uint32_t i = begin; places && i < begin + SWEEP_PLACES; i++)
+        for (uint32_t i = begin; places && i < begin + SWEEP_PLACES; i++) {
                 if (places[i] && mu_device_state(places[i]->device) == MU_DEVICE_DELETED)
-                        gone[gone_count++] = places[i]->handle;
+                        deleted[deleted_count++] = places[i]->handle;
+                else if (places[i] && is_outdated(places[i]))
+                        outdated[outdated_count++] = places[i]->handle;
+        }
         pthread_mutex_unlock(&channels->lock);
-        for (size_t i = 0; i < gone_count; i++)
-                mu_channel_close(gone[i], MU_CHANNEL_DELETED, "This device was deleted.");
+        for (size_t i = 0; i < deleted_count; i++)
+                mu_channel_close(deleted[i], MU_CHANNEL_DELETED, "This device was deleted.");
+        for (size_t i = 0; i < outdated_count; i++)
+                mu_channel_close(outdated[i], MU_CHANNEL_TOKEN_ENDED, TOKEN_ENDED);
 }
 
 void mu_channels_sweep(struct mu_channels *channels)
@@ -232,6 +253,8 @@ static void on_message(struct mu_ws *ws, void *ctx, const char *data, size_t byt
         count_one(&channels->messages);
         if (!is_text) {
                 mu_ws_close(ws, MU_WS_UNSUPPORTED, "Messages are JSON, sent as text.");
+        } else if (is_outdated(channel)) {
+                mu_ws_close(ws, MU_CHANNEL_TOKEN_ENDED, TOKEN_ENDED);
         } else if (too_many(channel)) {
                 mu_ws_close(ws, MU_WS_POLICY, "Too many messages in a second.");
         } else if (!channels->config.on_message(channels->config.ctx, channel->device,
@@ -321,6 +344,7 @@ static void open_channel(struct mu_channels *channels, struct mu_request *reques
         *channel = (struct channel){.channels = channels,
                                     .device = device,
                                     .handle = mu_ws_handle_of(ws),
+                                    .generation = generation_of(device),
                                     .fresh = true};
         if (take_place(channels, channel, &former, &replaced) < 0) {
                 mu_ws_close(ws, MU_WS_TRY_LATER, "No memory; come again.");

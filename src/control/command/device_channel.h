@@ -39,8 +39,9 @@ enum mu_channel_limits {
 };
 
 enum mu_channel_close {
-        MU_CHANNEL_REPLACED = 4001, /* the device has opened another */
-        MU_CHANNEL_DELETED = 4410,  /* the device was deleted: stop for good */
+        MU_CHANNEL_REPLACED = 4001,    /* the device has opened another */
+        MU_CHANNEL_TOKEN_ENDED = 4401, /* its token was revoked or replaced: as 401 */
+        MU_CHANNEL_DELETED = 4410,     /* the device was deleted: stop for good */
 };
 
 struct mu_channels_config {
@@ -67,7 +68,7 @@ struct mu_channel_ref {
         bool fresh; /* nothing was sent since it opened */
 };
 
-/* False: the device has none. */
+/* False: the device has none that a valid token opened. */
 MU_MUST_CHECK
 bool mu_channels_find(struct mu_channels *channels, const struct mu_device *device,
                       struct mu_channel_ref *ret_ref);
@@ -75,7 +76,7 @@ bool mu_channels_find(struct mu_channels *channels, const struct mu_device *devi
 void mu_channels_greeted(struct mu_channels *channels, const struct mu_device *device,
                          struct mu_ws_handle handle);
 uint32_t mu_channels_count(const struct mu_channels *channels);
-/* Closes the channels of deleted devices. */
+/* Closes the channels of deleted devices and of tokens that are not valid any more. */
 void mu_channels_sweep(struct mu_channels *channels);
 
 /* 0, -ENOMEM, -ENOBUFS (the loop is far behind). */
