@@ -371,10 +371,11 @@ def test_trust_ends_a_quarantine(appliance):
 
 
 def test_replace_revokes_and_lets_register_again(appliance):
-    device = appliance.register("twin", hardware_id="twin-2")
+    device = appliance.register("twin", hardware_id="twin-2", fcm_token="of-one-of-them")
     device_id = device["device_id"]
     quarantine(appliance, device)
     resolve(appliance, device_id, "replace")
+    assert appliance.sql("SELECT fcm_token FROM devices WHERE id = %s", int(device_id)) == [(None,)]
     assert appliance.heartbeat(device["token"]).status_code == 401
     assert all(token["revoked_at"] for token in device_of(appliance, device_id)["tokens"])
     token = ask(appliance, "POST", "/admin/enrolment-tokens", 201,

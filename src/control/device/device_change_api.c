@@ -249,7 +249,8 @@ static const struct mu_pg_statement LIFT = {
         .name = "device_quarantine_lift",
         .sql = "UPDATE devices SET quarantined_at = NULL, updated_at = now(),"
                " takeover_until = CASE WHEN $2 THEN now() + interval '" TAKEOVER_WINDOW "'"
-               "  ELSE takeover_until END"
+               "  ELSE takeover_until END,"
+               " fcm_token = CASE WHEN NOT $2 THEN fcm_token END"
                " WHERE id = $1 AND deleted_at IS NULL RETURNING id",
         .params = {MU_PG_INT8, MU_PG_BOOL},
 };
