@@ -141,6 +141,33 @@ static void sweep(struct mu_dispatcher *dispatcher)
 
 /* ---- the database ---- */
 
+/* A prepared statement keeps the plan that it was given while the tables were nearly empty: reading
+ * all of them, once a look. Planning each time costs less than one such look at a real fleet. */
+static int tune(struct mu_dispatcher *dispatcher)
+{
+        uint64_t generation = mu_pg_generation(dispatcher->pg);
+
+        if (dispatcher->tuned == generation)
+                return 0;
+        int error = mu_pg_script(dispatcher->pg, "dispatch_tune",
+                                 "SET plan_cache_mode = force_custom_plan");
+
+        /* The script may have had to connect again. */
+        dispatcher->tuned = error == 0 ? mu_pg_generation(dispatcher->pg) : 0;
+        return error;
+}
+
+/* The setting must not go back to the pool. */
+static void let_go(struct mu_dispatcher *dispatcher)
+{
+        if (!dispatcher->pg)
+                return;
+        mu_pg_disconnect(dispatcher->pg);
+        mu_database_release(dispatcher->config.database, dispatcher->pg);
+        dispatcher->pg = NULL;
+        dispatcher->tuned = 0;
+}
+
 static void tell_outage(struct mu_dispatcher *dispatcher, const char *detail)
 {
         if (dispatcher->away)
@@ -157,8 +184,7 @@ static void give_up_connection(struct mu_dispatcher *dispatcher, int error)
         const struct mu_pg_error *reason = mu_pg_last_error(dispatcher->pg);
 
         tell_outage(dispatcher, *reason->text ? reason->text : strerror(-error));
-        mu_database_release(dispatcher->config.database, dispatcher->pg);
-        dispatcher->pg = NULL;
+        let_go(dispatcher);
         dispatcher->everything = true;
         dispatcher->connect_ms = mu_dispatcher_now_ms(dispatcher) +
                                  mu_backoff_next_ms(&dispatcher->backoff, &dispatcher->random);
@@ -189,8 +215,10 @@ static bool connected(struct mu_dispatcher *dispatcher)
 static int work(struct mu_dispatcher *dispatcher)
 {
         int64_t chunk[MU_DISPATCH_CHUNK];
-        int error = mu_delivery_run_notes(dispatcher);
+        int error = tune(dispatcher);
 
+        if (error == 0)
+                error = mu_delivery_run_notes(dispatcher);
         if (error == 0)
                 error = mu_dispatcher_run_inbound(dispatcher);
         if (error == 0 && dispatcher->everything)
@@ -269,8 +297,7 @@ static void run(void *context)
                         mu_dispatcher_sleep(dispatcher, wait_ms);
         }
         finish(dispatcher);
-        mu_database_release(dispatcher->config.database, dispatcher->pg);
-        dispatcher->pg = NULL;
+        let_go(dispatcher);
 }
 
 /* ---- lifecycle ---- */

@@ -91,6 +91,7 @@ struct mu_dispatcher {
 
         /* The thread's own. */
         struct mu_pg *pg; /* NULL: away */
+        uint64_t tuned;   /* the connection's generation that has our settings; 0: none */
         struct mu_backoff backoff;
         struct mu_random random;
         uint64_t connect_ms; /* not before */

@@ -113,6 +113,9 @@ static int take_batch(struct mu_dispatcher *dispatcher, size_t count_max)
         size_t count = 0;
         int error = mu_pg_begin(pg);
 
+        /* One key at a time: planning each anew would cost more than running it. */
+        if (error == 0)
+                error = mu_pg_script(pg, "dispatch_results", "SET LOCAL plan_cache_mode = auto");
         for (const struct mu_inbound *message = dispatcher->results.head;
              error == 0 && message && count < count_max; message = message->next)
                 error = mu_result_take(pg, dispatcher->config.secrets, message->device->id,
@@ -145,7 +148,10 @@ static int take_results(struct mu_dispatcher *dispatcher)
 
         if (!dispatcher->results.head)
                 return 0;
-        error = take_batch(dispatcher, single ? 1 : MU_DISPATCH_RESULTS);
+        /* Pushing goes before booking what can wait. */
+        error = take_batch(dispatcher, single                       ? 1
+                                       : dispatcher->todo_count > 0 ? MU_DISPATCH_RESULTS / 5
+                                                                    : MU_DISPATCH_RESULTS);
         if (error < 0 && !single && (is_its_own_fault(error) || error == -EAGAIN)) {
                 dispatcher->results_alone = MU_DISPATCH_RESULTS;
                 return 0;

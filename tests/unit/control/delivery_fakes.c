@@ -44,6 +44,25 @@ const struct mu_pg_error *mu_pg_last_error(const struct mu_pg *pg)
         return &error;
 }
 
+void mu_pg_disconnect(struct mu_pg *pg)
+{
+        (void)pg;
+}
+
+uint64_t mu_pg_generation(const struct mu_pg *pg)
+{
+        (void)pg;
+        return 1;
+}
+
+int mu_pg_script(struct mu_pg *pg, const char *name, const char *sql)
+{
+        (void)pg;
+        (void)name;
+        (void)sql;
+        return world->database_away ? -ENOTCONN : 0;
+}
+
 int mu_pg_begin(struct mu_pg *pg)
 {
         (void)pg;
