@@ -17,6 +17,7 @@
 
 enum {
         DEVICES = 3000,
+        MANY = 100000,
         NOW_S = 1790000000,
         INTERVAL_S = 300,
 };
@@ -28,6 +29,7 @@ struct world {
         struct mu_qsbr *qsbr;
         struct mu_control control;
         struct mu_clock clock;
+        int64_t devices; /* ids 1.. */
 };
 
 static uint64_t fixed_monotonic(void *context)
@@ -107,6 +109,7 @@ static int setup(void **state)
         assert_int_equal(mu_device_table_create(world->qsbr, &table), 0);
         mu_device_table_set_authoritative(table);
         fill_table(world, table);
+        world->devices = DEVICES;
         world->control.config.devices = table;
         world->control.config.clock = &world->clock;
         world->control.config.heartbeat_interval_s = INTERVAL_S;
@@ -362,7 +365,7 @@ static void disturb(struct world *world, size_t page)
         struct mu_device_table *table = world->control.config.devices;
         char sql[256];
 
-        for (int64_t id = 1 + (int64_t)page % 90; id <= DEVICES; id += 90) {
+        for (int64_t id = 1 + (int64_t)page % 90; id <= world->devices; id += 90) {
                 struct mu_device *device = mu_device_table_by_id(table, id);
 
                 if (id % 3 != 0)
@@ -377,24 +380,52 @@ static void disturb(struct world *world, size_t page)
         test_pg_run(world->pg, sql);
 }
 
+static void cover(struct world *world, const struct mu_device_order *order, size_t limit)
+{
+        struct mu_device_filter everyone = filter_of(NULL);
+        struct mu_device_ids ids = find_all(world, &everyone, order, limit, disturb);
+        uint8_t *seen = calloc((size_t)world->devices + 10000, 1);
+
+        assert_non_null(seen);
+        for (size_t i = 0; i < ids.count; i++)
+                assert_int_equal(seen[ids.ids[i]]++, 0);
+        for (int64_t id = 3; id <= world->devices; id += 3)
+                if (id % 50 != 49 && !seen[id])
+                        fail_msg("order %d left out %lld", order->sort, (long long)id);
+        free(seen);
+        mu_device_ids_done(&ids);
+}
+
 static void pages_cover_each_device_once_while_others_change(void **state)
 {
-        struct world *world = *state;
-        struct mu_device_filter everyone = filter_of(NULL);
-
         for (int sort = 0; sort < MU_DEVICE_SORT_COUNT; sort++) {
                 const struct mu_device_order order = {.sort = (enum mu_device_sort)sort,
                                                       .descending = sort % 2};
-                struct mu_device_ids ids = find_all(world, &everyone, &order, 41, disturb);
-                uint8_t seen[DEVICES + 2000] = {0};
 
-                for (size_t i = 0; i < ids.count; i++)
-                        assert_int_equal(seen[ids.ids[i]]++, 0);
-                for (int64_t id = 3; id <= DEVICES; id += 3)
-                        if (id % 50 != 49 && !seen[id])
-                                fail_msg("order %d left out %lld", sort, (long long)id);
-                mu_device_ids_done(&ids);
+                cover(*state, &order, 41);
         }
+}
+
+/* The rest of a hundred thousand, made as the first are. */
+static void pages_of_many(void **state)
+{
+        static const struct mu_device_order orders[] = {
+                {.sort = MU_DEVICE_SORT_ALIAS},
+                {.sort = MU_DEVICE_SORT_BATTERY, .descending = true},
+        };
+        struct world *world = *state;
+
+        world->devices = MANY;
+        test_pg_run(world->pg,
+                    "INSERT INTO devices (alias, kind, enrolled_by, first_seen_at, deleted_at)"
+                    " SELECT 'device ' || i % 977, 'android', 'test', now(),"
+                    " CASE WHEN i % 50 = 49 THEN now() END FROM generate_series(3001, 100000) AS i;"
+                    "INSERT INTO device_last_status (device_id, received_at, observed_at,"
+                    " clock_offset_s, flags, battery) SELECT id, now(), now(), 0, 0, id % 101"
+                    " FROM devices WHERE id > 3000 AND deleted_at IS NULL; ANALYZE devices");
+        fill_table(world, world->control.config.devices);
+        for (size_t i = 0; i < MU_COUNT_OF(orders); i++)
+                cover(world, &orders[i], MU_DEVICE_PAGE_MAX);
 }
 
 /* ---- cursors ---- */
@@ -500,6 +531,7 @@ int main(void)
                 TEST(searching_is_literal),
                 TEST(orders_are_what_they_are_called),
                 TEST(pages_cover_each_device_once_while_others_change),
+                TEST(pages_of_many),
                 TEST(cursors_are_checked),
                 TEST(made_up_cursors_find_what_they_say),
                 TEST(what_was_stored_before_is_read_once),
