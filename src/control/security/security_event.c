@@ -46,7 +46,7 @@ struct entry {
         uint64_t unwritten; /* what the table has not been told yet */
         enum mu_security_event kind;
         struct mu_address address;
-        uint16_t next; /* of the same bucket */
+        uint16_t next; /* of the same bucket, or of the free ones */
         bool used;
         char principal[MU_PRINCIPAL_NAME_BYTES + 16];
         char detail[MU_SECURITY_DETAIL_BYTES];
@@ -58,6 +58,7 @@ struct mu_security_events {
         struct mu_hash_key key;
         pthread_mutex_t lock;
         uint16_t buckets[BUCKETS];
+        uint16_t free_first;
         struct entry entries[MU_SECURITY_PENDING_MAX];
 };
 
@@ -94,6 +95,8 @@ int mu_security_events_create(struct mu_control *control, struct mu_security_eve
         }
         pthread_mutex_init(&events->lock, NULL);
         memset(events->buckets, 0xff, sizeof(events->buckets));
+        for (uint16_t i = 0; i < MU_SECURITY_PENDING_MAX; i++)
+                events->entries[i].next = i + 1 < MU_SECURITY_PENDING_MAX ? i + 1 : NONE;
         register_metrics(control->config.metrics, events);
         *ret_events = events;
         return 0;
@@ -135,16 +138,8 @@ static void unlink_entry(struct mu_security_events *events, struct entry *entry)
                 at = &events->entries[*at].next;
         *at = entry->next;
         entry->used = false;
-}
-
-/* A free place; NULL: there is none. */
-static struct entry *free_place(struct mu_security_events *events)
-{
-        for (size_t i = 0; i < MU_SECURITY_PENDING_MAX; i++) {
-                if (!events->entries[i].used)
-                        return &events->entries[i];
-        }
-        return NULL;
+        entry->next = events->free_first;
+        events->free_first = index;
 }
 
 /* True: it is the first of its kind in this minute. */
@@ -161,16 +156,19 @@ static bool add(struct mu_security_events *events, const struct entry *fresh)
                 entry->unwritten += fresh->unwritten;
                 return false;
         }
-        struct entry *place = free_place(events);
+        uint16_t index = events->free_first;
 
-        if (!place) {
+        if (index == NONE) {
                 atomic_fetch_add_explicit(&events->dropped, 1, memory_order_relaxed);
                 return false;
         }
+        struct entry *place = &events->entries[index];
+
+        events->free_first = place->next;
         *place = *fresh;
         place->used = true;
         place->next = *bucket;
-        *bucket = (uint16_t)(place - events->entries);
+        *bucket = index;
         return true;
 }
 
