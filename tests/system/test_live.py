@@ -255,27 +255,39 @@ def test_resume_brings_what_was_missed(daemon, viewer, fleet):
     stranger.close()
 
 
+def rename_all(daemon, boss, selection, name, tag):
+    """Behind the API's back, and then something through it that has the list read anew."""
+    daemon.sql("UPDATE devices SET alias = %s || id WHERE deleted_at IS NULL", name)
+    boss.ask("POST", "/admin/bulk/tags", {"selection_id": selection, "add": [tag]}, expect=200)
+
+
 def test_who_does_not_read_hurts_nobody(make_appliance):
     """Until its buffers are full it is sent rounds, then nothing but the promise of a resync."""
     # The sleeper is not to be cut off for taking nothing before its share is full.
-    daemon = make_appliance(options=[*OPTIONS, "--live-bandwidth", "64MiB",
-                                     "--http-write-timeout", "10m"]).start()
-    devices = [daemon.register(f"wide {i}") for i in range(150)]
-    reporter = Reporter(daemon, devices, threads=8)
-    watcher = people.make(people.admin(daemon), "viewer")
-    sleeper = Sleeper(daemon, ticket_of(watcher))
-    seen = watch(daemon, watcher)
+    daemon = make_appliance(options=[*OPTIONS, "--limits-bulk-max", "0", "--limits-bulk-burst",
+                                     "0", "--http-write-timeout", "10m"]).start()
+    boss = people.admin(daemon)
+    device = daemon.register("one that reports")
+    daemon.sql("INSERT INTO devices (id, kind, alias, enrolled_by) SELECT 10000 + n, 'android',"
+               " 'wide', 'test' FROM generate_series(1, 1500) n")
+    selection = boss.ask("POST", "/admin/selections", {"device_ids": [device["device_id"]]},
+                         expect=201).json()["id"]
+    sleeper = Sleeper(daemon, ticket_of(boss))
+    seen = watch(daemon, boss)
     wait_until(lambda: daemon.metric("muster_live_clients_current") == 2, "both to be up to date")
-    for i in range(400):
-        reporter.round(lambda _, i=i: {"fg_package": f"{i}." + "w" * 240, "battery": i % 101})
+    for i in range(25):
+        rename_all(daemon, boss, selection, f"{i}-" + "w" * 300, f"t{i}")
+        wait_same(daemon, seen)
         if daemon.metric("muster_live_resyncs_total") > 0:
             break
     assert daemon.metric("muster_live_resyncs_total") == 1
-    for i in range(3):
-        reporter.round(lambda _, i=i: {"battery": i})
-    reporter.wait_stored()
+    sent = daemon.metric("muster_live_bytes_total")
+    assert daemon.heartbeat(device["token"], battery=7).status_code == 202
+    rename_all(daemon, boss, selection, "short", "last")
+    seen.wait(lambda v: v.devices[device["device_id"]].get("battery") == 7, "the heartbeat")
     wait_same(daemon, seen)
-    assert seen.counts["resync"] == 0 and seen.counts["snapshot"] == 1
+    assert seen.counts["resync"] == 0 and seen.last["snapshot"]["seq"] < seen.seq
+    assert daemon.metric("muster_live_bytes_total") > sent
     assert daemon.metric("muster_live_dropped_total") == 0, "the bound is met before the queue's"
     assert daemon.metric("muster_live_clients_current") == 1
     sleeper.close()

@@ -134,7 +134,7 @@ static void load_image(struct mu_live_hub *hub)
         if (hub->loaded)
                 return;
         hub->loaded = true;
-        mu_live_image_begin_round(&hub->image, ++hub->seq, hub->now_ms);
+        mu_live_image_begin_round(&hub->image, ++hub->seq, UINT32_MAX, hub->now_ms);
         hub->image.round.count = 0; /* everyone begins with a snapshot */
 }
 

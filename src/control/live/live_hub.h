@@ -42,6 +42,7 @@ enum mu_live_limits {
         MU_LIVE_LINGER_MS = 60000,  /* the image stays so long behind the last client */
         MU_LIVE_CHECK_MS = 20000,   /* are they still somebody? */
         MU_LIVE_RELOAD_MS = 600000, /* finds changes that nobody has published */
+        MU_LIVE_ROUND_ROWS = 1000,  /* so that a frame is far smaller than a client's queue */
         MU_LIVE_PAGE_ROWS = 256,
         MU_LIVE_PAGE_BYTES = 48 * 1024,
         MU_LIVE_PAGE_FRESH_MS = 2000, /* a snapshot's page is shared for so long */

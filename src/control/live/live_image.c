@@ -412,13 +412,31 @@ int mu_live_image_turn(struct mu_live_image *image, uint64_t now_ms)
         return error;
 }
 
-void mu_live_image_begin_round(struct mu_live_image *image, uint64_t seq, uint64_t now_ms)
+/* The first rows_max of what has changed; the rest stays, in its order. */
+static void take_changed(struct mu_live_image *image, uint32_t rows_max)
 {
         struct mu_live_slots old = image->round;
+        uint32_t taken = image->changed.count < rows_max ? image->changed.count : rows_max;
+        uint32_t left = image->changed.count - taken;
 
         image->round = image->changed;
+        image->round.count = taken;
         image->changed = old;
         image->changed.count = 0;
+        for (uint32_t i = 0; i < left; i++) {
+                if (add_slot(&image->changed, image->round.list[taken + i]) == 0)
+                        continue;
+                memmove(image->round.list + taken, image->round.list + taken + i,
+                        (left - i) * sizeof(uint32_t));
+                image->round.count = taken + (left - i);
+                return; /* no memory: a longer round */
+        }
+}
+
+void mu_live_image_begin_round(struct mu_live_image *image, uint64_t seq, uint32_t rows_max,
+                               uint64_t now_ms)
+{
+        take_changed(image, rows_max);
         for (uint32_t i = 0; i < image->round.count; i++) {
                 struct mu_live_row *row = &image->rows[image->round.list[i]];
 

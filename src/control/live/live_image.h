@@ -145,7 +145,8 @@ int mu_live_image_remove(struct mu_live_image *image, int64_t device_id);
 /* Newer times that have waited long enough become changes. */
 MU_MUST_CHECK
 int mu_live_image_turn(struct mu_live_image *image, uint64_t now_ms);
-/* What has changed becomes the round seq. */
-void mu_live_image_begin_round(struct mu_live_image *image, uint64_t seq, uint64_t now_ms);
+/* What has changed longest, up to rows_max, becomes the round seq. */
+void mu_live_image_begin_round(struct mu_live_image *image, uint64_t seq, uint32_t rows_max,
+                               uint64_t now_ms);
 
 #endif

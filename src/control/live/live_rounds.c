@@ -91,7 +91,9 @@ void mu_live_begin_round(struct mu_live_hub *hub)
         hub->round_edited = devices && hub->edited;
         if (!devices)
                 return;
-        mu_live_image_begin_round(&hub->image, hub->devices_seq, hub->now_ms);
+        mu_live_image_begin_round(&hub->image, hub->devices_seq, MU_LIVE_ROUND_ROWS, hub->now_ms);
+        if (hub->image.changed.count > 0)
+                hub->next_round_ms = hub->now_ms; /* as soon as this one is handed out */
         if (hub->edited)
                 hub->edited_seq = hub->devices_seq;
         hub->edited = false;

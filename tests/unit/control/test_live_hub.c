@@ -182,6 +182,23 @@ static void test_a_frame_is_made_once_for_all(void **state)
         world_destroy(world);
 }
 
+static void test_a_round_is_not_larger_than_a_queue_can_take(void **state)
+{
+        struct world *world = world_create(1 << 12, 0);
+        struct world_socket *socket;
+
+        (void)state;
+        world_add(world, 1, 2900);
+        socket = world_watch(world, ALL);
+        for (int64_t id = 1; id <= 2900; id++)
+                report_now(world, id, 9);
+        world_run(world, 1000);
+        assert_int_equal(socket->deltas, 3);
+        assert_int_equal(socket->resyncs, 0);
+        assert_same(socket, NULL, 0);
+        world_destroy(world);
+}
+
 static void test_some_devices_only(void **state)
 {
         struct world *world = world_create(1024, 0);
@@ -566,6 +583,7 @@ int main(void)
                 cmocka_unit_test(test_snapshot_then_only_what_changed),
                 cmocka_unit_test(test_mere_liveness_is_told_every_fifteen_seconds),
                 cmocka_unit_test(test_a_frame_is_made_once_for_all),
+                cmocka_unit_test(test_a_round_is_not_larger_than_a_queue_can_take),
                 cmocka_unit_test(test_some_devices_only),
                 cmocka_unit_test(test_deleted_edited_and_long_names),
                 cmocka_unit_test(test_slow_client_falls_back_to_the_newest),
