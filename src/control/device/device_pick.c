@@ -114,7 +114,7 @@ static struct picked key_of(const struct mu_device_pick *pick, const struct mu_d
                                              mu_glance_read(device).version_id);
                 break;
         default:
-                MU_ASSERT(!"one of memory's orders");
+                MU_ASSERT(pick->order.sort >= MU_DEVICE_SORT_LAST_SEEN);
         }
         return offered;
 }

@@ -589,6 +589,27 @@ static void disk_refuses(void **state)
 #endif
 
 /* A device that the table can't hold is a trouble that says so, not a crash and not silence. */
+/* Revoked in PostgreSQL just before a kill: the snapshot still has the token. */
+static void a_revoked_token_stays_so(void **state)
+{
+        struct world *world = *state;
+
+        insert(world, 1, 1);
+        begin(world);
+        wait_until(atomic_load(&world->authoritative) == 1);
+        wait_until(on_disk(world, 1, 1));
+        end(world);
+        run(world, "UPDATE device_tokens SET revoked_at = now()");
+        assert_true(on_disk(world, 1, 1));
+        begin(world);
+        wait_until(atomic_load(&world->authoritative) == 1);
+        assert_null(use(world, 1, 1));
+        /* The next one is good. */
+        publish(world, 1, 2);
+        assert_non_null(use(world, 1, 2));
+        end(world);
+}
+
 static void id_beyond_the_table(void **state)
 {
         struct world *world = *state;
@@ -634,6 +655,7 @@ int main(void)
 #ifdef MUSTER_FAILPOINTS
                 WORLD(disk_refuses),
 #endif
+                WORLD(a_revoked_token_stays_so),
                 WORLD(id_beyond_the_table),
         };
 
