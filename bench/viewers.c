@@ -106,7 +106,7 @@ static void open_viewer(struct crowd *crowd, const char *ticket)
 
         MU_ASSERT(viewer && crowd->count < VIEWERS_MAX);
         viewer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        (void)snprintf(viewer->ticket, sizeof(viewer->ticket), "%s", ticket);
+        (void)snprintf(viewer->ticket, sizeof(viewer->ticket), "%.127s", ticket);
         int bytes = snprintf(request, sizeof(request),
                              "GET /api/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
