@@ -18,6 +18,7 @@
 #include "base/qsbr.h"
 #include "control/command/dispatcher.h"
 #include "control/control.h"
+#include "control/security/security_event.h"
 #include "control/live/live.h"
 #include "http/auth_failures.h"
 #include "http/offload.h"
@@ -246,6 +247,15 @@ static void on_writer_note(void *context, const struct mu_writer_note *note)
                 mu_keeper_recheck(app->keeper);
 }
 
+static void on_refused(void *context, const struct mu_address *address, bool limited)
+{
+        struct mu_app *app = context;
+
+        mu_security_event(app->control,
+                          limited ? MU_SECURITY_LIMITED : MU_SECURITY_UNAUTHENTICATED, address,
+                          NULL, "a device's token");
+}
+
 static int create_pipeline(struct mu_app *app)
 {
         const struct mu_config *config = &app->config;
@@ -256,6 +266,8 @@ static int create_pipeline(struct mu_app *app)
                 .devices = app->devices,
                 .qsbr = app->qsbr,
                 .auth_failures = app->auth_failures,
+                .on_refused = on_refused,
+                .on_refused_context = app,
                 .frontend_count = app->loop_count,
                 .ring_bytes = (uint32_t)config->ingest_ring,
                 .dedupe_entries = (uint32_t)config->ingest_dedupe_entries,

@@ -18,6 +18,9 @@ static void refuse_401(struct mu_frontend *frontend, struct mu_request *request,
         uint64_t now_ns = mu_loop_monotonic_ns(frontend->loop);
         uint32_t blocked_s = mu_auth_failures_blocked(failures, address, now_ns);
 
+        if (frontend->shared->on_refused)
+                frontend->shared->on_refused(frontend->shared->on_refused_context, &address,
+                                             blocked_s > 0);
         if (blocked_s > 0) {
                 refuse(frontend, MU_REFUSAL_RATE_LIMITED);
                 mu_reply_problem_retry(request, 429, "authentication-rate", blocked_s,

@@ -29,6 +29,7 @@
 #include "metrics/metrics.h"
 #include "muster/compiler.h"
 
+struct mu_address;
 struct mu_auth_failures;
 struct mu_dedupe;
 struct mu_device_table;
@@ -45,6 +46,9 @@ struct mu_frontend_shared {
         struct mu_auth_failures *auth_failures;
         struct mu_time_window window;
         uint32_t heartbeat_interval_s;
+        /* A token was refused (limited: 429, else 401). On the loop: for moments. NULL: nobody. */
+        void (*on_refused)(void *context, const struct mu_address *address, bool limited);
+        void *on_refused_context;
         /* What a shed request waits at least, from the drain rate (pipeline.h). */
         _Atomic uint32_t retry_after_s;
 };

@@ -190,6 +190,8 @@ int mu_pipeline_create(const struct mu_pipeline_config *config, struct mu_pipeli
         pipeline->shared.devices = config->devices;
         pipeline->shared.qsbr = config->qsbr;
         pipeline->shared.auth_failures = config->auth_failures;
+        pipeline->shared.on_refused = config->on_refused;
+        pipeline->shared.on_refused_context = config->on_refused_context;
         pipeline->shared.window = config->window;
         pipeline->shared.heartbeat_interval_s = config->heartbeat_interval_s;
         atomic_store(&pipeline->shared.retry_after_s, RETRY_AFTER_MIN_S);

@@ -25,6 +25,7 @@
 #include "ingest/writer_core.h"
 #include "muster/compiler.h"
 
+struct mu_address;
 struct mu_auth_failures;
 struct mu_bus;
 struct mu_clock;
@@ -55,6 +56,9 @@ struct mu_pipeline_config {
         uint32_t statement_timeout_ms; /* of the database's sessions */
         void (*note)(void *context, const struct mu_writer_note *note); /* writers' threads */
         void *note_context;
+        /* frontend.h: a token was refused. The loops. */
+        void (*on_refused)(void *context, const struct mu_address *address, bool limited);
+        void *on_refused_context;
         struct mu_bus *bus; /* told of committed statuses; NULL: nobody */
 };
 

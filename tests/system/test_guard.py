@@ -392,3 +392,14 @@ def test_events_wait_for_the_database(make_appliance):
     blocker.rollback()
     blocker.close()
     assert sum(row["count"] for row in wait_event(appliance, "unauthenticated", address, 5)) == 5
+
+
+def test_refused_devices_are_events_too(free):
+    address = fresh_address()
+    session = from_address(address)
+    for _ in range(3):
+        answer = session.post(free.url + "/v1/heartbeat", json={"ts": time.time()}, timeout=60,
+                              headers={"Authorization": "Bearer mu_unknown"})
+        assert answer.status_code == 401
+    rows = wait_event(free, "unauthenticated", address, 3)
+    assert sum(row["count"] for row in rows) == 3 and rows[0]["detail"] == "a device's token"
