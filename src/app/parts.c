@@ -4,6 +4,7 @@
  * yet when this is done; destroying goes the other way.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@
 #include "http/offload.h"
 #include "http/tls.h"
 #include "identity/keeper.h"
+#include "identity/principal.h"
 #include "identity/secrets.h"
 #include "ingest/pipeline.h"
 #include "jobs/scheduler.h"
@@ -385,6 +387,18 @@ static int create_workers(struct mu_app *app)
         return code;
 }
 
+/* As POST /v1/action-result does for results that come by HTTP. */
+static void note_forged(void *context, int64_t device_id, int64_t command_id)
+{
+        struct mu_app *app = context;
+        const struct mu_principal device = {.kind = MU_PRINCIPAL_DEVICE, .id = device_id};
+        char actor[MU_PRINCIPAL_NAME_BYTES];
+
+        mu_principal_actor(&device, actor, sizeof(actor));
+        mu_security_event(app->control, MU_SECURITY_BAD_SIGNATURE, NULL, actor,
+                          "The result of command %" PRId64 ".", command_id);
+}
+
 static int create_dispatcher(struct mu_app *app)
 {
         const struct mu_dispatcher_config config = {
@@ -398,6 +412,8 @@ static int create_dispatcher(struct mu_app *app)
                 .clock = app->clock,
                 .resend_ms = ms_of(app->config.commands_resend),
                 .on_trouble = mu_log_dispatch_trouble,
+                .on_forged = note_forged,
+                .ctx = app,
         };
 
         return mu_dispatcher_create(&config, &app->dispatcher);

@@ -49,6 +49,8 @@ struct mu_dispatcher_config {
         uint32_t resend_ms;
         /* The database can't be asked, for the log; told once per outage. NULL: nobody. */
         void (*on_trouble)(void *ctx, const char *detail);
+        /* A channel brought a result that its device has not signed. NULL: nobody. */
+        void (*on_forged)(void *ctx, int64_t device_id, int64_t command_id);
         void *ctx;
 };
 

@@ -97,6 +97,9 @@ static void tell_result(struct mu_dispatcher *dispatcher, const struct mu_inboun
 {
         if (mu_result_is_refused(result)) {
                 mu_cell_add(&dispatcher->metrics.bad_messages, 1);
+                if (result->outcome == MU_RESULT_FORGED && dispatcher->config.on_forged)
+                        dispatcher->config.on_forged(dispatcher->config.ctx, message->device->id,
+                                                     result->command_id);
                 answer(message->from, "result_refused", message->command_id, result->detail);
         } else {
                 book_result(dispatcher, message, result);
