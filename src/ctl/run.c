@@ -131,7 +131,7 @@ int mu_ctl_verify_audit(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
 
         if (code == MU_CTL_OK) {
                 print(ctl, verb, &reply);
-                if (!json_is_true(json_object_get(reply.json, "intact")))
+                if (!json_is_true(json_object_get(reply.json, "ok")))
                         code = MU_CTL_FAILED;
         }
         mu_ctl_reply_done(&reply);
