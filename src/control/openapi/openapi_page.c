@@ -135,8 +135,7 @@ static void add_heartbeat_rows(struct mu_text *html)
                 [MU_KIND_INTEGER] = "integer",
                 [MU_KIND_BOOLEAN] = "true or false",
                 [MU_KIND_STRING] = "text",
-                [MU_KIND_NETWORK] = "<code>wifi</code> <code>cellular</code> "
-                                    "<code>ethernet</code> <code>offline</code>",
+                [MU_KIND_NETWORK] = "wifi, cellular, ethernet or offline",
                 [MU_KIND_TIME] = "number",
         };
 
