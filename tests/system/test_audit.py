@@ -284,6 +284,27 @@ def test_retention_leaves_what_verifies(make_appliance):
     assert {p["kind"] for p in verify(appliance)["problems"]} == {"unsigned", "missing"}
 
 
+def test_retention_takes_no_evidence(make_appliance):
+    """Nobody has it remove a line early by making it look old; nor one whose link is alone left."""
+    appliance = make_appliance()
+    appliance.start()
+    for i in range(4):
+        appliance.register(f"device {i}")
+    before = wait_linked(appliance)
+    first, second = [row[0] for row in appliance.sql("SELECT audit_id FROM audit_chain"
+                                                     " ORDER BY seq LIMIT 2")]
+    meddle(appliance, f"UPDATE audit_log SET at = '2001-01-01Z' WHERE id = {first}",
+           f"DELETE FROM audit_log WHERE id = {second}",
+           "UPDATE audit_chain SET linked_at = '2001-01-01Z'")
+    runs = 'muster_job_runs_total{job="audit_retention",outcome="ok"}'
+    assert appliance.terminate() == 0
+    appliance.start()  # the job is due at every start
+    wait_until(lambda: appliance.metrics().get(runs, 0) >= 1, "the job to have run", 120)
+    report = verify(appliance)
+    assert report["first_link"] == before["first_link"]
+    assert kinds(report) == [("changed", str(first)), ("deleted", str(second))]
+
+
 def test_json_of_any_kind_comes_back(logged):
     odd = {"text": "ä\u2028\"\\", "deep": [{"a": [None, 1.5, True]}], "big": 12345678901234}
     logged.sql("INSERT INTO audit_log (actor, action, subject, before, after) VALUES"

@@ -311,11 +311,17 @@ int mu_audit_link(struct mu_control *control, struct mu_pg *pg, uint64_t *ret_li
 
 /* ---- retention ---- */
 
+static const struct mu_pg_statement BEGINNING = {
+        .name = "audit_chain_begin",
+        .sql = "SELECT seq, sha256, mac FROM audit_anchors WHERE name = 'begin'",
+        .repeatable = true,
+};
+
 static const struct mu_pg_statement OLDEST = {
         .name = "audit_chain_oldest",
-        .sql = "SELECT c.seq, c.sha256, coalesce(a.at, c.linked_at) < $1 FROM audit_chain c"
-               " LEFT JOIN audit_log a ON a.id = c.audit_id ORDER BY c.seq LIMIT $2",
-        .params = {MU_PG_TIMESTAMPTZ, MU_PG_INT8},
+        .sql = "SELECT c.seq, c.prev_sha256, c.sha256, " COLUMNS " FROM audit_chain c"
+               " LEFT JOIN audit_log a ON a.id = c.audit_id ORDER BY c.seq LIMIT $1",
+        .params = {MU_PG_INT8},
 };
 
 static const struct mu_pg_statement REMOVE_LINES = {
@@ -331,26 +337,80 @@ static const struct mu_pg_statement REMOVE_LINKS = {
         .params = {MU_PG_INT8},
 };
 
-/* The last link of the chain's beginning that is old; how many there are, up to BATCH. */
-static int find_old(struct mu_pg *pg, int64_t before_us, struct mu_audit_link *ret_last,
-                    size_t *ret_count)
+/* What the first link follows. -EBADMSG: its signature is wrong. */
+static int read_beginning(struct mu_control *control, struct mu_pg *pg,
+                          struct mu_audit_link *ret_begin)
 {
         struct mu_pg_result *rows;
-        size_t count = 0;
-        int error = mu_pg_query(
-                pg, &OLDEST, MU_PG_VALUES(mu_pg_timestamptz(before_us), mu_pg_int8(BATCH)), &rows);
+        int error = mu_pg_query(pg, &BEGINNING, MU_PG_VALUES(), &rows);
 
         if (error < 0)
                 return error;
-        while (count < mu_pg_rows(rows) && mu_pg_get_bool(rows, count, 2))
-                count++;
-        if (count > 0) {
-                ret_last->seq = mu_pg_get_int(rows, count - 1, 0);
-                memcpy(ret_last->sha256, mu_pg_get_bytea(rows, count - 1, 1).data,
-                       MU_AUDIT_SHA_BYTES);
+        *ret_begin = (struct mu_audit_link){0};
+        if (mu_pg_rows(rows) == 1) {
+                ret_begin->seq = mu_pg_get_int(rows, 0, 0);
+                memcpy(ret_begin->sha256, mu_pg_get_bytea(rows, 0, 1).data, MU_AUDIT_SHA_BYTES);
+                if (!is_signed(control, "begin", ret_begin, mu_pg_get_bytea(rows, 0, 2)))
+                        error = -EBADMSG;
         }
         mu_pg_result_free(rows);
-        *ret_count = count;
+        return error;
+}
+
+/* Whether the line is there and is what was linked: only then its time can be believed. */
+static bool is_genuine(const struct mu_pg_result *rows, size_t row)
+{
+        uint8_t computed[MU_AUDIT_SHA_BYTES];
+
+        if (mu_pg_is_null(rows, row, 3))
+                return false;
+        mu_audit_hash(mu_pg_get_bytea(rows, row, 1).data, mu_pg_get_int(rows, row, 0), rows, row, 3,
+                      computed);
+        return memcmp(computed, mu_pg_get_bytea(rows, row, 2).data, sizeof(computed)) == 0;
+}
+
+/* How many links, from the beginning, are followed by a genuine old one or are one; 0 where the
+ * chain itself is broken. last: before the first link, and then the last of them. */
+static size_t count_old(const struct mu_pg_result *rows, int64_t before_us,
+                        struct mu_audit_link *last)
+{
+        struct mu_audit_link at = *last;
+        size_t count = 0;
+
+        for (size_t i = 0; i < mu_pg_rows(rows); i++) {
+                bool genuine = is_genuine(rows, i);
+
+                if (mu_pg_get_int(rows, i, 0) != at.seq + 1 ||
+                    memcmp(mu_pg_get_bytea(rows, i, 1).data, at.sha256, MU_AUDIT_SHA_BYTES) != 0)
+                        return 0;
+                if (genuine && mu_pg_get_timestamptz(rows, i, 4) >= before_us)
+                        break;
+                at.seq++;
+                memcpy(at.sha256, mu_pg_get_bytea(rows, i, 2).data, MU_AUDIT_SHA_BYTES);
+                if (genuine) {
+                        *last = at;
+                        count = i + 1;
+                }
+        }
+        return count;
+}
+
+/* The last link of the chain's beginning that is old; how many there are, up to BATCH. Damage is
+ * evidence: it stays until what came after it, and is whole, is old too. */
+static int find_old(struct mu_control *control, struct mu_pg *pg, int64_t before_us,
+                    struct mu_audit_link *ret_last, size_t *ret_count)
+{
+        struct mu_pg_result *rows;
+        int error = read_beginning(control, pg, ret_last);
+
+        *ret_count = 0;
+        if (error < 0)
+                return error == -EBADMSG ? 0 : error;
+        error = mu_pg_query(pg, &OLDEST, MU_PG_VALUES(mu_pg_int8(BATCH)), &rows);
+        if (error < 0)
+                return error;
+        *ret_count = count_old(rows, before_us, ret_last);
+        mu_pg_result_free(rows);
         return 0;
 }
 
@@ -359,7 +419,7 @@ static int remove_old(struct mu_control *control, struct mu_pg *pg, int64_t befo
                       size_t *ret_count)
 {
         struct mu_audit_link last;
-        int error = find_old(pg, before_us, &last, ret_count);
+        int error = find_old(control, pg, before_us, &last, ret_count);
 
         if (error < 0 || *ret_count == 0)
                 return error;
