@@ -19,8 +19,8 @@
 #include "base/qsbr.h"
 #include "control/command/dispatcher.h"
 #include "control/control.h"
-#include "control/security/security_event.h"
 #include "control/live/live.h"
+#include "control/security/security_event.h"
 #include "http/auth_failures.h"
 #include "http/offload.h"
 #include "http/tls.h"
@@ -253,9 +253,8 @@ static void on_refused(void *context, const struct mu_address *address, bool lim
 {
         struct mu_app *app = context;
 
-        mu_security_event(app->control,
-                          limited ? MU_SECURITY_LIMITED : MU_SECURITY_UNAUTHENTICATED, address,
-                          NULL, "a device's token");
+        mu_security_event(app->control, limited ? MU_SECURITY_LIMITED : MU_SECURITY_UNAUTHENTICATED,
+                          address, NULL, "a device's token");
 }
 
 static int create_pipeline(struct mu_app *app)
@@ -468,6 +467,14 @@ static void live_pipeline(void *context, struct mu_live_pipeline *ret_pipeline)
                                                   .storing = status.storing};
 }
 
+static void note_ticket(void *context)
+{
+        struct mu_app *app = context;
+
+        mu_security_event(app->control, MU_SECURITY_REPLAY, NULL, NULL,
+                          "A live view's ticket that is unknown, expired or used.");
+}
+
 static int create_live(struct mu_app *app)
 {
         const struct mu_live_config config = {
@@ -481,6 +488,7 @@ static int create_live(struct mu_app *app)
                 .clients_max = (uint32_t)app->config.live_clients_max,
                 .bytes_per_s = app->config.live_bandwidth,
                 .pipeline = live_pipeline,
+                .on_refused = note_ticket,
                 .ctx = app,
         };
 

@@ -168,6 +168,7 @@ def test_a_ticket_opens_once(daemon, viewer):
     first.wait(lambda v: v.counts["welcome"], "the welcome")
     assert first.last["welcome"]["role"] == "viewer"
     assert closed_with(daemon, ticket) == 4401
+    assert daemon.metrics()['muster_security_events_total{kind="replay"}'] >= 1
     assert first.closed is None
     first.close()
 

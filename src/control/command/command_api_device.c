@@ -323,11 +323,15 @@ static void refuse_result(struct mu_ask *ask, const struct mu_result_answer *ans
                 [MU_RESULT_CONFLICT] = "result-conflict",
         };
 
-        if (answer->outcome == MU_RESULT_FORGED) {
+        /* A conflict is signed, and yet another result than the one that stands. */
+        if (answer->outcome == MU_RESULT_FORGED || answer->outcome == MU_RESULT_CONFLICT) {
                 struct mu_address address = mu_call_address(ask->call);
 
-                mu_security_event(ask->control, MU_SECURITY_BAD_SIGNATURE, &address, ask->actor,
-                                  "The result of command %lld.", (long long)answer->command_id);
+                mu_security_event(ask->control,
+                                  answer->outcome == MU_RESULT_FORGED ? MU_SECURITY_BAD_SIGNATURE
+                                                                      : MU_SECURITY_REPLAY,
+                                  &address, ask->actor, "The result of command %lld.",
+                                  (long long)answer->command_id);
         }
         mu_call_problem(ask->call, mu_result_http_status(answer->outcome), slugs[answer->outcome],
                         NULL, "%s", answer->detail);

@@ -87,7 +87,11 @@ static bool redeem(void *ctx, const char *ticket, struct mu_principal *ret_who)
 {
         const struct mu_live *live = ctx;
 
-        return mu_ws_ticket_take(live->config.tickets, ticket, strlen(ticket), ret_who);
+        if (mu_ws_ticket_take(live->config.tickets, ticket, strlen(ticket), ret_who))
+                return true;
+        if (live->config.on_refused)
+                live->config.on_refused(live->config.ctx);
+        return false;
 }
 
 static int load(void *ctx, struct mu_live_image *image)

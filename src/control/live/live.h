@@ -50,6 +50,9 @@ struct mu_live_config {
         uint32_t clients_max;
         uint64_t bytes_per_s;
         void (*pipeline)(void *ctx, struct mu_live_pipeline *ret_pipeline); /* the live thread */
+        /* Somebody brought a ticket that is unknown, expired or used; the live thread. NULL: nobody
+         * wants to know. */
+        void (*on_refused)(void *ctx);
         void *ctx;
 };
 
