@@ -63,6 +63,9 @@ int mu_control_create(const struct mu_control_config *config, struct mu_control 
         if (error == 0)
                 error = mu_ws_tickets_create(config->clock, &control->ws_tickets);
         if (error == 0)
+                error = mu_auth_failures_create_like(config->auth_failures,
+                                                     &control->password_failures);
+        if (error == 0)
                 error = mu_openapi_create(control, &control->openapi);
         if (error == 0)
                 error = mu_command_counts_create(config->metrics, &control->command_counts);
@@ -84,6 +87,7 @@ void mu_control_destroy(struct mu_control *control)
         mu_command_counts_destroy(control->command_counts);
         mu_openapi_destroy(control->openapi);
         mu_ws_tickets_destroy(control->ws_tickets);
+        mu_auth_failures_destroy(control->password_failures);
         mu_account_destroy(control->account);
         mu_endpoint_table_destroy(control->endpoints);
         mu_guard_destroy(control->guard);

@@ -78,6 +78,9 @@ struct mu_control {
         struct mu_command_counts *command_counts; /* command/command_news.h */
         struct mu_account *account;               /* account/account.h */
         struct mu_ws_tickets *ws_tickets;
+        /* Of passwords, apart from those of tokens: devices that were shut out go on trying, behind
+         * the same NAT as the people who are to let them in again. */
+        struct mu_auth_failures *password_failures;
         _Atomic uint64_t registered_new;
         _Atomic uint64_t registered_again;
         _Atomic uint64_t registrations_refused;

@@ -85,6 +85,12 @@ int mu_auth_failures_create(const struct mu_auth_failures_config *config,
         return 0;
 }
 
+int mu_auth_failures_create_like(const struct mu_auth_failures *table,
+                                 struct mu_auth_failures **ret_table)
+{
+        return mu_auth_failures_create(&table->config, ret_table);
+}
+
 void mu_auth_failures_destroy(struct mu_auth_failures *table)
 {
         if (!table)

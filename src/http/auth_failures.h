@@ -40,6 +40,10 @@ struct mu_auth_failures_config {
 MU_MUST_CHECK
 int mu_auth_failures_create(const struct mu_auth_failures_config *config,
                             struct mu_auth_failures **ret_table);
+/* Another one with the same limits, for failures that are to be counted by themselves. */
+MU_MUST_CHECK
+int mu_auth_failures_create_like(const struct mu_auth_failures *table,
+                                 struct mu_auth_failures **ret_table);
 void mu_auth_failures_destroy(struct mu_auth_failures *table); /* NULL is a no-op */
 
 void mu_auth_failures_note(struct mu_auth_failures *table, struct mu_address address,

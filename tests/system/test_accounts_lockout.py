@@ -175,6 +175,17 @@ def test_an_address_that_fails_too_often(make_appliance):
     boss.refresh()
 
 
+def test_devices_that_were_shut_out_keep_nobody_from_signing_in(make_appliance):
+    """They share an address with the people who are to let them in again."""
+    appliance = make_appliance(options=["--accounts-bcrypt-cost", "4",
+                                        "--limits-auth-failures", "10"])
+    appliance.start()
+    answers = [appliance.heartbeat("mu_" + "A" * 43) for _ in range(12)]
+    assert answers[-1].status_code == 429
+    people.admin(appliance)
+    assert guess(appliance, "nobody").status_code == 401
+
+
 def test_security_events(boss):
     person = people.make(boss)
     kinds = ("login_failed", "lockout", "session_reuse", "origin_refused", "password_reset")

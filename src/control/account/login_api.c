@@ -227,13 +227,13 @@ static bool may_try(struct mu_ask *ask, const struct mu_digest *lock)
 {
         struct mu_control *control = ask->control;
         uint32_t retry_s =
-                mu_auth_failures_blocked(control->config.auth_failures, mu_call_address(ask->call),
+                mu_auth_failures_blocked(control->password_failures, mu_call_address(ask->call),
                                          mu_clock_monotonic_ns(control->config.clock));
 
         if (retry_s > 0) {
                 mu_call_problem_retry(ask->call, 429, "authentication-rate", retry_s,
-                                      "Too many failed authentications from this address; try "
-                                      "again in %u s.",
+                                      "Too many failed logins from this address; try again in "
+                                      "%u s.",
                                       retry_s);
                 return false;
         }
@@ -258,7 +258,9 @@ static void refuse_login(struct mu_ask *ask, const struct candidate *candidate)
         if (locked_s > 0)
                 mu_account_event(ask, MU_SECURITY_LOCKOUT, subject,
                                  "too many failed logins in a row");
-        mu_control_refuse_401(ask->control, ask->call, "credentials", WRONG);
+        mu_auth_failures_note(ask->control->password_failures, mu_call_address(ask->call),
+                              mu_clock_monotonic_ns(ask->control->config.clock));
+        mu_call_problem(ask->call, 401, "credentials", NULL, WRONG);
 }
 
 /* With the password still at hand, a hash of another cost is made anew. */
