@@ -27,6 +27,7 @@ struct mu_guard {
         struct mu_rate_table *accounts;
         struct mu_security_events *events;
         _Atomic uint64_t stragglers_ns; /* audit_chain.h: when they were last looked for */
+        _Atomic bool chain_begun;       /* audit_chain.h: there was a link or an anchor */
         uint8_t reply_key[32];          /* idempotency.h: seals the replies that are kept */
 };
 

@@ -217,6 +217,16 @@ def test_the_next_entry_heals_no_chain_made_anew(logged):
     assert [(p["kind"], p["link"]) for p in report["problems"]] == [("broken", last + 1)]
 
 
+def test_a_chain_that_was_taken_away_does_not_begin_again(logged):
+    meddle(logged, f"UPDATE audit_log SET actor = 'user:mallory' WHERE id = {ids(logged)[3]}",
+           "DELETE FROM audit_chain", "DELETE FROM audit_anchors")
+    report = wait_linked(logged)
+    assert report["linked"] >= 10
+    assert [p["kind"] for p in report["problems"]] == ["unsigned"]
+    logged.register("later")
+    assert [p["kind"] for p in wait_linked(logged)["problems"]] == ["unsigned"]
+
+
 def test_a_chain_made_anew_has_no_signature(logged):
     make_anew(logged, ids(logged)[3])
     report = verify(logged)

@@ -145,7 +145,8 @@ static bool is_signed(struct mu_control *control, const char *name,
 
 /* The signed end is believed more than the links: when these were cut off or made anew, the next
  * one does not fit them, which tells. An end that is missing, wrong or behind is never signed anew,
- * since that would heal what verify must find. */
+ * since that would heal what verify must find; nor is one behind links that all were taken away
+ * while we ran. */
 static int read_head(struct mu_control *control, struct mu_pg *pg, struct head *ret_head)
 {
         struct mu_pg_result *rows;
@@ -173,7 +174,12 @@ static int read_head(struct mu_control *control, struct mu_pg *pg, struct head *
                         ret_head->link = link;
         }
         mu_pg_result_free(rows);
-        ret_head->sign = count == 0 || (end_is_signed && end.seq >= ret_head->link.seq);
+        if (count == 0)
+                ret_head->sign = !atomic_load(&control->guard->chain_begun);
+        else
+                ret_head->sign = end_is_signed && end.seq >= ret_head->link.seq;
+        if (count > 0)
+                atomic_store(&control->guard->chain_begun, true);
         if (end_is_signed && end.seq >= ret_head->link.seq)
                 ret_head->link = end;
         return 0;
