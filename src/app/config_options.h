@@ -115,7 +115,7 @@ MU_OPTION(control, workers, NUMBER, "4", 1, 64, false,
 MU_OPTION(control, queue, NUMBER, "256", 1, 4096, false,
           "Requests that may wait for them; more are answered 503.")
 
-MU_OPTION(limits, auth_failures, NUMBER, "60", 0, 1000000, false,
+MU_OPTION(limits, auth_failures, NUMBER, "60", 0, 32767, false,
           "Failed authentications of one address within a minute before 429; 0: no limit. "
           "Valid device tokens are never limited.")
 MU_OPTION(limits, general_max, NUMBER, "60", 0, 100000, false,
