@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "control/command/command_type.h"
 #include "control/command/dispatcher_private.h"
+#include "control/command/ledger_keep.h"
 #include "identity/device_table.h"
 #include "muster/histogram.h"
 
@@ -308,14 +309,37 @@ static int count_waiting(struct mu_dispatcher *dispatcher, const int64_t *device
         return error;
 }
 
+/* What was ordered while its device was being deleted: neither saw the other. Whoever deletes
+ * cancels after the state says so, and here it is looked at after the order's commit. */
+static int cancel_of_deleted(struct mu_dispatcher *dispatcher, const int64_t *device_ids,
+                             size_t count)
+{
+        int64_t deleted[MU_DISPATCH_CHUNK];
+        size_t deleted_count = 0;
+        uint64_t cancelled;
+
+        for (size_t i = 0; i < count; i++) {
+                const struct mu_device *device =
+                        mu_device_table_by_id(dispatcher->config.devices, device_ids[i]);
+
+                if (device && mu_device_state(device) == MU_DEVICE_DELETED)
+                        deleted[deleted_count++] = device_ids[i];
+        }
+        if (deleted_count == 0)
+                return 0;
+        return mu_ledger_cancel_devices(dispatcher->pg, deleted, deleted_count, &cancelled);
+}
+
 int mu_delivery_look(struct mu_dispatcher *dispatcher, const int64_t *device_ids, size_t count)
 {
         int64_t waiting[MU_DISPATCH_CHUNK];
         size_t waiting_count;
 
         MU_ASSERT(count <= MU_DISPATCH_CHUNK);
-        int error = count_waiting(dispatcher, device_ids, count, waiting, &waiting_count);
+        int error = cancel_of_deleted(dispatcher, device_ids, count);
 
+        if (error == 0)
+                error = count_waiting(dispatcher, device_ids, count, waiting, &waiting_count);
         if (error < 0 || waiting_count == 0)
                 return error;
         struct batch *batch = malloc(sizeof(*batch));

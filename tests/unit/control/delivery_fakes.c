@@ -145,6 +145,21 @@ static struct world_command *head_of(int64_t device_id)
         return NULL;
 }
 
+int mu_ledger_cancel_devices(struct mu_pg *pg, const int64_t *device_ids, size_t count,
+                             uint64_t *ret_cancelled)
+{
+        (void)pg;
+        *ret_cancelled = 0;
+        for (size_t i = 0; i < count; i++)
+                for (size_t c = 0; c < world->command_count; c++)
+                        if (world->commands[c].device_id == device_ids[i] &&
+                            is_waiting(&world->commands[c])) {
+                                world->commands[c].state = MU_COMMAND_CANCELLED;
+                                ++*ret_cancelled;
+                        }
+        return statement("cancel_devices");
+}
+
 int mu_ledger_pending(struct mu_pg *pg, const int64_t *device_ids, size_t count,
                       struct mu_ledger_pending *ret_pending, size_t *ret_count)
 {

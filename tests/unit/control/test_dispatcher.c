@@ -328,6 +328,20 @@ static void quarantined_devices_get_nothing(void **state)
         assert_int_equal(world->send_count, 1);
 }
 
+static void ordered_while_it_was_deleted(void **state)
+{
+        (void)state;
+        world_add_devices(2);
+        give_token(1);
+        atomic_store(&mu_device_table_by_id(world->devices, 1)->state, MU_DEVICE_DELETED);
+        world_queue(1);
+        world_queue(2);
+        world_settle();
+        assert_int_equal(world->send_count, 0);
+        assert_int_equal(world_command(1)->state, MU_COMMAND_CANCELLED);
+        assert_int_equal(world_command(2)->state, MU_COMMAND_QUEUED);
+}
+
 static void cancelled_in_between_is_not_sent(void **state)
 {
         (void)state;
@@ -629,6 +643,7 @@ int main(void)
                 TEST(reports_outlive_the_database),
                 TEST(fcm_is_full),
                 TEST(quarantined_devices_get_nothing),
+                TEST(ordered_while_it_was_deleted),
                 TEST(cancelled_in_between_is_not_sent),
                 TEST(an_outage_loses_nothing),
                 TEST(any_statement_may_fail),
