@@ -190,8 +190,10 @@ def test_deleted_while_its_heartbeats_wait(make_appliance, postgres_server):
     fleet.wait_acknowledged(300)
     # Only the writers stumble.
     postgres_server.sql("ALTER TABLE heartbeats RENAME TO heartbeats_aside")
-    fleet.wait_acknowledged(2000)
     victim = fleet.devices[1]
+    before = len(victim.acknowledged)
+    wait_until(lambda: len(victim.acknowledged) >= before + 500
+               and appliance.probe()[1]["backlog"]["records"] >= 1000, "a backlog of the victim's")
     assert appliance.delete_device(victim.id).status_code in (200, 204)
     assert appliance.heartbeat(victim.token).status_code == 410
     fleet.stop()

@@ -243,7 +243,7 @@ def test_malformed_messages(site):
     forged["signature"] = forged["signature"][::-1]
     channel.send(forged)
     assert channel.take("result_refused")["command_id"] == command
-    assert daemon.metrics()['muster_security_events_total{kind="bad_signature"}'] >= 1
+    assert site.appliance.metrics()['muster_security_events_total{kind="bad_signature"}'] >= 1
     assert site.state(command) == "sent"
     channel.acknowledge(command)
     channel.send(b"\x00\x01")

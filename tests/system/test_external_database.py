@@ -31,7 +31,6 @@ def facts_of(server):
         "databases": server.sql("SELECT datname FROM pg_database ORDER BY datname"),
         "tablespaces": server.sql("SELECT spcname FROM pg_tablespace ORDER BY spcname"),
         "role_settings": server.sql("SELECT * FROM pg_db_role_setting"),
-        "extensions": server.sql("SELECT extname FROM pg_extension ORDER BY extname"),
     }
 
 

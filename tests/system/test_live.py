@@ -182,13 +182,6 @@ def test_no_ticket_no_view(daemon):
     assert closed_with(daemon, None) == 4401, "after five seconds of silence"
 
 
-def test_a_ticket_expires(daemon, viewer):
-    ticket = ticket_of(viewer)
-    issued = time.monotonic()
-    wait_until(lambda: time.monotonic() > issued + 31, "the ticket to expire")
-    assert closed_with(daemon, ticket) == 4401
-
-
 def test_origin_is_checked(daemon, viewer):
     with pytest.raises(websockets.InvalidStatusCode) as refused:
         Viewer(daemon, origin="https://elsewhere.example")
