@@ -74,12 +74,12 @@ run_pytest()
                 shift
         done
         cd "$root"
-        # Files side by side, one more than cores: the tests mostly wait, each for a daemon of its own.
+        # Files side by side, two a core: the tests mostly wait, each for a daemon of its own.
         # A report of a sanitizer must be seen even where the test would not notice the daemon's end.
         local report=log_path=$logs/sanitizer-$preset
         ASAN_OPTIONS=$report UBSAN_OPTIONS=$report:print_stacktrace=1 TSAN_OPTIONS=$report \
                 MUSTER_TEST_BIN=$root/build/$preset/bin PYTHONDONTWRITEBYTECODE=1 \
-                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n "$((jobs + 1))" --dist loadfile \
+                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n "$((jobs * 2))" --dist loadfile \
                 --junitxml "$file" "${options[@]}" "${what[@]}"
 }
 
