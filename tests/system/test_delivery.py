@@ -129,10 +129,13 @@ def test_push_acknowledge_result(site):
     assert site.state(command) == "received"
     delivered = 'muster_commands_delivered_total{path="websocket"}'
     assert site.appliance.metrics()[delivered] == before[delivered] + 1
-    channel.finish(command, result='{"locked":true}')
+    result = {"type": "result", **result_of(device, command, result='{"locked":true}')}
+    channel.send(result)
+    channel.take("result_stored")
     shown = site.show(command)["command"]
     assert shown["state"] == "done" and shown["report"]["result"] == {"locked": True}
-    channel.finish(command, result='{"locked":true}')  # again: a duplicate, answered alike
+    channel.send(result)  # again: a duplicate, answered alike
+    channel.take("result_stored")
     assert site.fcm.to(device["fcm_token"]) == []
     channel.close()
 
