@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing in beside what it can't cost less than: bcrypt, by the same library, in the same run.
 
-One client signs in again and again over one connection; between two sign-ins bcrypt of the same cost
-is timed alone. Then as many clients at once as let every core work.
+One client signs in again and again over one connection; between two sign-ins bcrypt of the same
+cost is timed alone. Then as many clients at once as let every core work.
 """
 import argparse
 import concurrent.futures

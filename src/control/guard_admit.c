@@ -27,6 +27,14 @@ static bool refuse_401(struct mu_ask *ask, const char *slug, const char *sentenc
         return false;
 }
 
+/* Signed by us once: no guess, so it does not count against its address. */
+static bool refuse_ended(struct mu_ask *ask, const char *slug, const char *sentence)
+{
+        mu_call_problem(ask->call, 401, slug, NULL, "%s", sentence);
+        mu_call_reply_header(ask->call, "www-authenticate", "Bearer realm=\"muster\"");
+        return false;
+}
+
 /* ---- devices ---- */
 
 /* Under the table's lock instead of as a QSBR reader: whoever frees tokens holds it too, so what is
@@ -83,8 +91,8 @@ static bool admit_session(struct mu_ask *ask, struct mu_slice token)
         int error = mu_jwt_verify(keys, token.data, token.bytes, now_s, &claims);
 
         if (error == -ETIME)
-                return refuse_401(ask, "token-expired",
-                                  "The access token has expired: refresh it, or sign in again.");
+                return refuse_ended(ask, "token-expired",
+                                    "The access token has expired: refresh it, or sign in again.");
         if (error < 0)
                 return refuse_401(ask, "token-invalid",
                                   "This is not a valid access token: sign in again.");

@@ -107,7 +107,8 @@ static void rotate_key(struct mu_ask *ask)
         (void)snprintf(payload, sizeof(payload), "{\"version\":%" PRId32 "}", version);
         order.payload = payload;
         order.ttl_s = order.type->ttl_s;
-        if (mu_command_make(ask, &order,
+        if (mu_command_device_fits(ask, device_id, order.type) &&
+            mu_command_make(ask, &order,
                             &(struct mu_command_targets){.device_ids = &device_id, .count = 1},
                             &made) &&
             mu_ask_audit(ask, "device.rotate_key", "device", device_id, NULL,

@@ -46,7 +46,7 @@ static const struct mu_pg_statement RETAG = {
                "   unnest(d.tags || given.added) AS tag WHERE tag <> ALL (given.removed)"
                "   ORDER BY tag) AS tags"
                "  FROM given, selection_devices m JOIN devices d ON d.id = m.device_id"
-               "  WHERE m.selection_id = $1 AND d.deleted_at IS NULL)"
+               "  WHERE m.selection_id = $1 AND d.deleted_at IS NULL ORDER BY d.id FOR UPDATE OF d)"
                " UPDATE devices d SET tags = new.tags, updated_at = now() FROM new"
                " WHERE d.id = new.id AND d.tags <> new.tags",
         .params = {MU_PG_INT8, MU_PG_JSONB, MU_PG_JSONB},

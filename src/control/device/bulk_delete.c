@@ -58,7 +58,7 @@ static const struct mu_pg_statement CHUNK = {
                "  ORDER BY m.device_id LIMIT $2),"
                " old AS (SELECT id, alias, kind, hardware_id, deleted_at, deletion_journal_id"
                "  FROM devices"
-               "  WHERE id IN (SELECT device_id FROM chunk) FOR UPDATE),"
+               "  WHERE id IN (SELECT device_id FROM chunk) ORDER BY id FOR UPDATE),"
                " tombstones AS (UPDATE devices d SET deleted_at = coalesce(old.deleted_at, now()),"
                "  deletion_journal_id = bulk.journal_id, deletion_journal_seq = bulk.journal_seq"
                "  FROM old, bulk WHERE d.id = old.id),"
