@@ -333,7 +333,7 @@ static int cancel_of_deleted(struct mu_dispatcher *dispatcher, const int64_t *de
 int mu_delivery_look(struct mu_dispatcher *dispatcher, const int64_t *device_ids, size_t count)
 {
         int64_t waiting[MU_DISPATCH_CHUNK];
-        size_t waiting_count;
+        size_t waiting_count = 0;
 
         MU_ASSERT(count <= MU_DISPATCH_CHUNK);
         int error = cancel_of_deleted(dispatcher, device_ids, count);
