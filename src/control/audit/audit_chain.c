@@ -281,6 +281,8 @@ static int link_batch(struct mu_control *control, struct mu_pg *pg, struct batch
         if (error == 0)
                 error = mu_pg_commit(pg);
         mu_pg_rollback(pg);
+        if (error == 0 && *ret_count > 0)
+                atomic_store(&control->guard->chain_begun, true);
         return error;
 }
 
