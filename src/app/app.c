@@ -356,7 +356,7 @@ static void watch_for_hurry(void *context)
                 atomic_store(&hurry->hurried, true);
                 mu_server_stop(hurry->app->server, 0);
                 mu_pipeline_hurry(hurry->app->pipeline);
-                mu_database_shut(hurry->app->database);
+                mu_database_abandon(hurry->app->database);
                 if (hurry->app->cluster)
                         mu_cluster_hurry(hurry->app->cluster);
                 return;

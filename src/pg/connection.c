@@ -35,10 +35,13 @@ uint64_t mu_pg_deadline_ns(const struct mu_pg *pg)
         return now_ns(pg) + pg->timeout_ms * (uint64_t)MU_NS_PER_MS + GRACE_NS;
 }
 
-/* 1 ready, 0 deadline passed, negative errno. */
+/* 1 ready, 0 deadline passed or the database abandoned, negative errno. */
 static int wait_for(const struct mu_pg *pg, short events, uint64_t deadline_ns)
 {
-        struct pollfd socket = {.fd = PQsocket(pg->conn), .events = events};
+        struct pollfd wake[] = {
+                {.fd = PQsocket(pg->conn), .events = events},
+                {.fd = mu_database_abandoned_fd(pg->database), .events = POLLIN},
+        };
 
         for (;;) {
                 uint64_t now = now_ns(pg);
@@ -52,10 +55,10 @@ static int wait_for(const struct mu_pg *pg, short events, uint64_t deadline_ns)
 
                         timeout_ms = left_ms > 60000 ? 60000 : (int)left_ms;
                 }
-                int ready = poll(&socket, 1, timeout_ms);
+                int ready = poll(wake, MU_COUNT_OF(wake), timeout_ms);
 
                 if (ready > 0)
-                        return 1;
+                        return wake[0].revents != 0;
                 if (ready < 0 && errno != EINTR)
                         return -errno;
                 if (deadline_ns != UINT64_MAX && now_ns(pg) >= deadline_ns)

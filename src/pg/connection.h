@@ -59,6 +59,8 @@ void mu_pg_free(struct mu_pg *pg);
 const char *const *mu_database_keywords(const struct mu_database *database);
 const char *const *mu_database_values(const struct mu_database *database);
 const struct mu_database_config *mu_database_configuration(const struct mu_database *database);
+/* Readable once nobody is to wait for the server any more. */
+int mu_database_abandoned_fd(const struct mu_database *database);
 /* May a connection be tried now? 0, then connect_ended must follow; -EHOSTDOWN, -ECANCELED. */
 MU_MUST_CHECK
 int mu_database_connect_begins(struct mu_database *database, struct mu_pg_error *ret_error);

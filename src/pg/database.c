@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/backoff.h"
@@ -36,6 +38,7 @@ struct mu_database {
         uint32_t lent_count;
         uint32_t waiting_count;
         bool shut;
+        int abandoned_fd; /* readable from mu_database_abandon on; constant */
         struct mu_cell connects;
         struct mu_cell connect_failures;
         struct mu_cell timeouts;
@@ -143,8 +146,11 @@ int mu_database_create(const struct mu_database_config *config, struct mu_databa
         pthread_mutex_init(&database->mutex, NULL);
         mu_wait_init(&database->changed);
         mu_breaker_init(&database->breaker, &BREAKER, config->clock);
-        int err = mu_random_seed_from_system(&database->random);
+        database->abandoned_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        int err = database->abandoned_fd < 0 ? -errno : 0;
 
+        if (!err)
+                err = mu_random_seed_from_system(&database->random);
         if (!err)
                 err = mu_histogram_create(&database->wait_us);
         if (!err)
@@ -176,6 +182,8 @@ void mu_database_destroy(struct mu_database *database)
         mu_conninfo_done(&database->conninfo);
         mu_statement_stats_destroy(database->stats);
         mu_histogram_destroy(database->wait_us);
+        if (database->abandoned_fd >= 0)
+                (void)close(database->abandoned_fd);
         pthread_cond_destroy(&database->changed);
         pthread_mutex_destroy(&database->mutex);
         free(database);
@@ -342,6 +350,17 @@ void mu_database_shut(struct mu_database *database)
         database->shut = true;
         pthread_cond_broadcast(&database->changed);
         pthread_mutex_unlock(&database->mutex);
+}
+
+void mu_database_abandon(struct mu_database *database)
+{
+        mu_database_shut(database);
+        (void)!eventfd_write(database->abandoned_fd, 1);
+}
+
+int mu_database_abandoned_fd(const struct mu_database *database)
+{
+        return database->abandoned_fd;
 }
 
 int mu_database_connect_begins(struct mu_database *database, struct mu_pg_error *ret_error)

@@ -64,6 +64,8 @@ void mu_database_release(struct mu_database *database, struct mu_pg *pg);
 
 /* Waiting and later acquires and connects return -ECANCELED. Statements under way go on. */
 void mu_database_shut(struct mu_database *database);
+/* Shut, and statements under way are not waited for: their connections are closed. Any thread. */
+void mu_database_abandon(struct mu_database *database);
 
 enum mu_breaker_state mu_database_breaker_state(const struct mu_database *database);
 
