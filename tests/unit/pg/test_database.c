@@ -214,6 +214,38 @@ static void shut_ends_the_waiting(void **state)
         mu_database_destroy(database);
 }
 
+static void *sleep_in_the_server(void *context)
+{
+        static const struct mu_pg_statement SLEEP = {.name = "test_sleep",
+                                                     .sql = "SELECT pg_sleep(3600)::text"};
+        struct mu_pg *pg = context;
+
+        return mu_pg_query(pg, &SLEEP, MU_PG_VALUES(), NULL) < 0 ? pg : NULL;
+}
+
+static void abandoned_statements_end(void **state)
+{
+        struct test_pg *test = *state;
+        struct mu_database *database = create(mu_cluster_conninfo(test->cluster), 1, NULL);
+        struct mu_pg *watcher = test_pg_acquire(test);
+        struct mu_pg *pg;
+        pthread_t thread;
+        void *failed;
+
+        assert_int_equal(mu_database_acquire(database, 1000, &pg, NULL), 0);
+        assert_int_equal(mu_pg_set_timeout(pg, 0), 0); /* nothing else would end it */
+        assert_int_equal(pthread_create(&thread, NULL, sleep_in_the_server, pg), 0);
+        while (test_pg_number(watcher, "SELECT count(*) FROM pg_stat_activity"
+                                       " WHERE wait_event = 'PgSleep'") == 0)
+                ;
+        mu_database_abandon(database);
+        pthread_join(thread, &failed);
+        assert_non_null(failed);
+        mu_database_release(database, pg);
+        mu_database_destroy(database);
+        mu_database_release(test->database, watcher);
+}
+
 /* A server that takes the connection and then says nothing: our own limit ends it. */
 static void frozen_server_is_given_up(void **state)
 {
@@ -360,6 +392,7 @@ int main(void)
                 cmocka_unit_test(cap_holds_and_slots_come_back),
                 cmocka_unit_test(nothing_open_is_handed_on),
                 cmocka_unit_test(shut_ends_the_waiting),
+                cmocka_unit_test(abandoned_statements_end),
                 cmocka_unit_test(frozen_server_is_given_up),
                 cmocka_unit_test(facts_and_refusals),
                 cmocka_unit_test(foreign_server_is_left_as_it_was),
