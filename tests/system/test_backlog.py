@@ -199,7 +199,8 @@ def test_deleted_while_its_heartbeats_wait(make_appliance, postgres_server):
     fleet.stop()
     postgres_server.sql("ALTER TABLE heartbeats_aside RENAME TO heartbeats")
     fleet.wait_all_stored(appliance, ignore=[victim.id])
-    assert appliance.metric("muster_writer_deleted_dropped_total") > 0
+    wait_until(lambda: appliance.metric("muster_writer_deleted_dropped_total") > 0,
+               "what was on its way to be dropped")
     assert appliance.sql("SELECT count(*) FROM device_last_status WHERE device_id = %s",
                          victim.id) == [(0,)]
     barrier = appliance.sql("SELECT deletion_journal_seq FROM devices WHERE id = %s",
