@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/test_clock.h"
 #include "base/thread.h"
 #include "base/wait.h"
 #include "control/command/dispatcher.h"
@@ -191,7 +192,11 @@ int mu_app_start(struct mu_config *config, char **argv, struct mu_app **ret_app)
         MU_ASSERT(app);
         app->config = *config;
         app->argv = argv;
+#ifdef MUSTER_FAILPOINTS
+        app->clock = mu_test_clock();
+#else
         app->clock = mu_clock_system();
+#endif
         app->lock_fd = app->signal_fd = app->event_fd = -1;
         pthread_mutex_init(&app->lock, NULL);
         mu_wait_init(&app->changed);

@@ -49,6 +49,8 @@ struct mu_app {
         struct mu_dispatcher *dispatcher;
         struct mu_bus *bus;
         struct mu_live *live;
+        struct mu_notifier *notifier;
+        struct mu_alert_thread *alerts;
         struct mu_control *control;
         struct mu_offload *control_workers;
         struct mu_offload *probe_worker;

@@ -33,7 +33,7 @@
 
 enum mu_bus_limits {
         MU_BUS_SLOTS_MAX = 1 << 20,
-        MU_BUS_STATUS_STRINGS_BYTES = 72,
+        MU_BUS_STATUS_STRINGS_BYTES = 56,
         MU_BUS_STATE_BYTES = 24, /* with NUL */
         MU_BUS_TYPE_BYTES = 32,
 };
@@ -44,12 +44,16 @@ enum mu_bus_kind {
         MU_BUS_DEVICE_DELETED,  /* it is gone for good */
         MU_BUS_DEVICES_CHANGED, /* many devices at once: read the list */
         MU_BUS_COMMAND,         /* a command's state: as.command */
+        MU_BUS_ALERT,           /* an alert or incident changed: as.alert */
 };
 
 /* The newest of a device within a batch; it is news only where the times below say so. */
 struct mu_bus_status {
         int64_t received_at_us; /* of the newest received: liveness */
         int64_t observed_at_us; /* of the newest observed, whose content this is */
+        int64_t monitored_last_fg_s;
+        int32_t queue_depth;
+        int32_t clock_offset_s; /* the device's clock, as it was taken into account */
         uint32_t present;       /* MU_FIELD_* of muster/record.h: what is not NULL */
         uint16_t flags;         /* MU_RECORD_* */
         uint8_t booleans;       /* MU_BOOL_* */
@@ -68,12 +72,24 @@ struct mu_bus_command {
         char type[MU_BUS_TYPE_BYTES];   /* "reboot", ... */
 };
 
+struct mu_bus_alert {
+        int64_t incident_id;
+        int64_t alert_id; /* 0: the incident as a whole */
+        int64_t at_us;
+        uint32_t firing_count;           /* of the incident */
+        uint32_t acked;                  /* somebody has seen it */
+        char rule[MU_BUS_STATE_BYTES];   /* "offline", ... */
+        char change[MU_BUS_STATE_BYTES]; /* "fired", "resolved", "opened", "closed", "merged", ...
+                                          */
+};
+
 struct mu_bus_event {
         uint64_t kind; /* enum mu_bus_kind */
         int64_t device_id;
         union {
                 struct mu_bus_status status;
                 struct mu_bus_command command;
+                struct mu_bus_alert alert;
                 uint64_t words[13];
         } as;
 };

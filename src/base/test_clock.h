@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_clock.h - the system's clock, set forward from outside: for test builds (MUSTER_FAILPOINTS).
+ *
+ * MUSTER_TEST_CLOCK names a file of two native 64-bit integers, mapped for the life of the process:
+ *   [0] ns to add to the monotonic time    [1] us to add to the real time
+ * A test moves them while the daemon runs; the first only ever grows.
+ *
+ * Threads: any. Errors: a file that is not there or too short ends the process with a sentence.
+ */
+#ifndef MUSTER_BASE_TEST_CLOCK_H
+#define MUSTER_BASE_TEST_CLOCK_H
+
+#include "base/clock.h"
+
+/* The system's own where MUSTER_TEST_CLOCK is not set. Never NULL, lives for ever. */
+const struct mu_clock *mu_test_clock(void);
+
+#endif
