@@ -11,8 +11,8 @@
 
 -- Rules -------------------------------------------------------------------------------------------
 
--- What differs from the built-in rules (src/control/alert/rule.c): for the fleet, for
--- devices with a tag, for one device. NULL: as the wider scope has it. Of several tags the lowest priority wins,
+-- What differs from the built-in rules (src/control/alert/rule.c): for the fleet, for devices with
+-- a tag, for one device. NULL: as the wider scope has it. Of several tags the lowest priority wins,
 -- then the name.
 CREATE TABLE alert_rules (
     device_id     bigint NOT NULL DEFAULT 0, -- scope 'device'; else 0
