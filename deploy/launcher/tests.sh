@@ -94,6 +94,7 @@ second_try()
         mapfile -t ids < <("$launcher/count_results.py" --ids "$file")
         ((${#ids[@]} > 0 && ${#ids[@]} <= 3)) || return 0
         rm -f "$again"
+        step_count=$((step_count + 1))
         run_step "$kind tests ($preset), again" run_pytest "$kind" "$preset" "$again" -n 0 \
                 "$@" --ids "${ids[@]}" || true
         while read -r name; do
