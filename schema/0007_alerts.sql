@@ -80,6 +80,8 @@ CREATE TABLE alerts (
     pending_at     timestamptz NOT NULL, -- the condition holds since
     fired_at       timestamptz,
     resolved_at    timestamptz,
+    remedy_command_id bigint,      -- sent to mend it, and not over
+    remedy_due_at  timestamptz,    -- another is not sent before; infinity: given up
     -- what it was judged by, in the rule's unit, when it began, and lately
     value          bigint,
     threshold      bigint,
@@ -98,6 +100,8 @@ CREATE TABLE alerts (
 
 CREATE UNIQUE INDEX alerts_standing ON alerts (device_id, rule) WHERE state <> 'resolved';
 CREATE INDEX alerts_firing ON alerts (id) WHERE state = 'firing';
+CREATE INDEX alerts_remedy ON alerts (id)
+    WHERE remedy_command_id IS NOT NULL OR (rule = 'service_down' AND state = 'firing');
 CREATE INDEX alerts_incident ON alerts (incident_id, id) WHERE incident_id IS NOT NULL;
 CREATE INDEX alerts_resolved ON alerts (resolved_at) WHERE state = 'resolved';
 
@@ -111,7 +115,7 @@ CREATE TABLE alert_events (
     device_id   bigint, -- 0: the appliance
     episode     integer,
     -- fired, resolved, merged, opened, closed, acked, unacked, notified, not_notified,
-    -- remedy_sent, remedy_done, remedy_failed, remedy_gave_up
+    -- remedy_sent, remedy_done, remedy_failed, remedy_gave_up, remedy_worked
     kind        text NOT NULL,
     rule        text,
     actor       text NOT NULL, -- 'appliance', 'user:<name>', …
@@ -204,3 +208,7 @@ CREATE TABLE alert_silences (
 );
 
 CREATE INDEX alert_silences_ends_at ON alert_silences (ends_at);
+
+-- What the appliance itself is judged by ----------------------------------------------------------
+
+CREATE INDEX ingest_rejects_rejected_at ON ingest_rejects (rejected_at);
