@@ -71,11 +71,10 @@ static bool wait_authoritative(struct mu_app *app)
 static int make_partitions(struct mu_app *app, struct mu_pg *pg)
 {
         int64_t today = mu_partition_day(mu_clock_realtime_us(app->clock) / MU_US_PER_S);
-        int64_t window_days =
-                (int64_t)(app->config.ingest_window_back / MU_NS_PER_S / MU_S_PER_DAY);
+        uint32_t window_days =
+                (uint32_t)(app->config.ingest_window_back / MU_NS_PER_S / MU_S_PER_DAY);
 
-        return mu_partitions_ensure(pg, today - window_days - 1, today + PARTITION_DAYS_AHEAD,
-                                    NULL);
+        return mu_partitions_ensure_all(pg, today, window_days, PARTITION_DAYS_AHEAD, NULL);
 }
 
 /* An outage is told when it begins, when its reason changes, and once a minute. */

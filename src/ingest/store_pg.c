@@ -393,12 +393,12 @@ static void script_rows(struct store_pg *pg, const struct work *work)
         for (uint32_t i = 0; i < work->route.leaf_count; i++) {
                 char leaf[MU_PARTITION_NAME_BYTES];
 
-                mu_partition_name(work->route.leaves[i].day, leaf);
+                mu_partition_name(MU_PARENT_HEARTBEATS, work->route.leaves[i].day, leaf);
                 snprintf(sql, sizeof(sql), MU_SQL_COPY_ROWS, leaf);
                 script_add(script, STEP_COPY_LEAF, work->route.leaves[i].day, sql);
         }
         if (work->route.parent_rows > 0) {
-                snprintf(sql, sizeof(sql), MU_SQL_COPY_ROWS, MU_PARTITION_PARENT);
+                snprintf(sql, sizeof(sql), MU_SQL_COPY_ROWS, MU_PARTITION_HEARTBEATS);
                 script_add(script, STEP_COPY_PARENT, 0, sql);
         }
 }
@@ -623,7 +623,7 @@ ensure_days(struct store_pg *pg, const struct mu_store_request *request, int64_t
                 if (entry->verdict != MU_VERDICT_STORE || day == last_day)
                         continue;
                 last_day = day;
-                int err = mu_partitions_ensure(pg->pg, day, day, NULL);
+                int err = mu_partitions_ensure(pg->pg, MU_PARENT_HEARTBEATS, day, day, NULL);
 
                 if (err == -ESTALE) {
                         *ret_gone_day = day;

@@ -12,7 +12,7 @@
 #include "jobs/scheduler.h"
 #include "muster/compiler.h"
 
-/* partitions.c: every day a heartbeat can fall into has its partition, and a week ahead too. */
+/* partitions.c: every day a row can fall into has its partition, and a week ahead too. */
 MU_MUST_CHECK
 int mu_job_partitions(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
 

@@ -43,7 +43,7 @@ static const struct mu_pg_statement DUE = {
 static const struct mu_pg_statement BEGIN = {
         .name = "purge_begin",
         .sql = "UPDATE bulk_deletions SET purge_from_at = now(), device_cursor = 0, days_total ="
-               " (SELECT count(*) FROM partition_registry WHERE parent = '" MU_PARTITION_PARENT
+               " (SELECT count(*) FROM partition_registry WHERE parent = '" MU_PARTITION_HEARTBEATS
                "'  AND state = 'attached') WHERE id = $1 AND purge_from_at IS NULL",
         .params = {MU_PG_INT8},
         .repeatable = true,
@@ -55,7 +55,7 @@ static const struct mu_pg_statement PLACE = {
         .sql = "SELECT b.selection_id, CASE WHEN day.range_from = b.purge_day"
                "  THEN b.device_cursor ELSE 0 END, day.range_from, day.range_to"
                " FROM bulk_deletions b LEFT JOIN LATERAL (SELECT range_from, range_to"
-               "  FROM partition_registry WHERE parent = '" MU_PARTITION_PARENT "'"
+               "  FROM partition_registry WHERE parent = '" MU_PARTITION_HEARTBEATS "'"
                "  AND state = 'attached' AND range_from >= coalesce(b.purge_day, '-infinity')"
                "  ORDER BY range_from LIMIT 1) AS day ON true"
                " WHERE b.id = $1 AND b.state = 'purging' FOR UPDATE OF b",

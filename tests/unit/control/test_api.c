@@ -482,7 +482,8 @@ static void fill(struct world *world)
 {
         int64_t day = mu_partition_day(BUCKET_S);
 
-        assert_int_equal(mu_partitions_ensure(world->pg, day, day + 1, NULL), 0);
+        assert_int_equal(mu_partitions_ensure(world->pg, MU_PARENT_HEARTBEATS, day, day + 1, NULL),
+                         0);
         test_pg_run(world->pg,
                     "INSERT INTO heartbeats (device_id, bucket, received_at, observed_at,"
                     " clock_offset_s, flags) SELECT 1, to_timestamp(1790000000 + 10 * n), now(),"

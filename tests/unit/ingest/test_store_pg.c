@@ -328,7 +328,7 @@ static void missing_partitions_are_made(void **state)
                 char name[MU_PARTITION_NAME_BYTES], sql[128];
                 struct mu_store_result result;
 
-                mu_partition_name(f->today_s / MU_S_PER_DAY + days[i], name);
+                mu_partition_name(MU_PARENT_HEARTBEATS, f->today_s / MU_S_PER_DAY + days[i], name);
                 snprintf(sql, sizeof(sql),
                          "SELECT count(*) FROM pg_inherits WHERE inhrelid = to_regclass('%s')",
                          name);
@@ -349,7 +349,7 @@ static void a_day_that_was_dropped_is_not_made_again(void **state)
         char name[MU_PARTITION_NAME_BYTES], sql[256];
         struct mu_store_result result;
 
-        mu_partition_name(day, name);
+        mu_partition_name(MU_PARENT_HEARTBEATS, day, name);
         snprintf(sql, sizeof(sql),
                  "INSERT INTO partition_registry (range_from, range_to, parent, partition, state)"
                  " VALUES (now(), now() + '1 day', 'heartbeats', '%s', 'dropped')",

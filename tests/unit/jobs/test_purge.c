@@ -59,7 +59,8 @@ static int setup(void **state)
 {
         struct mu_pg *pg = test_pg_acquire(postgres);
 
-        assert_int_equal(mu_partitions_ensure(pg, mu_partition_day(NOON_S) - 9,
+        assert_int_equal(mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS,
+                                              mu_partition_day(NOON_S) - 9,
                                               mu_partition_day(NOON_S) + 2, NULL),
                          0);
         test_pg_run(pg, FILL);

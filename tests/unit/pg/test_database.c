@@ -370,7 +370,7 @@ static void foreign_server_is_left_as_it_was(void **state)
         const struct mu_migration *migrations = mu_migrations_embedded(&count);
 
         assert_int_equal(mu_migrate(pg, migrations, count, NULL, NULL, NULL, &error), 0);
-        assert_int_equal(mu_partitions_ensure(pg, 20778, 20780, NULL), 0);
+        assert_int_equal(mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, 20778, 20780, NULL), 0);
         mu_database_release(database, pg);
         mu_database_destroy(database);
 

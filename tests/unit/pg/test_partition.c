@@ -37,7 +37,7 @@ static void names_and_days(void **state)
 
         (void)state;
         for (size_t i = 0; i < MU_COUNT_OF(cases); i++) {
-                mu_partition_name(cases[i].day, name);
+                mu_partition_name(MU_PARENT_HEARTBEATS, cases[i].day, name);
                 assert_string_equal(name, cases[i].name);
         }
         assert_int_equal(mu_partition_day(0), 0);
@@ -63,7 +63,7 @@ static void server_agrees_on_names(void **state)
 
         assert_int_equal(mu_pg_query(pg, &days, MU_PG_VALUES(), &rows), 0);
         for (size_t i = 0; i < mu_pg_rows(rows); i++) {
-                mu_partition_name(mu_pg_get_int(rows, i, 0), name);
+                mu_partition_name(MU_PARENT_HEARTBEATS, mu_pg_get_int(rows, i, 0), name);
                 if (strcmp(name, mu_pg_get_text(rows, i, 1)) != 0)
                         fail_msg("%s is %s", name, mu_pg_get_text(rows, i, 1));
         }
@@ -77,11 +77,13 @@ static void made_once_with_keys_and_settings(void **state)
         struct mu_pg *pg = test_pg_acquire(test);
         uint32_t made;
 
-        assert_int_equal(mu_partitions_ensure(pg, DAY, DAY + 4, &made), 0);
+        assert_int_equal(mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY, DAY + 4, &made), 0);
         assert_int_equal(made, 5);
-        assert_int_equal(mu_partitions_ensure(pg, DAY - 1, DAY + 5, &made), 0);
+        assert_int_equal(mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY - 1, DAY + 5, &made),
+                         0);
         assert_int_equal(made, 2);
-        assert_int_equal(mu_partitions_ensure(pg, DAY - 1, DAY + 5, &made), 0);
+        assert_int_equal(mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY - 1, DAY + 5, &made),
+                         0);
         assert_int_equal(made, 0);
         /* Rows of a day's first and last instant land in it, and its key refuses a second. */
         test_pg_run(pg,
@@ -120,12 +122,14 @@ static void inserts_pass_while_a_day_is_made(void **state)
         char sql[320];
         uint32_t made;
 
-        assert_int_equal(mu_partitions_ensure(maker, DAY + 10, DAY + 10, &made), 0);
+        assert_int_equal(
+                mu_partitions_ensure(maker, MU_PARENT_HEARTBEATS, DAY + 10, DAY + 10, &made), 0);
         assert_int_equal(mu_pg_begin(writer), 0);
         snprintf(sql, sizeof(sql), insert, 1, 10);
         test_pg_run(writer, sql);
         /* Would time out (10 s) if it needed a lock that the writer's excludes. */
-        assert_int_equal(mu_partitions_ensure(maker, DAY + 11, DAY + 11, &made), 0);
+        assert_int_equal(
+                mu_partitions_ensure(maker, MU_PARENT_HEARTBEATS, DAY + 11, DAY + 11, &made), 0);
         assert_int_equal(made, 1);
 
         /* The other way round: a maker held in its transaction, by the lock of its parts. */
@@ -170,7 +174,8 @@ static void *make(void *context)
         pthread_barrier_wait(maker->barrier);
         if (maker->result)
                 return NULL;
-        maker->result = mu_partitions_ensure(pg, DAY + 100, DAY + 109, &maker->made);
+        maker->result =
+                mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY + 100, DAY + 109, &maker->made);
         mu_database_release(maker->test->database, pg);
         return NULL;
 }
@@ -204,13 +209,17 @@ static void day_taken_out_stays_out(void **state)
         struct mu_pg *pg = test_pg_acquire(test);
         uint32_t made;
 
-        assert_int_equal(mu_partitions_ensure(pg, DAY + 200, DAY + 202, &made), 0);
+        assert_int_equal(
+                mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY + 200, DAY + 202, &made), 0);
         test_pg_run(pg, "ALTER TABLE heartbeats DETACH PARTITION heartbeats_20270610 CONCURRENTLY");
         test_pg_run(pg, "DROP TABLE heartbeats_20270610");
         test_pg_run(pg, "UPDATE partition_registry SET state = 'archived' WHERE partition ="
                         " 'heartbeats_20270610'");
-        assert_int_equal(mu_partitions_ensure(pg, DAY + 201, DAY + 201, &made), -ESTALE);
-        assert_int_equal(mu_partitions_ensure(pg, DAY + 200, DAY + 203, &made), 0);
+        assert_int_equal(
+                mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY + 201, DAY + 201, &made),
+                -ESTALE);
+        assert_int_equal(
+                mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY + 200, DAY + 203, &made), 0);
         assert_int_equal(made, 1);
         assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM pg_class WHERE relname ="
                                             " 'heartbeats_20270610'"),
@@ -224,17 +233,51 @@ static void registry_is_mended(void **state)
         struct mu_pg *pg = test_pg_acquire(test);
         uint32_t made;
 
-        assert_int_equal(mu_partitions_ensure(pg, DAY + 300, DAY + 300, &made), 0);
+        assert_int_equal(
+                mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY + 300, DAY + 300, &made), 0);
         /* There, but unknown; known, but gone. */
         test_pg_run(pg, "DELETE FROM partition_registry WHERE partition = 'heartbeats_20270917'");
-        assert_int_equal(mu_partitions_ensure(pg, DAY + 300, DAY + 300, &made), 0);
+        assert_int_equal(
+                mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY + 300, DAY + 300, &made), 0);
         assert_int_equal(made, 0);
         assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM partition_registry WHERE"
                                             " partition = 'heartbeats_20270917'"),
                          1);
         test_pg_run(pg, "DROP TABLE heartbeats_20270917");
-        assert_int_equal(mu_partitions_ensure(pg, DAY + 300, DAY + 300, &made), 0);
+        assert_int_equal(
+                mu_partitions_ensure(pg, MU_PARENT_HEARTBEATS, DAY + 300, DAY + 300, &made), 0);
         assert_int_equal(made, 1);
+        mu_database_release(test->database, pg);
+}
+
+/* Each parent's days, with its key, around today; and only what is missing is made. */
+static void every_parent_has_its_days(void **state)
+{
+        struct test_pg *test = *state;
+        struct mu_pg *pg = test_pg_acquire(test);
+        char name[MU_PARTITION_NAME_BYTES], sql[320];
+        uint32_t made;
+
+        assert_int_equal(mu_partitions_ensure_all(pg, DAY + 400, 7, 2, &made), 0);
+        assert_int_equal(made, 7 + 1 + 1 + 2 + (MU_PARENTS - 1) * (1 + 1 + 2));
+        assert_int_equal(mu_partitions_ensure_all(pg, DAY + 401, 7, 2, &made), 0);
+        assert_int_equal(made, MU_PARENTS);
+        for (enum mu_parent parent = 0; parent < MU_PARENTS; parent++) {
+                const struct mu_parent_facts *facts = mu_parent_facts(parent);
+
+                mu_partition_name(parent, DAY + 403, name);
+                snprintf(sql, sizeof(sql),
+                         "SELECT count(*) FROM pg_partitioned_table t JOIN pg_inherits i"
+                         " ON i.inhparent = t.partrelid JOIN pg_attribute a ON"
+                         " a.attrelid = t.partrelid AND a.attnum = t.partattrs[0]"
+                         " WHERE t.partrelid = '%s'::regclass AND i.inhrelid = '%s'::regclass"
+                         " AND a.attname = '%s'",
+                         facts->table, name, facts->column);
+                assert_int_equal(test_pg_number(pg, sql), 1);
+        }
+        test_pg_run(pg, "INSERT INTO alert_events (at, kind, actor) VALUES"
+                        " ('2027-12-26 12:00+00', 'fired', 'appliance')");
+        assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM alert_events_20271226"), 1);
         mu_database_release(test->database, pg);
 }
 
@@ -248,6 +291,7 @@ int main(void)
                 cmocka_unit_test(of_concurrent_makers_each_day_is_made_once),
                 cmocka_unit_test(day_taken_out_stays_out),
                 cmocka_unit_test(registry_is_mended),
+                cmocka_unit_test(every_parent_has_its_days),
         };
 
         return cmocka_run_group_tests_name("pg/partition", tests, test_pg_group_setup,
