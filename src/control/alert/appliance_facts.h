@@ -18,7 +18,7 @@ struct mu_appliance_facts {
         uint64_t disk_total_bytes; /* 0: not known */
         double journal_hours_left; /* infinity: not filling */
         bool journal_accepting;
-        bool storing; /* PostgreSQL takes heartbeats */
+        bool storing;               /* PostgreSQL takes heartbeats */
         uint32_t backup_interval_s; /* 0: none are scheduled */
         /* Of jobs; "" none. */
         uint32_t job_failures_in_a_row;
