@@ -62,7 +62,10 @@ CREATE TABLE alert_incidents (
     alert_count  integer NOT NULL DEFAULT 0, -- ever part of it
     firing_count integer NOT NULL DEFAULT 0,
     kind         text NOT NULL CHECK (kind IN ('device', 'site', 'network', 'appliance')),
-    group_key    text NOT NULL DEFAULT '', -- the site's name, "203.0.113.0/24", "2001:db8:1::/48"
+    -- what group_key names; of kind 'device': the group that it would be part of
+    grouped_by   text NOT NULL DEFAULT '' CHECK (grouped_by IN ('', 'site', 'network')),
+    -- the site's name, "203.0.113.0/24", "2001:db8:1::/48", "unknown"; of the appliance ''
+    group_key    text NOT NULL DEFAULT '',
     rule         text NOT NULL,
     severity     text NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
     acked_by     text,
