@@ -151,6 +151,11 @@ CREATE TABLE alert_channels (
     digest_at    time NOT NULL DEFAULT '08:00',
     digest_zone  text NOT NULL DEFAULT 'UTC',
     digest_sent_at timestamptz, -- up to here it has told
+    -- the notifier's: why the last message did not get through; NULL: it did. broken: nothing is
+    -- sent until somebody changes the channel (updated_at), or for an hour
+    failed_at    timestamptz,
+    broken       boolean NOT NULL DEFAULT false,
+    error        text,
     config       jsonb NOT NULL DEFAULT '{}', -- what is no secret: to, allow_private, host shown
     -- what is (URL, secrets), sealed: JSON under a key from secrets/ (alert/channel.h)
     sealed       bytea,
@@ -179,11 +184,11 @@ CREATE TABLE alert_notifications (
     state            text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'failed',
                      'dropped')),
     remote_id        text, -- the message's id there: Discord edits it in place
-    error            text, -- a sentence, no secret
-    detail           jsonb
+    error            text, -- a sentence, no secret; dropped: one of the outbox's reasons
+    detail           jsonb -- test, digest: {"title", "text", "data"}
 ) WITH (fillfactor = 70);
 
-CREATE INDEX alert_notifications_waiting ON alert_notifications (due_at, id)
+CREATE INDEX alert_notifications_waiting ON alert_notifications (channel_id, due_at, id)
     WHERE state = 'waiting';
 CREATE INDEX alert_notifications_incident ON alert_notifications (incident_id, channel_id, id);
 CREATE INDEX alert_notifications_finished ON alert_notifications (finished_at)
