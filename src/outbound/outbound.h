@@ -37,6 +37,8 @@ struct mu_outbound_service;
 enum mu_outbound_limits {
         MU_OUTBOUND_SERVICES_MAX = 16,
         MU_OUTBOUND_HEADERS_MAX = 32,
+        MU_OUTBOUND_REPLY_HEADERS_MAX = 8,
+        MU_OUTBOUND_REPLY_HEADER_BYTES = 128, /* with NUL; a longer one is as if absent */
         MU_OUTBOUND_URL_BYTES_MAX = 4096,
         MU_OUTBOUND_BODY_BYTES_MAX = 1024 * 1024,
         MU_OUTBOUND_ERROR_BYTES = 512,
@@ -57,6 +59,7 @@ struct mu_outbound_service_config {
         const char *name;                  /* literal, [a-z_]+: the metrics' label */
         uint32_t concurrency_max;          /* transfers at once; 0: 8 */
         struct mu_breaker_options breaker; /* all 0: 5 failures, 1 success, 1 s .. 60 s */
+        bool no_breaker;                   /* many hosts: whoever submits has a breaker for each */
         bool http2;                        /* multiplexed, where the server offers it over TLS */
 };
 
@@ -77,6 +80,9 @@ struct mu_outbound_result {
         uint32_t retry_after_s; /* RFC 9110 10.2.3, seconds or date */
         uint64_t duration_us;   /* of the transfer, without waiting */
         int curl_code;          /* libcurl's CURLcode, when failed */
+        bool refused_address;   /* public_only: the name leads to an address that is not */
+        /* What the request asked for, in its order; NULL: not there. */
+        const char *headers[MU_OUTBOUND_REPLY_HEADERS_MAX];
 };
 
 typedef void mu_outbound_done(void *ctx, const struct mu_outbound_result *result);
@@ -97,6 +103,12 @@ struct mu_outbound_request {
         uint32_t timeout_ms;    /* of the transfer; 0: 30 s */
         uint32_t wait_ms_max;   /* in the service's queue before it; 0: 60 s */
         size_t reply_bytes_max; /* a longer reply fails; 0: 64 KiB */
+        /* Only https to addresses of the public Internet (address.h), judged by the address that is
+         * connected to, and through no proxy. */
+        bool public_only;
+        /* Names of the reply's headers wanted, literals, ending with NULL; NULL: none. At most
+         * MU_OUTBOUND_REPLY_HEADERS_MAX. */
+        const char *const *reply_headers;
         mu_outbound_done *done;
         void *ctx;
 };
@@ -119,7 +131,8 @@ void mu_outbound_stop(struct mu_outbound *outbound, uint32_t deadline_ms);
 void mu_outbound_destroy(struct mu_outbound *outbound);
 
 /* 0: done will be called. -EAGAIN: queue full, counted; -ESHUTDOWN: stopping; -EINVAL: the URL is
- * no https (or loopback http) URL, or a header holds a line break; -E2BIG; -ENOMEM. */
+ * no https (or loopback http, unless public_only) URL, or a header holds a line break; -E2BIG;
+ * -ENOMEM. */
 MU_MUST_CHECK
 int mu_outbound_submit(struct mu_outbound *outbound, const struct mu_outbound_request *request);
 

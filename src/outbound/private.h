@@ -61,6 +61,7 @@ struct mu_outbound_service {
         const char *name;
         uint32_t concurrency_max;
         bool http2;
+        bool no_breaker;
         struct mu_breaker breaker;
         uint64_t opened_count; /* as told */
         struct mu_transfer *first;
@@ -91,6 +92,9 @@ struct mu_transfer {
         bool counted; /* against queue_max */
         bool mail;    /* reply holds the server's last line */
         bool reply_too_large;
+        bool public_only;
+        bool refused_address;
+        const char *const *reply_headers;
         struct mu_text reply;
         struct mu_url url;
         char error[CURL_ERROR_SIZE];
@@ -161,6 +165,12 @@ bool mu_transfers_any(const struct mu_outbound *outbound);
 void mu_transfers_cancel(struct mu_outbound *outbound);
 /* Never posted: as if it had not been. */
 void mu_transfer_free(struct mu_transfer *transfer);
+
+/* ---- transfer_guard.c ---- */
+
+/* What curl is told for public_only; 0 or not. */
+MU_MUST_CHECK
+CURLcode mu_transfer_guard(struct mu_transfer *transfer, CURL *easy);
 
 /* ---- service.c ---- */
 

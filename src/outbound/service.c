@@ -97,6 +97,7 @@ int mu_outbound_add_service(struct mu_outbound *outbound,
         service->name = config->name;
         service->concurrency_max = config->concurrency_max ? config->concurrency_max : CONCURRENCY;
         service->http2 = config->http2;
+        service->no_breaker = config->no_breaker;
         mu_breaker_init(&service->breaker, &breaker, outbound->clock);
         if (outbound->metrics)
                 register_metrics(outbound->metrics, service);

@@ -128,6 +128,8 @@ int mu_transfer_new_http(const struct mu_outbound_request *request, struct mu_tr
         MU_ASSERT(request->done && request->service && request->method);
         if (code < 0)
                 return code;
+        if (request->public_only && strcmp(url.scheme, "https") != 0)
+                return -EINVAL;
         if (request->body_bytes > MU_OUTBOUND_BODY_BYTES_MAX ||
             request->header_count > MU_OUTBOUND_HEADERS_MAX)
                 return -E2BIG;
@@ -150,6 +152,8 @@ int mu_transfer_new_http(const struct mu_outbound_request *request, struct mu_tr
         transfer->prepare = prepare_http;
         transfer->done = request->done;
         transfer->ctx = request->ctx;
+        transfer->public_only = request->public_only;
+        transfer->reply_headers = request->reply_headers;
         if (request->timeout_ms)
                 transfer->timeout_ms = request->timeout_ms;
         if (request->wait_ms_max)
@@ -232,6 +236,8 @@ static int prepare(struct mu_transfer *transfer, CURL *easy)
                 code |= curl_easy_setopt(easy, CURLOPT_CAINFO, outbound->ca_file);
         if (transfer->url.loopback)
                 code |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        if (transfer->public_only)
+                code |= mu_transfer_guard(transfer, easy);
         return code == CURLE_OK ? transfer->prepare(transfer, easy) : -EINVAL;
 }
 
@@ -365,10 +371,11 @@ static enum mu_outbound_cell judge(const struct mu_transfer *transfer, CURLcode 
 static void tell_breaker(struct mu_transfer *transfer, enum mu_outbound_cell cell,
                          const struct mu_outbound_result *result)
 {
-        bool away = cell == MU_OUTBOUND_NO_ANSWER && !transfer->reply_too_large;
+        bool away = cell == MU_OUTBOUND_NO_ANSWER && !transfer->reply_too_large &&
+                    !transfer->service->no_breaker;
 
         /* A mail server's 4xx is often about one recipient. */
-        if (cell == MU_OUTBOUND_UNAVAILABLE)
+        if (cell == MU_OUTBOUND_UNAVAILABLE && !transfer->service->no_breaker)
                 away = !transfer->mail || result->status == SMTP_UNAVAILABLE;
         if (away)
                 mu_breaker_failure(&transfer->service->breaker);
@@ -388,6 +395,22 @@ static void read_retry_after(const struct mu_transfer *transfer, struct mu_outbo
                                                        &result->retry_after_s) == 0;
 }
 
+static void keep_headers(const struct mu_transfer *transfer, struct mu_outbound_result *result,
+                         char kept[][MU_OUTBOUND_REPLY_HEADER_BYTES])
+{
+        for (size_t i = 0; transfer->reply_headers && transfer->reply_headers[i]; i++) {
+                struct curl_header *header;
+
+                MU_ASSERT(i < MU_OUTBOUND_REPLY_HEADERS_MAX);
+                if (curl_easy_header(transfer->easy, transfer->reply_headers[i], 0, CURLH_HEADER,
+                                     -1, &header) != CURLHE_OK ||
+                    strlen(header->value) >= MU_OUTBOUND_REPLY_HEADER_BYTES)
+                        continue;
+                (void)snprintf(kept[i], MU_OUTBOUND_REPLY_HEADER_BYTES, "%s", header->value);
+                result->headers[i] = kept[i];
+        }
+}
+
 static void describe(const struct mu_transfer *transfer, CURLcode code, char *sentence, size_t room)
 {
         const char *what = transfer->error;
@@ -398,6 +421,11 @@ static void describe(const struct mu_transfer *transfer, CURLcode code, char *se
         if (transfer->reply_too_large)
                 (void)snprintf(sentence, room, "%s answered with more than %zu bytes.",
                                transfer->url.origin, transfer->reply_bytes_max);
+        else if (transfer->refused_address)
+                (void)snprintf(sentence, room,
+                               "%s leads to an address that is not of the public Internet, "
+                               "which is not allowed here.",
+                               transfer->url.origin);
         else
                 (void)snprintf(sentence, room, "%s: %s.", transfer->url.origin, what);
 }
@@ -418,13 +446,16 @@ static void drop_easy(struct mu_transfer *transfer)
 static void end_active(struct mu_transfer *transfer, CURLcode code)
 {
         char sentence[MU_OUTBOUND_ERROR_BYTES] = "";
+        char kept[MU_OUTBOUND_REPLY_HEADERS_MAX][MU_OUTBOUND_REPLY_HEADER_BYTES];
         struct mu_outbound_result result = {.error = sentence,
-                                            .duration_us = duration_us(transfer)};
+                                            .duration_us = duration_us(transfer),
+                                            .refused_address = transfer->refused_address};
         enum mu_outbound_cell cell = judge(transfer, code, &result);
 
         if (code != CURLE_OK)
                 describe(transfer, code, sentence, sizeof(sentence));
         read_retry_after(transfer, &result);
+        keep_headers(transfer, &result, kept);
         result.body = transfer->reply.data ? transfer->reply.data : "";
         result.body_bytes = transfer->reply.bytes;
         unlink_active(transfer);
