@@ -118,6 +118,7 @@ void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uin
         else
                 mu_log(MU_LOG_DEBUG, "job.done", MU_LOG_STR("job", job),
                        MU_LOG_BOOL("skipped", outcome == MU_JOB_SKIPPED),
+                       MU_LOG_BOOL("database_away", outcome == MU_JOB_AWAY),
                        MU_LOG_UINT("duration_us", duration_us), MU_LOG_UINT("changed", changed));
 }
 

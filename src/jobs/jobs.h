@@ -61,4 +61,8 @@ MU_MUST_CHECK
 int mu_job_security_retention(const struct mu_jobs_config *config, struct mu_pg *pg,
                               uint64_t *ret_changed);
 
+/* scheduler_record.c: old lines of job_runs go. */
+MU_MUST_CHECK
+int mu_job_job_runs(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
+
 #endif

@@ -36,6 +36,10 @@ enum mu_lock {
         MU_LOCK_JOB_AUDIT_CHAIN = 32,
         MU_LOCK_JOB_IDEMPOTENCY = 33,
         MU_LOCK_JOB_SECURITY = 34,
+        MU_LOCK_JOB_RUNS = 35,
+        MU_LOCK_JOB_ALERTS_RETENTION = 36,
+        MU_LOCK_JOB_ANALYZE = 37,
+        MU_LOCK_JOB_RECONCILE = 38,
 };
 
 /* Session level. lock waits without limit; try answers at once. */
