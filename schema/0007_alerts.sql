@@ -84,7 +84,7 @@ CREATE TABLE alerts (
     fired_at       timestamptz,
     resolved_at    timestamptz,
     remedy_command_id bigint,      -- sent to mend it, and not over
-    remedy_due_at  timestamptz,    -- another is not sent before; infinity: given up
+    remedy_due_at  timestamptz,    -- no other is sent before
     -- what it was judged by, in the rule's unit, when it began, and lately
     value          bigint,
     threshold      bigint,
@@ -95,16 +95,19 @@ CREATE TABLE alerts (
     severity       text NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
     -- 'recovered', 'rule-off', 'device-deleted', 'device-quarantined', 'monitoring-changed'
     resolved_by    text,
+    -- how the last command to mend it stands; NULL: there was none, or the alert is over too
+    remedy_state   text CHECK (remedy_state IN ('sent', 'done', 'failed', 'gave_up')),
     detail         jsonb, -- what the texts need: service, last foreground, version, disk, …
     UNIQUE (device_id, rule, episode),
     CHECK ((state = 'resolved') = (resolved_at IS NOT NULL)),
-    CHECK (state = 'pending' OR fired_at IS NOT NULL)
+    CHECK (state = 'pending' OR fired_at IS NOT NULL),
+    CHECK ((remedy_command_id IS NULL) = (remedy_state IS DISTINCT FROM 'sent'))
 ) WITH (fillfactor = 70);
 
 CREATE UNIQUE INDEX alerts_standing ON alerts (device_id, rule) WHERE state <> 'resolved';
 CREATE INDEX alerts_firing ON alerts (id) WHERE state = 'firing';
 CREATE INDEX alerts_remedy ON alerts (id)
-    WHERE remedy_command_id IS NOT NULL OR (rule = 'service_down' AND state = 'firing');
+    WHERE remedy_state IS NOT NULL OR (rule = 'service_down' AND state = 'firing');
 CREATE INDEX alerts_incident ON alerts (incident_id, id) WHERE incident_id IS NOT NULL;
 CREATE INDEX alerts_resolved ON alerts (resolved_at) WHERE state = 'resolved';
 
@@ -118,7 +121,8 @@ CREATE TABLE alert_events (
     device_id   bigint, -- 0: the appliance
     episode     integer,
     -- fired, resolved, merged, opened, closed, acked, unacked, notified, not_notified,
-    -- remedy_sent, remedy_done, remedy_failed, remedy_gave_up, remedy_worked
+    -- remedy_sent, remedy_done, remedy_failed, remedy_gave_up, remedy_worked,
+    -- remedy_cancelled
     kind        text NOT NULL,
     rule        text,
     actor       text NOT NULL, -- 'appliance', 'user:<name>', …

@@ -12,6 +12,11 @@
  * All that is known stands in the alert's row (remedy_*), changed in the same transaction as the
  * command is queued: killed anywhere, no command is sent twice and none is forgotten.
  *
+ * Lines of the thread (alert_events): remedy_sent, remedy_done, remedy_failed, remedy_gave_up
+ * (alone without a command), remedy_worked, remedy_cancelled (the alert was over before it went
+ * out). detail: {"command_id": "77", "try": 1, "of": 3, "package": "…", "state":
+ * "done|failed|expired|cancelled|gone", "error": "…"}, what there is of it.
+ *
  * Units      *_us since the Unix epoch.
  * Threads    the alert thread's: it alone moves alerts.
  * Ownership  config's pointers are lent.
