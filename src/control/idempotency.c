@@ -2,22 +2,18 @@
 #include "control/idempotency.h"
 
 #include <errno.h>
-#include <openssl/aead.h>
-#include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
 #include "control/endpoint.h"
 #include "control/endpoint_private.h"
 #include "control/guard.h"
+#include "control/seal.h"
 #include "http/reply.h"
 
 enum {
-        NONCE_BYTES = 12,
-        TAG_BYTES = 16,
         RETRY_AFTER_S = 1,
 };
 
@@ -108,76 +104,6 @@ bool mu_idempotency_read(struct mu_ask *ask, struct mu_idempotency *ret_key)
         return true;
 }
 
-/* ---- sealing ---- */
-
-static bool aead_init(const struct mu_ask *ask, EVP_AEAD_CTX *aead)
-{
-        const struct mu_guard *guard = ask->control->guard;
-
-        return EVP_AEAD_CTX_init(aead, EVP_aead_aes_256_gcm(), guard->reply_key,
-                                 sizeof(guard->reply_key), TAG_BYTES, NULL) == 1;
-}
-
-/* nonce, then ciphertext and tag; malloc's. */
-static int seal(const struct mu_ask *ask, const struct mu_idempotency *key, struct mu_slice reply,
-                uint8_t **ret_sealed, size_t *ret_bytes)
-{
-        size_t room = reply.bytes + TAG_BYTES;
-        uint8_t *sealed = malloc(NONCE_BYTES + room);
-        EVP_AEAD_CTX aead;
-        size_t bytes = 0;
-
-        if (!sealed)
-                return -ENOMEM;
-        int error = mu_random_secret(sealed, NONCE_BYTES);
-
-        if (error == 0 && !aead_init(ask, &aead))
-                error = -ENOMEM;
-        if (error < 0) {
-                free(sealed);
-                return error;
-        }
-        if (EVP_AEAD_CTX_seal(&aead, sealed + NONCE_BYTES, &bytes, room, sealed, NONCE_BYTES,
-                              (const uint8_t *)reply.data, reply.bytes, key->scope_sha256,
-                              sizeof(key->scope_sha256)) != 1)
-                error = -ENOMEM;
-        EVP_AEAD_CTX_cleanup(&aead);
-        if (error < 0) {
-                free(sealed);
-                return error;
-        }
-        *ret_sealed = sealed;
-        *ret_bytes = NONCE_BYTES + bytes;
-        return 0;
-}
-
-/* malloc's. -EBADMSG: it was sealed with another key, or is damaged. */
-static int unseal(const struct mu_ask *ask, const struct mu_idempotency *key,
-                  struct mu_pg_bytes sealed, char **ret_reply, size_t *ret_bytes)
-{
-        char *reply = malloc(sealed.bytes + 1);
-        const uint8_t *data = sealed.data;
-        EVP_AEAD_CTX aead;
-
-        if (!reply)
-                return -ENOMEM;
-        if (sealed.bytes < NONCE_BYTES + TAG_BYTES || !aead_init(ask, &aead)) {
-                free(reply);
-                return -EBADMSG;
-        }
-        int opened = EVP_AEAD_CTX_open(&aead, (uint8_t *)reply, ret_bytes, sealed.bytes, data,
-                                       NONCE_BYTES, data + NONCE_BYTES, sealed.bytes - NONCE_BYTES,
-                                       key->scope_sha256, sizeof(key->scope_sha256));
-
-        EVP_AEAD_CTX_cleanup(&aead);
-        if (opened != 1) {
-                free(reply);
-                return -EBADMSG;
-        }
-        *ret_reply = reply;
-        return 0;
-}
-
 /* ---- before and after the handler ---- */
 
 /* A literal, as replies want it. */
@@ -200,7 +126,10 @@ static void replay(struct mu_ask *ask, const struct mu_idempotency *key,
         size_t bytes = 0;
 
         if (!mu_pg_is_null(row, 0, 4)) {
-                int error = unseal(ask, key, mu_pg_get_bytea(row, 0, 4), &reply, &bytes);
+                struct mu_pg_bytes sealed = mu_pg_get_bytea(row, 0, 4);
+                int error = mu_unseal(ask->control->guard->reply_key, key->scope_sha256,
+                                      sizeof(key->scope_sha256), sealed.data, sealed.bytes, &reply,
+                                      &bytes);
 
                 if (error == -EBADMSG) {
                         mu_call_problem(ask->call, 409, "idempotency-reply-lost", NULL,
@@ -261,7 +190,10 @@ int mu_idempotency_keep(struct mu_ask *ask, const struct mu_idempotency *key)
         struct mu_slice reply = mu_call_reply_bytes(ask->call);
         uint8_t *sealed = NULL;
         size_t bytes = 0;
-        int error = reply.data ? seal(ask, key, reply, &sealed, &bytes) : 0;
+        int error = reply.data ? mu_seal(ask->control->guard->reply_key, key->scope_sha256,
+                                         sizeof(key->scope_sha256), reply.data, reply.bytes,
+                                         &sealed, &bytes)
+                               : 0;
 
         if (error == 0)
                 error = mu_pg_query(

@@ -10,9 +10,9 @@
  * made it: after a failure nothing has changed and the key is free. Kept for a day
  * (MU_IDEMPOTENCY_KEEP_S), then the job idempotency_keys takes it away.
  *
- * Replies may hold what is shown once (tokens), so each is sealed: AES-256-GCM under a key derived
- * from hmac-master ("idempotency-reply"), a random nonce in front, the key's own row as associated
- * data. Who can read the database but not the secrets learns nothing from them.
+ * Replies may hold what is shown once (tokens), so each is sealed (seal.h), under a key derived
+ * from hmac-master ("idempotency-reply") and bound to the key's own row. Who can read the database
+ * but not the secrets learns nothing from them.
  *
  * Threads    the call's worker, in the transaction of ask->pg.
  * Errors     a step that returns false has answered the call; the caller rolls back.
