@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * app_private.h - the daemon's parts, for app.c, parts.c, bring_up.c and probes.c. Nobody else
- * includes it.
+ * app_private.h - the daemon's parts, for app.c, parts.c, bring_up.c, probes.c and facts.c. Nobody
+ * else includes it.
  */
 #ifndef MUSTER_APP_APP_PRIVATE_H
 #define MUSTER_APP_APP_PRIVATE_H
@@ -106,5 +106,9 @@ void mu_app_on_authoritative(void *context, const struct mu_keeper_report *repor
 /* probes.c: contexts are the app. */
 bool mu_app_probe_ready(void *context, struct mu_text *json);
 bool mu_app_probe_details(void *context, struct mu_text *json);
+
+/* facts.c: what the alert thread judges of the appliance; context is the app. */
+struct mu_appliance_facts;
+void mu_app_facts(void *context, struct mu_appliance_facts *ret_facts);
 
 #endif

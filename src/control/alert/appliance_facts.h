@@ -13,7 +13,6 @@
 struct mu_appliance_facts {
         uint64_t backlog_records;
         uint64_t oldest_unstored_s;
-        uint64_t rejects_total; /* records in ingest_rejects since start */
         uint64_t disk_free_bytes;
         uint64_t disk_total_bytes; /* 0: not known */
         double journal_hours_left; /* infinity: not filling */
