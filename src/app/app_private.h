@@ -16,6 +16,7 @@
 #include "app/log_events.h"
 #include "app/web.h"
 #include "base/clock.h"
+#include "control/job/job_desk.h"
 #include "http/health.h"
 #include "http/loop.h"
 
@@ -59,6 +60,7 @@ struct mu_app {
         struct mu_web web;
         struct mu_server *server;
         struct mu_jobs *jobs;
+        struct mu_job_desk job_desk;
         struct mu_health_source health;
 
         pthread_t loop_threads[MU_LOOPS_MAX];

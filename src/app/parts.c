@@ -355,7 +355,11 @@ static int create_jobs(struct mu_app *app)
         config.keep_commands_s = (int64_t)(app->config.retention_commands / MU_NS_PER_S);
         config.control = app->control;
         config.on_run = mu_log_job;
-        return mu_jobs_create(&config, NULL, 0, &app->jobs);
+        int code = mu_jobs_create(&config, NULL, 0, &app->jobs);
+
+        if (code == 0)
+                mu_jobs_desk(app->jobs, &app->job_desk);
+        return code;
 }
 
 /* ---- the server ---- */
@@ -524,6 +528,7 @@ static int create_routes(struct mu_app *app)
                 .account = account_config(&app->config),
                 .bus = app->bus,
                 .mail = app->mail,
+                .jobs = &app->job_desk,
                 .dispatcher = app->dispatcher,
                 .journal_id = mu_pipeline_journal_id(app->pipeline),
                 .journal_barrier = journal_barrier,

@@ -39,6 +39,7 @@ struct mu_bus;          /* base/bus.h: changes, for whoever watches live */
 struct mu_dispatcher;   /* command/dispatcher.h: brings commands to devices */
 struct mu_guard;        /* guard.h: limits, security events, what seals kept replies */
 struct mu_notifier;     /* alert/notifier.h: the same */
+struct mu_job_desk;     /* job/job_desk.h */
 struct mu_mailer;       /* outbound/smtp.h; NULL: not configured */
 struct mu_openapi;      /* openapi/openapi.h */
 struct mu_ws_tickets;   /* account/ws_ticket.h */
@@ -59,6 +60,7 @@ struct mu_control_config {
         struct mu_bus *bus;
         struct mu_dispatcher *dispatcher;
         struct mu_mailer *mail;
+        const struct mu_job_desk *jobs;             /* filled in before anybody asks */
         struct mu_alert_thread *alerts;             /* NULL: none runs */
         struct mu_notifier *notifier;               /* NULL: none runs */
         const uint8_t *journal_id;                  /* 16 bytes */

@@ -17,6 +17,7 @@
 #include "control/endpoint.h"
 #include "control/enroll/enrolment_token_api.h"
 #include "control/enroll/register_api.h"
+#include "control/job/job_api.h"
 #include "control/openapi/openapi.h"
 #include "control/security/security_api.h"
 
@@ -43,6 +44,7 @@ static const struct mu_endpoints *const features[] = {
         &mu_device_history_endpoints,
         &mu_selection_endpoints,
         &mu_bulk_endpoints,
+        &mu_job_endpoints,
         &mu_openapi_endpoints,
 };
 /* clang-format on */

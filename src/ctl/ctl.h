@@ -79,10 +79,18 @@ int mu_ctl_send_command(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
                         struct mu_ctl_input *input);
 int mu_ctl_wait_command(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
                         struct mu_ctl_input *input);
+int mu_ctl_run_job(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
 int mu_ctl_export(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
 int mu_ctl_verify_audit(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
                         struct mu_ctl_input *input);
 int mu_ctl_call(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
+
+/* wait_job.c: until the run has ended, and how; wait_s 0: an hour. */
+int mu_ctl_wait_run(struct mu_ctl *ctl, const char *run_id, int64_t wait_s);
+
+/* wait_command.c */
+int64_t mu_ctl_monotonic_ms(void);
+void mu_ctl_pause_ms(int64_t ms);
 
 /* output.c */
 void mu_ctl_print_json(const json_t *json);

@@ -12,12 +12,12 @@ enum {
         WAIT_DEFAULT_S = 300,
 };
 
-static int64_t monotonic_ms(void)
+int64_t mu_ctl_monotonic_ms(void)
 {
         return (int64_t)(mu_clock_monotonic_ns(mu_clock_system()) / (uint64_t)MU_NS_PER_MS);
 }
 
-static void pause_ms(int64_t ms)
+void mu_ctl_pause_ms(int64_t ms)
 {
         struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
@@ -62,7 +62,7 @@ static void say(const struct mu_ctl *ctl, const json_t *command)
 
 static int follow(struct mu_ctl *ctl, const char *id, int64_t wait_s)
 {
-        int64_t deadline_ms = monotonic_ms() + wait_s * 1000;
+        int64_t deadline_ms = mu_ctl_monotonic_ms() + wait_s * 1000;
         int64_t poll_ms = POLL_FIRST_MS;
         char path[64];
         char shown[32] = "";
@@ -92,13 +92,13 @@ static int follow(struct mu_ctl *ctl, const char *id, int64_t wait_s)
                         return code_of(shown);
                 if (code != MU_CTL_OK && !again)
                         return code;
-                if (monotonic_ms() + next_ms > deadline_ms) {
+                if (mu_ctl_monotonic_ms() + next_ms > deadline_ms) {
                         mu_ctl_complain("command %s is still %s; it goes on: musterctl commands "
                                         "wait %s.",
                                         id, shown, id);
                         return MU_CTL_UNFINISHED;
                 }
-                pause_ms(next_ms);
+                mu_ctl_pause_ms(next_ms);
                 poll_ms = poll_ms * 3 / 2 < POLL_LAST_MS ? poll_ms * 3 / 2 : POLL_LAST_MS;
         }
 }

@@ -71,6 +71,11 @@ RULES = {
     "POST /api/auth/password": PERSON,
     "GET /api/auth/sessions": PERSON,
     "DELETE /api/auth/sessions/{id}": PERSON,
+    # maintenance
+    "GET /admin/jobs": operator("jobs:read"),
+    "GET /admin/jobs/{name}/runs": operator("jobs:read"),
+    "POST /admin/jobs/{name}/run": admin("jobs:run"),
+    "GET /admin/job-runs/{id}": operator("jobs:read"),
     # people
     "GET /admin/users": admin("users:read"),
     "POST /admin/users": admin(),
