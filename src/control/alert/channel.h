@@ -38,8 +38,6 @@ enum mu_channel_limits {
         MU_CHANNEL_URL_BYTES_MAX = 2000,
         MU_CHANNEL_HOST_BYTES = 161, /* of "host" with NUL */
         MU_CHANNEL_TO_MAX = 20,
-        MU_CHANNEL_SIGNING_BYTES = 52, /* "whsec_" + 44 characters + NUL: of 32 bytes, ours */
-        MU_CHANNEL_SIGNING_BYTES_MAX = 96,
         MU_CHANNEL_ERROR_BYTES = 320,
 };
 
@@ -68,10 +66,7 @@ struct mu_channel_secret {
         int64_t until_us;
 };
 
-/* A signing secret of ours: 32 random bytes. */
-MU_MUST_CHECK
-int mu_channel_make_signing(char ret_signing[MU_CHANNEL_SIGNING_BYTES]);
-/* url is copied; a webhook gets a signing secret. */
+/* url is copied; a webhook gets a signing secret of its own (standard_webhook.h). */
 MU_MUST_CHECK
 int mu_channel_secret_make(enum mu_channel_kind kind, const char *url,
                            struct mu_channel_secret *ret_secret);

@@ -10,20 +10,21 @@
  * mu_notifier_tell_directly speaks, from the channels it remembers: those read since the start, so
  * after a restart without PostgreSQL there are none.
  *
- * Mail goes by alert_mail.h:
- *   int mu_alert_mail_send(struct mu_mailer *mail, const struct mu_notice *notice,
- *                          const char *const *to, size_t to_count, mu_mail_done *done, void *ctx);
- *   0: done is called once, from the outbound thread, with the best outcome of all recipients and
- *   a sentence that names those who did not get it; negative errno: not called. Copies the notice.
- *
  * What is promised: an edge of an incident that outlives group_wait and is not silenced reaches
  * each of its channels at least once, also late and then in order, within tries_max tries and
- * give_up_s. Dropped, and counted by reason (the row's error): 'over before it was told'  closed
- * before 'opened' was due: both, and nobody hears of it 'silenced'                 the same, while
- * a silence held it back; what still stands when the silence ends is told then 'part of a wider
- * incident' merged before 'opened' went 'said since'               an update whose content went
- * with a later message 'not told before'          an update or end of what never reached the
- * channel (given up) 'the channel is off'       disabled or deleted meanwhile
+ * give_up_s. Nobody hears, but it is counted and stands in the row's error, of what was
+ *
+ *   'over before it was told'   closed before 'opened' was due: both are dropped
+ *   'silenced'                  the same, with a silence that held 'opened' back; what still stands
+ *                               when a silence ends is told then
+ *   'part of a wider incident'  merged before 'opened' went, or the end of one that was merged
+ *   'said since'                an update whose content went with another message
+ *   'not told before'           an update or end of what never reached the channel
+ *   'the channel is off'        disabled or deleted meanwhile
+ *
+ * A channel that says it is not there (Discord's 401, 403, 404; a webhook's 410, which disables it)
+ * is broken: its error is shown, what waits fails, and nothing is sent until it is changed, or for
+ * an hour.
  *
  * Units      *_s.
  * Threads    create, start, stop, destroy: one thread; create before outbound's start, stop before
