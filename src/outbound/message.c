@@ -15,7 +15,8 @@ enum {
         LABEL_BYTES_MAX = 63,
         LINE_MAX_BYTES = 76,     /* RFC 2045 6.7 */
         PLAIN_HEADER_BYTES = 66, /* behind "Subject: " within 76 */
-        WORD_BYTES = 39,         /* of UTF-8 in an encoded word: "Subject: " and 64 characters */
+        THREAD_BYTES_MAX = 64,
+        WORD_BYTES = 39, /* of UTF-8 in an encoded word: "Subject: " and 64 characters */
 };
 
 /* ---- addresses ---- */
@@ -257,8 +258,18 @@ static void add_body(struct mu_text *to, const char *text)
                 mu_text_add(to, "\r\n");
 }
 
+/* NULL is none. */
+static bool is_thread(const char *thread)
+{
+        size_t bytes = thread ? strspn(thread, "abcdefghijklmnopqrstuvwxyz0123456789.-") : 0;
+
+        return !thread || (bytes > 0 && bytes <= THREAD_BYTES_MAX && thread[bytes] == '\0');
+}
+
 static int check(const struct mu_mail_message *message)
 {
+        if (!is_thread(message->thread))
+                return -EINVAL;
         if (!message->subject || !message->text || mu_mail_check_address(message->to) < 0)
                 return -EINVAL;
         if (strlen(message->subject) > MU_MAIL_SUBJECT_BYTES_MAX ||
@@ -283,6 +294,10 @@ int mu_message_build(const struct mu_mailbox *from, const struct mu_mail_message
         mu_text_add(to, "Subject: ");
         add_unstructured(to, message->subject);
         mu_text_add_format(to, "\r\nMessage-ID: <%s%s>\r\n", id, strchr(from->address, '@'));
+        if (message->thread) /* of a mail that never was: all of them answer it */
+                mu_text_add_format(to, "In-Reply-To: <%s%s>\r\nReferences: <%s%s>\r\n",
+                                   message->thread, strchr(from->address, '@'), message->thread,
+                                   strchr(from->address, '@'));
         mu_text_add(to, "Auto-Submitted: auto-generated\r\n"
                         "MIME-Version: 1.0\r\n"
                         "Content-Type: text/plain; charset=utf-8\r\n"

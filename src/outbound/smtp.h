@@ -67,6 +67,8 @@ struct mu_mail_message {
         const char *to;      /* one address, ASCII: a@example.org */
         const char *subject; /* UTF-8, one line */
         const char *text;    /* UTF-8, lines end in LF */
+        /* [a-z0-9.-]+, up to 64: mails with the same one are shown as one thread; NULL: none. */
+        const char *thread;
 };
 
 /* error: MU_OUTBOUND_ERROR_BYTES. Reads the password file. */
@@ -76,7 +78,7 @@ int mu_mailer_create(const struct mu_mailer_config *config, struct mu_mailer **r
 void mu_mailer_destroy(struct mu_mailer *mailer); /* NULL is a no-op */
 
 /* -EINVAL: not an address, a line break or other control character in address or subject, not
- * UTF-8; -E2BIG; -EAGAIN: too many in hand, counted; -ESHUTDOWN; -ENOMEM. */
+ * UTF-8, thread; -E2BIG; -EAGAIN: too many in hand, counted; -ESHUTDOWN; -ENOMEM. */
 MU_MUST_CHECK
 int mu_mail_submit(struct mu_mailer *mailer, const struct mu_mail_message *message,
                    mu_mail_done *done, void *ctx);

@@ -35,7 +35,7 @@ struct mu_alert_mail_result {
         struct mu_mail_result mail;
         /* Somebody did not get it who may yet. False: the notification is over. */
         bool again;
-        /* Who is not to be written to again (has it, or refused): a JSON array, for mailed. */
+        /* Who is not to be written to again (has it, or refused), for mailed: a JSON object. */
         const char *mailed;
 };
 

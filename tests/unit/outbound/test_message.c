@@ -220,13 +220,53 @@ static void what_is_too_long(void **state)
         mu_text_done(&text);
 }
 
+static int build_with_thread(const char *thread, struct mu_text *to)
+{
+        struct mu_mailbox from;
+
+        assert_int_equal(mu_mailbox_parse("Muster <m@example.org>", &from), 0);
+        return mu_message_build(&from,
+                                &(struct mu_mail_message){
+                                        .to = "a@b", .subject = "s", .text = "", .thread = thread},
+                                then_s, "0123abcd", to);
+}
+
+static void threads(void **state)
+{
+        static const char *const bad[] = {"",    "A",   "a b",     "a\r\nBcc: x@y",
+                                          "a@b", "<a>", "\xc3\xb6"};
+        struct mu_text message;
+        char longest[66];
+
+        (void)state;
+        mu_text_init(&message);
+        assert_int_equal(build_with_thread("incident-42.7", &message), 0);
+        assert_non_null(strstr(message.data, "\r\nIn-Reply-To: <incident-42.7@example.org>\r\n"
+                                             "References: <incident-42.7@example.org>\r\n"));
+        mu_text_clear(&message);
+        assert_int_equal(build_with_thread(NULL, &message), 0);
+        assert_null(strstr(message.data, "References"));
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                assert_int_equal(build_with_thread(bad[i], &message), -EINVAL);
+        (void)snprintf(longest, sizeof(longest), "%065d", 0);
+        assert_int_equal(build_with_thread(longest, &message), -EINVAL);
+        mu_text_clear(&message);
+        assert_int_equal(build_with_thread(longest + 1, &message), 0);
+        mu_text_done(&message);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(addresses),          cmocka_unit_test(senders),
-                cmocka_unit_test(a_whole_message),    cmocka_unit_test(bodies),
-                cmocka_unit_test(long_lines_are_cut), cmocka_unit_test(headers_cannot_be_injected),
-                cmocka_unit_test(subjects),           cmocka_unit_test(what_is_too_long),
+                cmocka_unit_test(threads),
+                cmocka_unit_test(addresses),
+                cmocka_unit_test(senders),
+                cmocka_unit_test(a_whole_message),
+                cmocka_unit_test(bodies),
+                cmocka_unit_test(long_lines_are_cut),
+                cmocka_unit_test(headers_cannot_be_injected),
+                cmocka_unit_test(subjects),
+                cmocka_unit_test(what_is_too_long),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
