@@ -9,6 +9,7 @@
  *   title   "Device offline: Kiosk 12"     "37 devices offline: site Berlin"
  *   what    "No request for 13 min (limit 12 min)."
  *   where   "Site Berlin, 203.0.113.0/24"; "" where nothing is known
+ *   link    public_url/incidents/12
  *   lines   the incident's thread, oldest first: acknowledged, remediation and its outcome, merged
  *
  * Units      *_us since the Unix epoch, 0: not.
@@ -33,6 +34,8 @@ struct mu_pg;
 enum mu_notice_limits {
         MU_NOTICE_DEVICES_MAX = 20,
         MU_NOTICE_LINES_MAX = 20,
+        MU_NOTICE_TIME_BYTES = 32,
+        MU_NOTICE_DURATION_BYTES = 48,
 };
 
 enum mu_notice_state {
@@ -81,13 +84,18 @@ struct mu_notice {
 MU_MUST_CHECK
 int mu_notice_read(struct mu_pg *pg, int64_t incident_id, enum mu_notice_kind kind,
                    const char *public_url, int64_t at_us, struct mu_notice *ret_notice);
-/* A text of its own. state: STANDS or OVER (for what is told directly). data may be NULL. */
+/* A text of its own: what a test or digest says; opened, closed: the appliance itself speaks.
+ * state: STANDS or OVER. data may be NULL. */
 MU_MUST_CHECK
 int mu_notice_make_text(enum mu_notice_kind kind, enum mu_notice_state state,
                         enum mu_alert_severity severity, const char *title, const char *text,
                         const char *data, int64_t at_us, struct mu_notice *ret_notice);
 void mu_notice_done(struct mu_notice *notice);
 
+/* "2026-11-21T16:20:00Z". */
+void mu_notice_time(int64_t at_us, char ret_text[MU_NOTICE_TIME_BYTES]);
+/* "45 s", "13 min", "2 h 5 min", "3 d 4 h". */
+void mu_notice_duration(int64_t seconds, char ret_text[MU_NOTICE_DURATION_BYTES]);
 /* "Firing", "Resolved", "Part of a wider incident". */
 const char *mu_notice_state_title(enum mu_notice_state state);
 
