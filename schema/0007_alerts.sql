@@ -83,6 +83,7 @@ CREATE TABLE alerts (
     pending_at     timestamptz NOT NULL, -- the condition holds since
     fired_at       timestamptz,
     resolved_at    timestamptz,
+    clearing_at    timestamptz,          -- firing, but clear since: ends after clear_hold_s
     remedy_command_id bigint,      -- sent to mend it, and not over
     remedy_due_at  timestamptz,    -- no other is sent before
     -- what it was judged by, in the rule's unit, when it began, and lately
