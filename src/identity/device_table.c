@@ -29,13 +29,25 @@ struct slots {
         _Atomic(struct mu_token *) at[];
 };
 
+/* A device's place on the stack of those with events: apart from what every heartbeat touches. */
+struct noted {
+        _Atomic uint32_t events;
+        struct mu_device *next; /* owned by whoever holds the device's place on the stack */
+};
+
+/* Devices never move, so one finds its own events. */
+struct chunk {
+        struct mu_device devices[CHUNK_DEVICES];
+        struct noted noted[CHUNK_DEVICES];
+};
+
 typedef _Atomic(void *) radix_slot;
 
 struct mu_device_table {
         /* What frontends read. */
         _Atomic(struct slots *) slots;
         radix_slot root[RADIX_SLOTS];
-        _Atomic(struct mu_device *) chunks[CHUNKS_MAX];
+        _Atomic(struct chunk *) chunks[CHUNKS_MAX];
         _Atomic uint32_t device_count;
         _Atomic uint32_t token_count;
         _Atomic bool authoritative;
@@ -252,10 +264,10 @@ struct mu_device *mu_device_table_at(const struct mu_device_table *table, uint32
 {
         MU_ASSERT(index < mu_device_table_count(table));
         /* Whoever has seen the count has the chunk and the device too. */
-        struct mu_device *chunk =
+        struct chunk *chunk =
                 atomic_load_explicit(&table->chunks[index / CHUNK_DEVICES], memory_order_relaxed);
 
-        return &chunk[index % CHUNK_DEVICES];
+        return &chunk->devices[index % CHUNK_DEVICES];
 }
 
 bool mu_device_table_authoritative(const struct mu_device_table *table)
@@ -290,17 +302,17 @@ static radix_slot *radix_place(struct mu_device_table *table, int64_t device_id)
 
 static struct mu_device *device_place(struct mu_device_table *table, uint32_t index)
 {
-        _Atomic(struct mu_device *) *slot = &table->chunks[index / CHUNK_DEVICES];
-        struct mu_device *chunk = atomic_load_explicit(slot, memory_order_relaxed);
+        _Atomic(struct chunk *) *slot = &table->chunks[index / CHUNK_DEVICES];
+        struct chunk *chunk = atomic_load_explicit(slot, memory_order_relaxed);
 
         if (!chunk) {
-                chunk = aligned_alloc(MU_CACHELINE_BYTES, CHUNK_DEVICES * sizeof(*chunk));
+                chunk = aligned_alloc(MU_CACHELINE_BYTES, sizeof(*chunk));
                 if (!chunk)
                         return NULL;
-                memset(chunk, 0, CHUNK_DEVICES * sizeof(*chunk));
+                memset(chunk, 0, sizeof(*chunk));
                 atomic_store_explicit(slot, chunk, memory_order_relaxed);
         }
-        return &chunk[index % CHUNK_DEVICES];
+        return &chunk->devices[index % CHUNK_DEVICES];
 }
 
 int mu_device_table_add(struct mu_device_table *table, int64_t device_id,
@@ -435,16 +447,26 @@ uint32_t mu_device_table_drop_tokens(struct mu_device_table *table, struct mu_de
         return dropped;
 }
 
+static struct noted *noted_of(struct mu_device *device)
+{
+        uint32_t place = device->index % CHUNK_DEVICES;
+        struct chunk *chunk = (struct chunk *)(void *)(device - place);
+
+        return &chunk->noted[place];
+}
+
 void mu_device_table_note(struct mu_device_table *table, struct mu_device *device, uint32_t events)
 {
         MU_ASSERT(events != 0);
+        struct noted *noted = noted_of(device);
+
         /* Whoever sets the first event owns the device's place on the stack until it is taken. */
-        if (atomic_fetch_or_explicit(&device->events, events, MU_ORDER(11, acq_rel)) != 0)
+        if (atomic_fetch_or_explicit(&noted->events, events, MU_ORDER(11, acq_rel)) != 0)
                 return;
         struct mu_device *first = atomic_load_explicit(&table->noted, memory_order_relaxed);
 
         do {
-                device->event_next = first;
+                noted->next = first;
         } while (!atomic_compare_exchange_weak_explicit(
                 &table->noted, &first, device, MU_ORDER(9, release), memory_order_relaxed));
         if (!first)
@@ -461,9 +483,11 @@ struct mu_device *mu_device_table_take(struct mu_device_table *table)
 
 uint32_t mu_device_take_events(struct mu_device *device, struct mu_device **ret_next)
 {
+        struct noted *noted = noted_of(device);
+
         /* Read before the events are cleared: from then on another push may change it. */
-        *ret_next = device->event_next;
-        return atomic_exchange_explicit(&device->events, 0, MU_ORDER(12, acq_rel));
+        *ret_next = noted->next;
+        return atomic_exchange_explicit(&noted->events, 0, MU_ORDER(12, acq_rel));
 }
 
 int mu_device_table_eventfd(const struct mu_device_table *table)

@@ -15,9 +15,11 @@
  * Units      *_ms: CLOCK_MONOTONIC; *_s: seconds.
  * Threads    resolve, by_id, at, note and the mu_device_* helpers: any thread; resolve between two
  *            quiescent points of a registered QSBR reader. peek, add, add_token, drop_tokens: one
- * at a time, under mu_device_table_lock (control plane and keeper, never a frontend). Ordering   A
- * device is complete before a token or the directory shows it (release/acquire). Ownership  The
- * table owns everything it returns, until destroy. Errors     negative errno.
+ *            at a time, under mu_device_table_lock (control plane and keeper, never a frontend).
+ * Ordering   A device is complete before a token or the directory shows it (release/acquire).
+ * Ownership  The table owns everything it returns, until destroy. mu_device_take_events takes
+ *            devices of a table alone.
+ * Errors     negative errno.
  */
 #ifndef MUSTER_IDENTITY_DEVICE_TABLE_H
 #define MUSTER_IDENTITY_DEVICE_TABLE_H
@@ -44,7 +46,7 @@ enum mu_device_state {
         MU_DEVICE_DELETED,     /* 410 for ever */
 };
 
-/* What a frontend noticed and the keeper has to write down; bits of mu_device.events. */
+/* What a frontend noticed and the keeper has to write down. */
 enum mu_device_event {
         MU_EVENT_FIRST_SEEN = 1u << 0,
         MU_EVENT_TOKEN_USED = 1u << 1,
@@ -70,18 +72,19 @@ struct mu_device {
         _Atomic uint32_t announced_s; /* last next_heartbeat_in_s or Retry-After told to it */
         _Atomic uint64_t stamp_ms;    /* last request whose token resolved; 0: none since start */
         _Atomic uint32_t commands_pending;
-        _Atomic uint32_t events;
-        struct mu_device *event_next; /* owned by whoever holds the device's place on the stack */
-        _Atomic uint64_t glance;      /* glance.h */
+        _Atomic uint64_t network; /* device_network.h: where its last request came from */
+        _Atomic uint64_t glance;  /* glance.h */
 
         alignas(MU_CACHELINE_BYTES) atomic_flag clone_busy;
-        _Atomic bool seen; /* has made an authenticated request, ever */
+        _Atomic bool seen;    /* has made an authenticated request, ever */
         _Atomic uint8_t kind; /* enum mu_device_kind */
         uint8_t clone_evidence;
         _Atomic uint32_t received_s;   /* glance.h: newest stored heartbeat; 0: none known */
         struct mu_boot_trace boots[2]; /* [0]: the newest */
         struct mu_token *tokens;       /* newest first; under the table's lock */
 };
+
+_Static_assert(sizeof(struct mu_device) == 2 * MU_CACHELINE_BYTES, "a heartbeat touches two lines");
 
 struct mu_token {
         struct mu_digest digest;

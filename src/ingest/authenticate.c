@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "http/auth_failures.h"
 #include "identity/device_access.h"
+#include "identity/device_network.h"
 #include "ingest/frontend_private.h"
 
 static void refuse(struct mu_frontend *frontend, enum mu_refusal refusal)
@@ -48,8 +49,12 @@ struct mu_device *mu_frontend_authenticate(struct mu_frontend *frontend, struct 
                 mu_device_identify(frontend->shared->devices, token.data, token.bytes,
                                    mu_loop_monotonic_ns(frontend->loop) / MU_NS_PER_MS, &device);
 
-        if (access == MU_DEVICE_ACCESS_GRANTED)
+        if (access == MU_DEVICE_ACCESS_GRANTED) {
+                struct mu_address address = mu_request_address(request);
+
+                mu_device_note_network(device, mu_network_of(&address));
                 return device;
+        }
         const struct mu_device_refusal *why = mu_device_refusal(access);
 
         if (why->status == 401) {

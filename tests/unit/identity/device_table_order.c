@@ -115,7 +115,7 @@ static void look_by_index(struct race *race)
         MU_ASSERT(mu_device_table_at(race->table, 2)->id == 2);
 }
 
-/* A place on the stack is whole when it is taken (9 and 10): event_next is plain. On a stack that
+/* A place on the stack is whole when it is taken (9 and 10): its next is plain. On a stack that
  * is not empty, so that the eventfd, which orders too, stays out of it. */
 static void note_once(struct race *race)
 {
@@ -135,7 +135,7 @@ static void take_once(struct race *race)
         MU_ASSERT(next == race->device);
 }
 
-/* Who takes the events reads event_next before somebody notes again and writes it (11 and 12). */
+/* Who takes the events reads its next before somebody notes again and writes it (11 and 12). */
 static void take_before(struct race *race)
 {
         struct mu_device *next;
