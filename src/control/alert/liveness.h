@@ -101,14 +101,15 @@ void mu_liveness_set_default_threshold(struct mu_liveness *liveness, uint32_t th
 void mu_liveness_clear_threshold(struct mu_liveness *liveness, uint32_t device);
 
 /* Its alert fires since before this start: silent without an edge, and back by any stamp of this
- * process. heard_us: its last stamp as far as known, else when it fired. After the thresholds. */
+ * process. heard_us: its last stamp as far as known, else when it fired. After the thresholds;
+ * one that is not watched stays so. -ENOMEM. */
 MU_MUST_CHECK
 int mu_liveness_set_silent(struct mu_liveness *liveness, uint32_t device, int64_t heard_us);
 bool mu_liveness_is_silent(const struct mu_liveness *liveness, uint32_t device);
 
 /* Every second or so. Up to edges_max edges, which then have happened: the caller keeps them until
  * they are written. As many as edges_max: there may be more, call again with the same now. A
- * device has at most one edge per call; silent and back take turns. */
+ * device has at most one edge per now; silent and what ends it take turns. */
 uint32_t mu_liveness_tick(struct mu_liveness *liveness, const struct mu_liveness_now *now,
                           struct mu_liveness_edge *ret_edges, uint32_t edges_max);
 
