@@ -6,6 +6,7 @@
 #include "control/account/reset_api.h"
 #include "control/account/self_api.h"
 #include "control/account/user_api.h"
+#include "control/alert/alert_api.h"
 #include "control/audit/audit_api.h"
 #include "control/command/command_api.h"
 #include "control/device/device_api.h"
@@ -45,6 +46,13 @@ static const struct mu_endpoints *const features[] = {
         &mu_selection_endpoints,
         &mu_bulk_endpoints,
         &mu_job_endpoints,
+        &mu_alert_endpoints,
+        &mu_incident_endpoints,
+        &mu_incident_change_endpoints,
+        &mu_alert_rule_endpoints,
+        &mu_alert_rule_change_endpoints,
+        &mu_monitoring_endpoints,
+        &mu_silence_endpoints,
         &mu_openapi_endpoints,
 };
 /* clang-format on */

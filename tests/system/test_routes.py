@@ -127,6 +127,35 @@ RULES = {
     "GET /admin/bulk-commands/{id}": viewer("commands:read"),
     "POST /admin/bulk-commands/{id}/cancel": operator("commands:write"),
     "POST /admin/bulk-commands/{id}/confirm": admin("commands:write"),
+    # alerts
+    "GET /admin/alerts": viewer("alerts:read"),
+    "GET /admin/alerts/summary": viewer("alerts:read"),
+    "GET /admin/alerts/{id}": viewer("alerts:read"),
+    "GET /admin/devices/{id}/alerts": viewer("alerts:read"),
+    "GET /admin/incidents": viewer("alerts:read"),
+    "GET /admin/incidents/{id}": viewer("alerts:read"),
+    "GET /admin/incidents/{id}/alerts": viewer("alerts:read"),
+    "GET /admin/incidents/{id}/events": viewer("alerts:read"),
+    "GET /admin/incidents/{id}/notifications": viewer("alerts:read"),
+    "POST /admin/incidents/{id}/acknowledge": operator("alerts:write"),
+    "DELETE /admin/incidents/{id}/acknowledge": operator("alerts:write"),
+    "POST /admin/incidents/{id}/note": operator("alerts:write"),
+    "GET /admin/alert-rules": viewer("alerts:read"),
+    "GET /admin/alert-rules/{rule}": viewer("alerts:read"),
+    "GET /admin/alert-rules/{rule}/overrides": viewer("alerts:read"),
+    "GET /admin/devices/{id}/alert-rules": viewer("alerts:read"),
+    "PATCH /admin/alert-rules/{rule}": admin("alerts:write"),
+    "PUT /admin/alert-rules/{rule}/tags/{tag}": admin("alerts:write"),
+    "DELETE /admin/alert-rules/{rule}/tags/{tag}": admin("alerts:write"),
+    "PUT /admin/alert-rules/{rule}/devices/{id}": admin("alerts:write"),
+    "DELETE /admin/alert-rules/{rule}/devices/{id}": admin("alerts:write"),
+    "GET /admin/devices/{id}/monitoring": viewer("alerts:read"),
+    "PATCH /admin/devices/{id}/monitoring": operator("alerts:write"),
+    "GET /admin/monitoring": viewer("alerts:read"),
+    "PATCH /admin/monitoring": operator("alerts:write"),
+    "GET /admin/alert-silences": viewer("alerts:read"),
+    "POST /admin/alert-silences": operator("alerts:write"),
+    "DELETE /admin/alert-silences/{id}": operator("alerts:write"),
 }
 ROLES = ("viewer", "operator", "admin")
 ACTORS = ("nobody", "stranger", "ended", *ROLES, "admin-key", "wrong-key", "scoped", "unscoped",
@@ -226,6 +255,7 @@ def test_every_route_stands_here(bin_dir):
 def ask(cast, route, headers):
     method, path = route.split()
     path = path.replace("{device_id}", cast.device_id).replace("{id}", "999999999999")
+    path = path.replace("{rule}", "offline").replace("{tag}", "kiosk")
     headers = dict(headers)
     if path.endswith("/ws") or path.startswith("/ws/"):
         headers.update({"Connection": "Upgrade", "Upgrade": "websocket",

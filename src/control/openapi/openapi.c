@@ -288,17 +288,23 @@ static const char *tag_description(const char *name)
                 const char *name;
                 const char *description;
         } TAGS[] = {
+                {"Alert channels", "Where people are told: Discord, webhooks, mail."},
+                {"Alert rules", "When there is an alert: for all, for a tag, for one device."},
+                {"Alerts", "What is wrong with devices and with the appliance itself."},
                 {"API tokens", "For programs: scopes instead of a person's role."},
                 {"Audit", "Who changed what, in a chain that shows tampering."},
                 {"Commands", "What devices are told to do, and what became of it."},
                 {"Devices", "The fleet: finding, describing and deleting devices."},
                 {"Devices' side", "What agents call with a device's token."},
                 {"Enrolment", "Letting devices in."},
+                {"Incidents", "What people are told of: one alert, or many of one place."},
                 {"Live", "What changes, as it changes."},
+                {"Monitoring", "The service that a device is there for."},
                 {"Probes", "For load balancers, Prometheus and people in a hurry."},
                 {"Operation", "Looking after the appliance itself."},
                 {"Security", "Events, offenders and keys."},
                 {"Sign in", "From a password to tokens, and a way back for the forgetful."},
+                {"Silences", "Times in which nobody is told."},
                 {"This page", "The description itself."},
                 {"Users", "Who may sign in, and as what."},
                 {"Verify", "What is stored, for whoever counted what was acknowledged."},
