@@ -542,6 +542,8 @@ static int check_together(const struct mu_config *config, char *error)
                 return refuse(error, "ingest.ring", "must be a power of two");
         if ((config->ingest_dedupe_entries & (config->ingest_dedupe_entries - 1)) != 0)
                 return refuse(error, "ingest.dedupe_entries", "must be a power of two");
+        if (strpbrk(config->backup_offsite_key, " \t"))
+                return refuse(error, "backup.offsite_key", "must have no space in its path");
         if (config->journal_segment % (1024 * 1024) != 0)
                 return refuse(error, "journal.segment", "must be a multiple of 1MiB");
         if (strcmp(config->journal_io, "auto") != 0 && strcmp(config->journal_io, "uring") != 0 &&
@@ -632,6 +634,8 @@ void mu_config_print_help(FILE *to)
                       "#\n"
                       "#   musterd [--config FILE] [--SECTION-KEY VALUE]...\n"
                       "#   musterd --check-config | --routes | --help | --version\n"
+                      "#   musterd backup DIR | backup-check DIR | restore FROM [--identity FILE] "
+                      "[--replace]\n"
                       "#\n"
                       "# Each setting can stand in the file (--config or MUSTER_CONFIG), in the "
                       "environment as\n"

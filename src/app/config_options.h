@@ -163,6 +163,40 @@ MU_OPTION(accounts, lock_first, DURATION, "15s", 1000000000, 3600000000000, fals
 MU_OPTION(accounts, lock_longest, DURATION, "15m", 1000000000, 86400000000000, false,
           "... up to this.")
 
+MU_OPTION(backup, directory, TEXT, "", 0, 4000, false,
+          "Where scheduled backups are put, a folder each; best on another disk. Empty: none are "
+          "scheduled.")
+MU_OPTION(backup, interval, DURATION, "1d", 0, 31536000000000000, false,
+          "How often, counted from the last one; 0: only when asked for.")
+MU_OPTION(backup, at, TEXT, "", 0, 5, false,
+          "Instead of the interval a time of day (UTC), such as 03:30.")
+MU_OPTION(backup, directories, TEXT, "", 0, 4000, false,
+          "Directories, with commas between, that POST /admin/backups may name besides "
+          "backup.directory.")
+MU_OPTION(backup, keep, NUMBER, "7", 0, 10000, false,
+          "So many of the newest backups stay in a directory; 0: all.")
+MU_OPTION(backup, keep_days, NUMBER, "0", 0, 36500, false,
+          "And all that are younger than so many days.")
+MU_OPTION(backup, bandwidth, BYTES, "0", 0, 10737418240, false,
+          "Most bytes a second that a backup reads; 0: no limit.")
+MU_OPTION(backup, recipients, TEXT, "", 0, 4000, false,
+          "File of age public keys: backups are encrypted to them. The private key must not lie "
+          "on the appliance.")
+MU_OPTION(backup, before, TEXT, "", 0, 4000, false,
+          "Program run before a backup; one that fails stops it.")
+MU_OPTION(backup, after, TEXT, "", 0, 4000, false,
+          "Program run after a backup, which hears whether it is good.")
+MU_OPTION(backup, hook_timeout, DURATION, "10m", 1000000000, 86400000000000, false,
+          "These programs are ended after this.")
+MU_OPTION(backup, offsite, TEXT, "", 0, 1000, false,
+          "Second place for each backup: a mounted directory (/mnt/...), or user@host:/path, "
+          "reached by rsync.")
+MU_OPTION(backup, offsite_key, TEXT, "", 0, 1000, false,
+          "Private key file for rsync's ssh; empty: the user's own.")
+MU_OPTION(backup, check_interval, DURATION, "7d", 0, 31536000000000000, false,
+          "How often the newest backup is restored into a scratch database and counted; 0: only "
+          "when asked for.")
+
 MU_OPTION(outbound, ca_file, TEXT, "", 0, 4000, false,
           "Certificate authorities in PEM, trusted for outgoing connections beside the system's.")
 

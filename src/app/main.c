@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/backup_tool.h"
 #include "app/config.h"
 #include "app/web.h"
 
@@ -43,6 +44,8 @@ int main(int argc, char **argv)
         struct mu_config config;
         char error[MU_CONFIG_ERROR_BYTES];
 
+        if (mu_backup_tool_is(argc, argv))
+                return mu_backup_tool(argc, argv, environ);
         if (mu_config_load(argc, argv, environ, &config, &action, error) < 0) {
                 (void)fprintf(stderr, "musterd: %s\n", error);
                 return EXIT_USAGE;

@@ -342,8 +342,8 @@ static int find_socket_directory(struct mu_cluster_place *place,
         return err;
 }
 
-static int prepare(struct mu_cluster_place *place, const struct mu_cluster_config *config,
-                   struct mu_pg_error *error)
+static int find(struct mu_cluster_place *place, const struct mu_cluster_config *config,
+                struct mu_pg_error *error)
 {
         int err = find_programs(place, config, error);
 
@@ -353,8 +353,14 @@ static int prepare(struct mu_cluster_place *place, const struct mu_cluster_confi
                 err = hash_path(config->data_directory, place->hash);
         if (!err)
                 err = find_home(place, config);
-        if (!err)
-                err = take_lock(place, error);
+        return err ? err : take_lock(place, error);
+}
+
+static int prepare(struct mu_cluster_place *place, const struct mu_cluster_config *config,
+                   struct mu_pg_error *error)
+{
+        int err = find(place, config, error);
+
         if (!err && !exists(place->directory)) {
                 say(config, MU_CLUSTER_INITIALISING, "a database cluster is made in %s",
                     place->directory);
@@ -371,12 +377,14 @@ static int prepare(struct mu_cluster_place *place, const struct mu_cluster_confi
         return err;
 }
 
-int mu_cluster_place_init(struct mu_cluster_place *place, const struct mu_cluster_config *config,
-                          struct mu_pg_error *ret_error)
+static int init_by(int (*step)(struct mu_cluster_place *place,
+                               const struct mu_cluster_config *config, struct mu_pg_error *error),
+                   struct mu_cluster_place *place, const struct mu_cluster_config *config,
+                   struct mu_pg_error *ret_error)
 {
         *place = (struct mu_cluster_place){.lock_fd = -1};
         mu_pg_error_clear(ret_error);
-        int err = prepare(place, config, ret_error);
+        int err = step(place, config, ret_error);
 
         if (!err)
                 return 0;
@@ -386,6 +394,18 @@ int mu_cluster_place_init(struct mu_cluster_place *place, const struct mu_cluste
                                    config->data_directory, strerror(-err));
         mu_cluster_place_done(place);
         return err;
+}
+
+int mu_cluster_place_init(struct mu_cluster_place *place, const struct mu_cluster_config *config,
+                          struct mu_pg_error *ret_error)
+{
+        return init_by(prepare, place, config, ret_error);
+}
+
+int mu_cluster_place_find(struct mu_cluster_place *place, const struct mu_cluster_config *config,
+                          struct mu_pg_error *ret_error)
+{
+        return init_by(find, place, config, ret_error);
 }
 
 void mu_cluster_place_done(struct mu_cluster_place *place)

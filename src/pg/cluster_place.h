@@ -37,6 +37,10 @@ struct mu_cluster_place {
 MU_MUST_CHECK
 int mu_cluster_place_init(struct mu_cluster_place *place, const struct mu_cluster_config *config,
                           struct mu_pg_error *ret_error);
+/* Where it is or would be, whose it would be; locked, and nothing is made in it: for a restore. */
+MU_MUST_CHECK
+int mu_cluster_place_find(struct mu_cluster_place *place, const struct mu_cluster_config *config,
+                          struct mu_pg_error *ret_error);
 void mu_cluster_place_done(struct mu_cluster_place *place);
 
 /* cluster_init.c: initdb, aside and then renamed, so that a cluster is whole or not there. */

@@ -12,9 +12,9 @@ import tree
 
 LEVELS = {
     "base": 0,
-    "metrics": 1, "wire": 1, "ctl": 1,
-    "pg": 2, "http": 2, "outbound": 2,
-    "identity": 3,
+    "metrics": 1, "wire": 1, "archive": 1,
+    "ctl": 2, "pg": 2, "http": 2, "outbound": 2,
+    "identity": 3, "backup": 3,
     "ingest": 4, "control": 4,
     "jobs": 5,
     "app": 6,
