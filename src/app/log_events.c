@@ -108,6 +108,12 @@ void mu_log_slow_statement(void *context, const char *statement, uint64_t durati
                MU_LOG_UINT("duration_us", duration_us), MU_LOG_UINT("rows", rows));
 }
 
+void mu_log_job_note(void *context, const char *job, const char *text)
+{
+        (void)context;
+        mu_log(MU_LOG_WARNING, "job.note", MU_LOG_STR("job", job), MU_LOG_STR("detail", text));
+}
+
 void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uint64_t duration_us,
                 uint64_t changed, const char *error)
 {

@@ -20,6 +20,7 @@ void mu_log_migration(void *context, const struct mu_migration *next, size_t don
 void mu_log_identity_trouble(void *context, const char *what, const char *detail);
 void mu_log_slow_statement(void *context, const char *statement, uint64_t duration_us,
                            uint64_t rows);
+void mu_log_job_note(void *context, const char *job, const char *text);
 void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uint64_t duration_us,
                 uint64_t changed, const char *error);
 

@@ -355,6 +355,7 @@ static int create_jobs(struct mu_app *app)
         config.keep_commands_s = (int64_t)(app->config.retention_commands / MU_NS_PER_S);
         config.control = app->control;
         config.on_run = mu_log_job;
+        config.on_note = mu_log_job_note;
         int code = mu_jobs_create(&config, NULL, 0, &app->jobs);
 
         if (code == 0)

@@ -37,9 +37,11 @@ static const struct mu_pg_statement KEEP = {
 
 static const struct mu_pg_statement PURGE = {
         .name = "idempotency_purge",
-        .sql = "DELETE FROM idempotency_keys"
-               " WHERE created_at < now() - make_interval(secs => $1)",
-        .params = {MU_PG_FLOAT8},
+        .sql = "DELETE FROM idempotency_keys WHERE scope_sha256 IN"
+               " (SELECT scope_sha256 FROM idempotency_keys"
+               "  WHERE created_at < now() - make_interval(secs => $1)"
+               "  ORDER BY created_at LIMIT $2)",
+        .params = {MU_PG_FLOAT8, MU_PG_INT8},
         .repeatable = true,
 };
 
@@ -211,8 +213,10 @@ int mu_idempotency_keep(struct mu_ask *ask, const struct mu_idempotency *key)
 int mu_idempotency_purge(struct mu_pg *pg, uint64_t *ret_removed)
 {
         struct mu_pg_result *result;
-        int error =
-                mu_pg_query(pg, &PURGE, MU_PG_VALUES(mu_pg_float8(MU_IDEMPOTENCY_KEEP_S)), &result);
+        int error = mu_pg_query(pg, &PURGE,
+                                MU_PG_VALUES(mu_pg_float8(MU_IDEMPOTENCY_KEEP_S),
+                                             mu_pg_int8(MU_IDEMPOTENCY_PURGE_MAX)),
+                                &result);
 
         if (error < 0)
                 return error;

@@ -31,6 +31,7 @@ struct mu_pg;
 enum mu_idempotency_limits {
         MU_IDEMPOTENCY_KEY_CHARS_MAX = 128,
         MU_IDEMPOTENCY_KEEP_S = 86400,
+        MU_IDEMPOTENCY_PURGE_MAX = 5000,
 };
 
 struct mu_idempotency {
@@ -49,7 +50,7 @@ bool mu_idempotency_begin(struct mu_ask *ask, const struct mu_idempotency *key);
 MU_MUST_CHECK
 int mu_idempotency_keep(struct mu_ask *ask, const struct mu_idempotency *key);
 
-/* Takes away what is older than a day. */
+/* Takes away what is older than a day, MU_IDEMPOTENCY_PURGE_MAX at most. */
 MU_MUST_CHECK
 int mu_idempotency_purge(struct mu_pg *pg, uint64_t *ret_removed);
 

@@ -5,7 +5,8 @@
 #include "jobs/jobs.h"
 
 enum {
-        CHUNK = 1000, /* of one statement, so that no lock is held for long */
+        CHUNK = 1000,    /* of one statement, so that no lock is held for long */
+        CHUNKS_MAX = 10, /* of a slice: other jobs want their turn */
 };
 
 static int expire_chunk(const struct mu_jobs_config *config, struct mu_pg *pg, size_t *ret_count)
@@ -28,11 +29,13 @@ int mu_job_commands_expire(const struct mu_jobs_config *config, struct mu_pg *pg
         size_t count = CHUNK;
         int error = 0;
 
-        while (error == 0 && count == CHUNK) {
+        for (int i = 0; i < CHUNKS_MAX && error == 0 && count == CHUNK; i++) {
                 error = expire_chunk(config, pg, &count);
                 *ret_changed += error == 0 ? count : 0;
         }
-        return error;
+        if (error < 0)
+                return error;
+        return count == CHUNK ? MU_JOB_AGAIN : 0;
 }
 
 int mu_job_commands_forget(const struct mu_jobs_config *config, struct mu_pg *pg,
@@ -43,9 +46,11 @@ int mu_job_commands_forget(const struct mu_jobs_config *config, struct mu_pg *pg
         uint64_t removed = CHUNK;
         int error = 0;
 
-        while (error == 0 && removed == CHUNK) {
+        for (int i = 0; i < CHUNKS_MAX && error == 0 && removed == CHUNK; i++) {
                 error = mu_ledger_forget(pg, before_us, CHUNK, &removed);
                 *ret_changed += error == 0 ? removed : 0;
         }
-        return error;
+        if (error < 0)
+                return error;
+        return removed == CHUNK ? MU_JOB_AGAIN : 0;
 }

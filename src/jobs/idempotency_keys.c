@@ -6,5 +6,9 @@ int mu_job_idempotency_keys(const struct mu_jobs_config *config, struct mu_pg *p
                             uint64_t *ret_changed)
 {
         (void)config;
-        return mu_idempotency_purge(pg, ret_changed);
+        int error = mu_idempotency_purge(pg, ret_changed);
+
+        if (error < 0)
+                return error;
+        return *ret_changed == MU_IDEMPOTENCY_PURGE_MAX ? MU_JOB_AGAIN : 0;
 }

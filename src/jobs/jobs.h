@@ -56,10 +56,22 @@ int mu_job_idempotency_keys(const struct mu_jobs_config *config, struct mu_pg *p
 MU_MUST_CHECK
 int mu_job_security_events(const struct mu_jobs_config *config, struct mu_pg *pg,
                            uint64_t *ret_changed);
-/* Old ones go. */
+
+/* alerts_retention.c: alerts, incidents, notifications and silences that are long over go. */
 MU_MUST_CHECK
-int mu_job_security_retention(const struct mu_jobs_config *config, struct mu_pg *pg,
-                              uint64_t *ret_changed);
+int mu_job_alerts_retention(const struct mu_jobs_config *config, struct mu_pg *pg,
+                            uint64_t *ret_changed);
+
+/* analyze.c: statistics of the tables that job_analyze names, one a slice. */
+MU_MUST_CHECK
+int mu_job_analyze(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
+/* Puts a table there, in the transaction that is open if one is. */
+MU_MUST_CHECK
+int mu_job_ask_analyze(struct mu_pg *pg, const char *relation);
+
+/* reconcile.c: device_last_status is what history says. */
+MU_MUST_CHECK
+int mu_job_reconcile(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
 
 /* scheduler_record.c: old lines of job_runs go. */
 MU_MUST_CHECK

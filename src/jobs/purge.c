@@ -109,7 +109,12 @@ static const struct mu_pg_statement REJECTS = {
 static const struct mu_pg_statement FINISH = {
         .name = "purge_finish",
         .sql = "WITH done AS (UPDATE bulk_deletions SET state = 'done', finished_at = now()"
-               "  WHERE id = $1 AND state = 'purging' RETURNING id, rows_purged)"
+               "  WHERE id = $1 AND state = 'purging' RETURNING id, rows_purged),"
+               " thin AS (INSERT INTO job_analyze (relation)"
+               "  SELECT p.partition FROM done, partition_registry p"
+               "  WHERE done.rows_purged >= 10000 AND p.parent = 'heartbeats'"
+               "  AND p.state = 'attached' AND p.range_from < now()"
+               "  ON CONFLICT (relation) DO UPDATE SET asked_at = now())"
                " INSERT INTO audit_log (actor, action, subject, after)"
                "  SELECT 'job:purge', 'device.purged', 'bulk-deletion:' || id,"
                "  jsonb_build_object('rows', rows_purged) FROM done",
@@ -274,5 +279,7 @@ int mu_job_purge(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t
                 else if (rows > 0)
                         rest(now_ms(config) - began_ms);
         }
-        return error;
+        if (error < 0)
+                return error;
+        return id != 0 ? MU_JOB_AGAIN : 0;
 }

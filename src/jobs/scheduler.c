@@ -107,6 +107,7 @@ int mu_jobs_create(const struct mu_jobs_config *config, const struct mu_job *job
         if (!jobs_or_null)
                 jobs_or_null = mu_jobs_table(&count);
         jobs->config = *config;
+        jobs->config.reconcile = &jobs->reconcile;
         pthread_mutex_init(&jobs->mutex, NULL);
         mu_wait_init(&jobs->changed);
         int err = mu_random_seed_from_system(&jobs->random);
@@ -117,6 +118,8 @@ int mu_jobs_create(const struct mu_jobs_config *config, const struct mu_job *job
                 mu_jobs_destroy(jobs);
                 return err;
         }
+        if (config->metrics)
+                mu_reconcile_register(config->metrics, &jobs->reconcile);
         for (size_t i = 0; i < count && config->metrics; i++)
                 register_metrics(config->metrics, &jobs->slots[i]);
         *ret_jobs = jobs;

@@ -47,6 +47,7 @@
 #define MU_JOB_NEVER INT64_MAX
 
 struct mu_control;
+struct mu_reconcile_cells;
 
 enum mu_job_outcome {
         MU_JOB_OK,
@@ -74,6 +75,10 @@ struct mu_jobs_config {
         void (*on_run)(void *context, const char *job, enum mu_job_outcome outcome,
                        uint64_t duration_us, uint64_t changed, const char *error);
         void *on_run_context;
+        /* A sentence for the log, of a job that found something people should know. Context as
+         * above. */
+        void (*on_note)(void *context, const char *job, const char *text);
+        struct mu_reconcile_cells *reconcile; /* the scheduler's own; NULL: nothing is counted */
 };
 
 struct mu_job {

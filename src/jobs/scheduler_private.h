@@ -14,6 +14,7 @@
 
 #include "base/backoff.h"
 #include "base/random.h"
+#include "jobs/reconcile.h"
 #include "jobs/scheduler.h"
 
 struct mu_job_slot {
@@ -47,6 +48,7 @@ struct mu_jobs {
         bool woken; /* a run was asked for */
         int64_t last_id;
         size_t count;
+        struct mu_reconcile_cells reconcile;
         struct mu_job_slot slots[MU_JOBS_MAX];
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/jobs.h"
 
-/* A deletion that is not done still works through its selection. A few at a time: a large one is
+enum { RUN_MS = 2000 }; /* other jobs want their turn */
+
+/* A deletion that is not done still works through its selection. One at a time: a large one is
  * 100,000 members. */
 static const struct mu_pg_statement REMOVE = {
         .name = "selections_remove",
@@ -9,14 +11,15 @@ static const struct mu_pg_statement REMOVE = {
                "  WHERE s.expires_at < now() - interval '1 minute'"
                "  AND NOT EXISTS (SELECT FROM bulk_deletions b"
                "   WHERE b.selection_id = s.id AND b.state <> 'done')"
-               "  ORDER BY s.expires_at LIMIT 10 FOR UPDATE SKIP LOCKED)",
+               "  ORDER BY s.expires_at LIMIT 1 FOR UPDATE SKIP LOCKED)",
         .repeatable = true,
 };
 
 int mu_job_selections(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed)
 {
-        (void)config;
-        for (;;) {
+        uint64_t until_ns = mu_clock_monotonic_ns(config->clock) + RUN_MS * (uint64_t)MU_NS_PER_MS;
+
+        do {
                 struct mu_pg_result *result;
                 int error = mu_pg_query(pg, &REMOVE, MU_PG_VALUES(), &result);
 
@@ -28,5 +31,6 @@ int mu_job_selections(const struct mu_jobs_config *config, struct mu_pg *pg, uin
                 *ret_changed += removed;
                 if (removed == 0)
                         return 0;
-        }
+        } while (mu_clock_monotonic_ns(config->clock) < until_ns);
+        return MU_JOB_AGAIN;
 }

@@ -64,6 +64,13 @@ static const struct mu_parent_facts PARENTS[MU_PARENTS] = {
                         .order = "id, at",
                         .storage = "",
                 },
+        [MU_PARENT_SECURITY_EVENTS] =
+                {
+                        .table = "security_events",
+                        .column = "minute",
+                        .order = "id, minute",
+                        .storage = "",
+                },
 };
 
 enum day_state { DAY_MISSING, DAY_THERE, DAY_TAKEN_OUT };

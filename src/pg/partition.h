@@ -31,6 +31,7 @@ struct mu_pg;
 enum mu_parent {
         MU_PARENT_HEARTBEATS,
         MU_PARENT_ALERT_EVENTS,
+        MU_PARENT_SECURITY_EVENTS,
         MU_PARENTS,
 };
 

@@ -240,3 +240,26 @@ class Appliance:
     def wait_stored(self, count, deadline_s=DEADLINE_S):
         return wait_until(lambda: self.stored() >= count, f"{count} heartbeats in the database",
                           deadline_s)
+
+    # -- jobs --
+
+    def ask_job(self, name):
+        """Has a job run; the run's id."""
+        answer = self.session.post(f"{self.url}/admin/jobs/{name}/run", timeout=15,
+                                   headers=self.admin_headers())
+        assert answer.status_code == 202, answer.text
+        return answer.json()["run_id"]
+
+    def job_run(self, run_id):
+        answer = self.session.get(f"{self.url}/admin/job-runs/{run_id}", timeout=15,
+                                  headers=self.admin_headers())
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def run_job(self, name, expect="ok", deadline_s=180):
+        """Runs a job, waits until that has ended, and says how it went."""
+        run_id = self.ask_job(name)
+        run = wait_until(lambda: (run := self.job_run(run_id))["finished_at"] and run,
+                         f"the job {name} to end", deadline_s)
+        assert run["state"] == expect, run
+        return run

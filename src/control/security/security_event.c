@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "control/guard.h"
+#include "pg/partition.h"
 #include "pg/query.h"
 
 enum {
@@ -295,6 +296,24 @@ static int write_down(struct mu_pg *pg, const struct entry *taken, size_t count)
         return error;
 }
 
+/* The clock may have been set to a day whose partition was not made ahead. */
+static int make_days(struct mu_pg *pg, const struct entry *taken, size_t count)
+{
+        int64_t first = INT64_MAX;
+        int64_t last = INT64_MIN;
+
+        for (size_t i = 0; i < count; i++) {
+                int64_t day = mu_partition_day(taken[i].minute * 60);
+
+                first = day < first ? day : first;
+                last = day > last ? day : last;
+        }
+        int error = mu_partitions_ensure(pg, MU_PARENT_SECURITY_EVENTS, first, first, NULL);
+
+        return error < 0 ? error
+                         : mu_partitions_ensure(pg, MU_PARENT_SECURITY_EVENTS, last, last, NULL);
+}
+
 int mu_security_events_flush(struct mu_control *control, struct mu_pg *pg, uint64_t *ret_written)
 {
         struct mu_security_events *events = control->guard->events;
@@ -306,6 +325,11 @@ int mu_security_events_flush(struct mu_control *control, struct mu_pg *pg, uint6
         size_t count = take(events, minute, taken);
         int error = count > 0 ? write_down(pg, taken, count) : 0;
 
+        if (error < 0 && mu_pg_error_is_missing_partition(mu_pg_last_error(pg))) {
+                error = make_days(pg, taken, count);
+                if (error == 0)
+                        error = write_down(pg, taken, count);
+        }
         if (error < 0)
                 put_back(events, taken, count);
         else

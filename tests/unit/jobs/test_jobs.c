@@ -403,16 +403,19 @@ static void own_jobs_do_their_work(void **state)
                         " ('2027-01-01', NULL, 1, sha256('good'))");
         test_pg_run(pg, "INSERT INTO enrolment_token_uses (device_id, token_id)"
                         " SELECT 1, id FROM enrolment_tokens");
-        mu_jobs_step(jobs);
+        while (mu_jobs_step(jobs) == 0)
+                ;
         size_t count;
 
         (void)mu_jobs_table(&count);
+        assert_string_equal(log.error, "");
         assert_int_equal(log.runs[MU_JOB_OK], count);
         int64_t made = test_pg_number(pg, "SELECT count(*) FROM partition_registry");
 
-        /* Of heartbeats 13 to 20 November and 21 to 28 at least; and two tokens. */
+        /* Of heartbeats 13 to 20 November and 21 to 28 at least; two tokens; and the statistics
+         * that a migration asked for. */
         assert_true(made >= 16);
-        assert_int_equal(log.changed, made + 2);
+        assert_int_equal(log.changed, made + 2 + 1);
         assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM pg_class WHERE relname IN"
                                             " ('heartbeats_20261113', 'heartbeats_20261128')"
                                             " AND relispartition"),
@@ -424,7 +427,7 @@ static void own_jobs_do_their_work(void **state)
         int64_t parents = test_pg_number(pg, "SELECT count(DISTINCT parent) FROM"
                                              " partition_registry");
 
-        assert_int_equal(log.changed, made + 2 + parents);
+        assert_int_equal(log.changed, made + 2 + 1 + parents);
         mu_database_release(test->database, pg);
         mu_jobs_destroy(jobs);
 }
