@@ -9,7 +9,7 @@ packages_build=(
         libwslay-dev zlib1g-dev libyaml-dev         # for h2o
         liburing-dev libjemalloc-dev libpq-dev      # journal, allocator, database
         libjansson-dev libsimdjson-dev libinih-dev  # JSON, configuration
-        libcurl4-openssl-dev libcrypt-dev           # outgoing HTTP and mail, bcrypt
+        libcurl4-openssl-dev libcrypt-dev libzstd-dev # outgoing HTTP and mail, bcrypt, archive
         libcmocka-dev                               # unit tests are configured with the rest
 )
 packages_test=(
@@ -20,7 +20,7 @@ packages_test=(
         python3-aiosmtpd python3-cryptography # stand-ins for a mail server and for Google
         nghttp2-server                        # a server for our HTTP/2 requests
         python3-jsonschema
-        procps iproute2 e2fsprogs
+        procps iproute2 e2fsprogs zstd
 )
 # The API's description goes through a linter from npm; any Node.js from 18 on will do.
 command -v npm >/dev/null || packages_test+=(nodejs npm)
