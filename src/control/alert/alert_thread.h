@@ -41,6 +41,7 @@ struct mu_alert_config {
         const struct mu_clock *clock;
         struct mu_metrics *metrics; /* NULL: not registered */
         const char *directory;      /* what must outlive a kill while PostgreSQL is away */
+        uint32_t tick_ms;           /* between two looks; 0: 500 */
         uint32_t heartbeat_interval_s;
         uint32_t group_devices;  /* more than so many ... */
         uint32_t group_window_s; /* ... of a site or network within this: one incident */
@@ -62,7 +63,7 @@ int mu_alert_thread_start(struct mu_alert_thread *alerts);
 void mu_alert_thread_stop(struct mu_alert_thread *alerts);
 void mu_alert_thread_destroy(struct mu_alert_thread *alerts); /* NULL is a no-op */
 
-/* Rules, monitoring settings, channels or silences were changed (after the commit): read anew. */
+/* Rules or monitoring settings were changed (after the commit): read anew. */
 void mu_alert_thread_reload(struct mu_alert_thread *alerts);
 
 #endif
