@@ -147,6 +147,8 @@ static int start_threads(struct mu_app *app)
                 code = mu_offload_start(app->probe_worker);
         if (code == 0)
                 code = mu_live_start(app->live);
+        if (code == 0)
+                code = mu_app_start_alerts(app);
         for (uint32_t i = 0; code == 0 && i < app->loop_count; i++) {
                 char name[MU_THREAD_NAME_BYTES];
 
@@ -386,6 +388,7 @@ static void drain(struct mu_app *app, const struct hurry *hurry)
 
         if (atomic_load(&hurry->hurried))
                 deadline_ms = 0;
+        mu_app_stop_alerts(app);
         stop_serving(app);
         mu_live_stop(app->live);
         mu_app_stop_bring_up(app);

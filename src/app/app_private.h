@@ -60,6 +60,7 @@ struct mu_app {
         struct mu_web web;
         struct mu_server *server;
         struct mu_jobs *jobs;
+        struct mu_backup_runner *backups;
         struct mu_job_desk job_desk;
         struct mu_health_source health;
 
@@ -94,6 +95,18 @@ int mu_app_add_routes(struct mu_app *app);
 /* The certificate anew, from where the settings say it is. */
 void mu_app_reload_tls(struct mu_app *app);
 void mu_app_destroy_parts(struct mu_app *app);
+
+/* alerts.c: the alert thread and the notifier. Stopped before the listeners are closed: a fleet that
+ * can't report is not silent. */
+MU_MUST_CHECK
+int mu_app_create_alerts(struct mu_app *app);
+MU_MUST_CHECK
+int mu_app_start_alerts(struct mu_app *app);
+void mu_app_stop_alerts(struct mu_app *app);
+
+/* backups.c */
+MU_MUST_CHECK
+int mu_app_create_backups(struct mu_app *app);
 
 /* bring_up.c */
 MU_MUST_CHECK

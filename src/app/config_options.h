@@ -102,9 +102,22 @@ MU_OPTION(retention, commands, DURATION, "90d", 86400000000000, 3153600000000000
           "How long commands that are over are kept, with their results and attempts.")
 MU_OPTION(retention, audit, DURATION, "400d", 86400000000000, 3153600000000000000, false,
           "How long the audit log is kept; what stays still verifies.")
+MU_OPTION(retention, alerts, DURATION, "400d", 86400000000000, 3153600000000000000, false,
+          "How long alerts and incidents that are over are kept, with their log.")
 MU_OPTION(retention, security_events, DURATION, "90d", 86400000000000, 3153600000000000000,
           false,
           "How long the log of security events is kept.")
+
+MU_OPTION(alerts, group_devices, NUMBER, "5", 1, 1000000, false,
+          "More devices than this of one site or network that raise the same alert within "
+          "alerts.group_window are one incident.")
+MU_OPTION(alerts, group_window, DURATION, "60s", 1000000000, 86400000000000, false,
+          "How close together they must be.")
+MU_OPTION(alerts, group_wait, DURATION, "10s", 0, 3600000000000, false,
+          "How long a new incident waits for more of its kind before people are told.")
+MU_OPTION(alerts, console_url, TEXT, "", 0, 1000, false,
+          "Address of the console as people reach it (https://muster.example), for links in "
+          "messages; empty: no links.")
 
 MU_OPTION(commands, resend, DURATION, "30s", 100000000, 3600000000000, false,
           "A pushed command that its device has not acknowledged is pushed again after this, then "

@@ -114,6 +114,13 @@ void mu_log_job_note(void *context, const char *job, const char *text)
         mu_log(MU_LOG_WARNING, "job.note", MU_LOG_STR("job", job), MU_LOG_STR("detail", text));
 }
 
+void mu_log_backup(void *context, const char *work, const char *line, bool failed)
+{
+        (void)context;
+        mu_log(failed ? MU_LOG_ERROR : MU_LOG_INFO, "backup", MU_LOG_STR("work", work),
+               MU_LOG_STR("detail", line));
+}
+
 void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uint64_t duration_us,
                 uint64_t changed, const char *error)
 {
@@ -177,6 +184,18 @@ void mu_log_dispatch_trouble(void *context, const char *detail)
 {
         (void)context;
         mu_log(MU_LOG_WARNING, "dispatch.waits_for_database", MU_LOG_STR("detail", detail));
+}
+
+void mu_log_alert_trouble(void *context, const char *detail)
+{
+        (void)context;
+        mu_log(MU_LOG_WARNING, "alerts.trouble", MU_LOG_STR("detail", detail));
+}
+
+void mu_log_notifier_trouble(void *context, const char *detail)
+{
+        (void)context;
+        mu_log(MU_LOG_WARNING, "notifier.trouble", MU_LOG_STR("detail", detail));
 }
 
 void mu_log_outbound_trouble(void *context, const char *service, const char *detail)

@@ -21,6 +21,8 @@ void mu_log_identity_trouble(void *context, const char *what, const char *detail
 void mu_log_slow_statement(void *context, const char *statement, uint64_t duration_us,
                            uint64_t rows);
 void mu_log_job_note(void *context, const char *job, const char *text);
+/* A line that the process said which makes a backup, or tries one. */
+void mu_log_backup(void *context, const char *work, const char *line, bool failed);
 void mu_log_job(void *context, const char *job, enum mu_job_outcome outcome, uint64_t duration_us,
                 uint64_t changed, const char *error);
 
@@ -29,6 +31,9 @@ void mu_log_outbound_trouble(void *context, const char *service, const char *det
 
 /* The dispatcher lost the database; commands wait. Once per outage. */
 void mu_log_dispatch_trouble(void *context, const char *detail);
+/* Alerts can't be judged or written for now; people can't be told. */
+void mu_log_alert_trouble(void *context, const char *detail);
+void mu_log_notifier_trouble(void *context, const char *detail);
 
 /* A request of the control plane failed for a reason of ours. */
 void mu_log_security_event(void *context, const char *kind, const char *address,

@@ -13,10 +13,13 @@
 #include "app/app_private.h"
 #include "app/log_events.h"
 #include "app/run_files.h"
+#include "backup/runner.h"
 #include "base/bus.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/qsbr.h"
+#include "control/alert/alert_thread.h"
+#include "control/alert/notifier.h"
 #include "control/command/dispatcher.h"
 #include "control/control.h"
 #include "control/live/live.h"
@@ -346,6 +349,7 @@ static int create_jobs(struct mu_app *app)
 
         mu_jobs_config_init(&config, app->database);
         config.keep_audit_s = (int64_t)(app->config.retention_audit / MU_NS_PER_S);
+        config.keep_alerts_s = (int64_t)(app->config.retention_alerts / MU_NS_PER_S);
         config.keep_security_s = (int64_t)(app->config.retention_security_events / MU_NS_PER_S);
         config.journal_id = mu_pipeline_journal_id(app->pipeline);
         config.clock = app->clock;
@@ -354,6 +358,7 @@ static int create_jobs(struct mu_app *app)
                 (uint32_t)(app->config.ingest_window_back / MU_NS_PER_S / MU_S_PER_DAY) + 1;
         config.keep_commands_s = (int64_t)(app->config.retention_commands / MU_NS_PER_S);
         config.control = app->control;
+        config.backups = app->backups;
         config.on_run = mu_log_job;
         config.on_note = mu_log_job_note;
         int code = mu_jobs_create(&config, NULL, 0, &app->jobs);
@@ -531,6 +536,8 @@ static int create_routes(struct mu_app *app)
                 .mail = app->mail,
                 .jobs = &app->job_desk,
                 .dispatcher = app->dispatcher,
+                .alerts = app->alerts,
+                .notifier = app->notifier,
                 .journal_id = mu_pipeline_journal_id(app->pipeline),
                 .journal_barrier = journal_barrier,
                 .on_trouble = mu_log_request_trouble,
@@ -693,10 +700,14 @@ int mu_app_create_parts(struct mu_app *app)
                 code = create_pipeline(app);
         if (code == 0)
                 code = create_keeper(app);
+        if (code == 0 && (code = mu_app_create_backups(app)) < 0)
+                return fail_at(code, "start.failed", "Not enough memory to start");
         if (code == 0) {
                 code = create_workers(app);
                 if (code == 0)
                         code = create_dispatcher(app);
+                if (code == 0)
+                        code = mu_app_create_alerts(app);
                 if (code == 0)
                         code = create_routes(app);
                 if (code == 0)
@@ -730,8 +741,11 @@ void mu_app_destroy_parts(struct mu_app *app)
         mu_offload_destroy(app->control_workers);
         mu_router_destroy(app->router);
         mu_control_destroy(app->control);
+        mu_alert_thread_destroy(app->alerts);
+        mu_notifier_destroy(app->notifier);
         mu_dispatcher_destroy(app->dispatcher);
         mu_jobs_destroy(app->jobs);
+        mu_backup_runner_destroy(app->backups);
         mu_keeper_destroy(app->keeper);
         mu_pipeline_destroy(app->pipeline);
         mu_database_release(app->database, app->instance);
