@@ -10,6 +10,7 @@
 
 #include "app/run_files.h"
 #include "backup/backup.h"
+#include "backup/runner.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "control/audit/audit_chain.h"
@@ -306,7 +307,7 @@ static int check(struct tool *tool)
         print(tool, json_pack("{s:s, s:s}", "outcome", names[outcome], "detail", detail), sentence);
         if (outcome == MU_BACKUP_CHECK_FAILED)
                 (void)fprintf(stderr, "musterd: the backup is not good: %s\n", detail);
-        return outcome == MU_BACKUP_CHECK_FAILED ? TOOL_FAILED : TOOL_DONE;
+        return outcome == MU_BACKUP_CHECK_FAILED ? MU_BACKUP_NOT_GOOD : TOOL_DONE;
 }
 
 static int restore(struct tool *tool)

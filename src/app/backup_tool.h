@@ -13,7 +13,7 @@
  * output: a sentence, or one JSON object with --json.
  *
  * Threads    it is the process's only one. Errors: the exit code: 0 done, 1 not, 2 called wrongly;
- * backup-check: 1 also for a backup that is not good.
+ * backup-check: 3 for a backup that is not good.
  */
 #ifndef MUSTER_APP_BACKUP_TOOL_H
 #define MUSTER_APP_BACKUP_TOOL_H

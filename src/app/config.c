@@ -521,6 +521,16 @@ int mu_config_reload(struct mu_config *config, char **argv, char **environment,
 
 /* ---- the whole ---- */
 
+static bool is_time_of_day(const char *text)
+{
+        unsigned hour, minute;
+        char rest;
+
+        return *text == '\0' ||
+               (strlen(text) == 5 && text[2] == ':' &&
+                sscanf(text, "%2u:%2u%c", &hour, &minute, &rest) == 2 && hour < 24 && minute < 60);
+}
+
 static int check_together(const struct mu_config *config, char *error)
 {
         uint64_t day_ns = UINT64_C(86400000000000);
@@ -542,6 +552,8 @@ static int check_together(const struct mu_config *config, char *error)
                 return refuse(error, "ingest.ring", "must be a power of two");
         if ((config->ingest_dedupe_entries & (config->ingest_dedupe_entries - 1)) != 0)
                 return refuse(error, "ingest.dedupe_entries", "must be a power of two");
+        if (!is_time_of_day(config->backup_at))
+                return refuse(error, "backup.at", "must be a time of day such as 03:30");
         if (strpbrk(config->backup_offsite_key, " \t"))
                 return refuse(error, "backup.offsite_key", "must have no space in its path");
         if (config->journal_segment % (1024 * 1024) != 0)

@@ -38,6 +38,11 @@ void mu_app_facts(void *context, struct mu_appliance_facts *ret_facts)
         facts.journal_hours_left = status.journal_hours_left;
         facts.journal_accepting = status.journal.state == MU_JOURNAL_ACCEPTING;
         facts.storing = status.storing;
+        if (*app->config.backup_directory)
+                facts.backup_interval_s =
+                        *app->config.backup_at
+                                ? (uint32_t)MU_S_PER_DAY
+                                : (uint32_t)(app->config.backup_interval / MU_NS_PER_S);
         add_disk(app->config.data_dir, &facts);
         add_disk(app->journal_directory, &facts);
         if (app->jobs) {

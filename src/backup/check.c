@@ -15,6 +15,7 @@
 
 #include "backup/files.h"
 #include "backup/record.h"
+#include "backup/runner.h"
 #include "backup/scratch.h"
 #include "backup/source.h"
 #include "backup/store.h"
@@ -286,6 +287,18 @@ static enum mu_backup_check try_it(struct check *check, char *detail, size_t roo
         return err == 0 ? MU_BACKUP_CHECK_OK : MU_BACKUP_CHECK_FAILED;
 }
 
+/* For the next time it is due, and for the metrics: runner.h. */
+static void remember(struct check *check, enum mu_backup_check outcome)
+{
+        const char *word = mu_backup_check_name(outcome);
+        char *path = mu_tree_join(check->config->data_directory, MU_BACKUP_CHECKED_FILE);
+
+        if (!path || mu_fs_write_file(path, word, strlen(word), 0600) < 0)
+                mu_backup_say(check->config, "%s can't be written",
+                              path ? path : MU_BACKUP_CHECKED_FILE);
+        free(path);
+}
+
 static void record(struct check *check, enum mu_backup_check outcome, const char *detail)
 {
         struct mu_backup_source live = {0};
@@ -329,6 +342,7 @@ int mu_backup_check(const struct mu_backup_config *config, const char *directory
         mu_scratch_done(&check.scratch);
         if (err == 0) {
                 record(&check, outcome, ret_detail);
+                remember(&check, outcome);
                 *ret_outcome = outcome;
         } else if (ret_error->text[0] == '\0') {
                 (void)mu_backup_fail(ret_error, err, "%s", strerror(-err));

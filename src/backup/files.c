@@ -17,7 +17,7 @@
 static const char *const LEFT_OUT[] = {
         "postgres",        "postgres.new", "postgres-log", "postgres.location", "postgres.lock",
         "journal",         "musterd.pid",  "run.json",     "backup.lock",       MU_BACKUP_STAGING,
-        MU_BACKUP_SCRATCH, "logs",         "lost+found",
+        MU_BACKUP_SCRATCH, "logs",         "lost+found",   "backup.checked",
 };
 
 bool mu_files_left_out(const char *name)

@@ -81,6 +81,20 @@ const struct mu_job *mu_jobs_table(size_t *ret_count)
                  .lock = MU_LOCK_JOB_RUNS,
                  .run = mu_job_job_runs,
                  .doc = "Keeps the last 1,000 runs of each job, 30 days at most."},
+                {.name = "backup",
+                 .interval_s = HOUR_S,
+                 .lock = MU_LOCK_JOB_BACKUP,
+                 .run = mu_job_backup,
+                 .again_ms = 1000,
+                 .due_at_us = mu_job_backup_due_us,
+                 .doc = "Makes a backup into backup.directory and removes the oldest ones."},
+                {.name = "backup_check",
+                 .interval_s = HOUR_S,
+                 .lock = MU_LOCK_JOB_BACKUP_CHECK,
+                 .run = mu_job_backup_check,
+                 .again_ms = 1000,
+                 .due_at_us = mu_job_backup_check_due_us,
+                 .doc = "Restores the newest backup into a scratch database and counts."},
         };
 
         *ret_count = MU_COUNT_OF(table);

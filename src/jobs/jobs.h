@@ -77,4 +77,13 @@ int mu_job_reconcile(const struct mu_jobs_config *config, struct mu_pg *pg, uint
 MU_MUST_CHECK
 int mu_job_job_runs(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
 
+/* backup.c: a process of its own makes a backup, or restores the newest one for a look. */
+MU_MUST_CHECK
+int mu_job_backup(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
+int64_t mu_job_backup_due_us(const struct mu_jobs_config *config, int64_t now_us);
+MU_MUST_CHECK
+int mu_job_backup_check(const struct mu_jobs_config *config, struct mu_pg *pg,
+                        uint64_t *ret_changed);
+int64_t mu_job_backup_check_due_us(const struct mu_jobs_config *config, int64_t now_us);
+
 #endif

@@ -46,6 +46,7 @@
 /* A job's own next time: only when asked for. */
 #define MU_JOB_NEVER INT64_MAX
 
+struct mu_backup_runner;
 struct mu_control;
 struct mu_reconcile_cells;
 
@@ -71,6 +72,7 @@ struct mu_jobs_config {
         int64_t keep_commands_s;      /* of commands that are over; 90 days */
         struct mu_control
                 *control; /* NULL: nobody is told of what a job changes, no deletion resumed */
+        struct mu_backup_runner *backups; /* NULL: none are made */
         /* After each run. changed: what the job says it did; error: "" unless it failed. */
         void (*on_run)(void *context, const char *job, enum mu_job_outcome outcome,
                        uint64_t duration_us, uint64_t changed, const char *error);

@@ -301,6 +301,11 @@ const struct mu_pg_error *mu_pg_last_error(const struct mu_pg *pg)
         return &pg->error;
 }
 
+void mu_pg_explain(struct mu_pg *pg, const char *sentence)
+{
+        mu_pg_error_format(&pg->error, "XX000", "%s", sentence);
+}
+
 bool mu_pg_in_transaction(const struct mu_pg *pg)
 {
         return pg->in_transaction;

@@ -165,6 +165,8 @@ bool mu_pg_in_transaction(const struct mu_pg *pg);
 
 /* The last call's error; sqlstate "" after a success. */
 const struct mu_pg_error *mu_pg_last_error(const struct mu_pg *pg);
+/* Makes it this sentence: what a caller on this connection found wrong itself. */
+void mu_pg_explain(struct mu_pg *pg, const char *sentence);
 
 /* This connection's limit from now on, instead of the configured one; 0: none. */
 MU_MUST_CHECK

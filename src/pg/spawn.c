@@ -68,7 +68,8 @@ _Noreturn static void child(const struct mu_spawn *spawn, int output_fd, int nul
                 exit_saying("the death signal is refused");
         if (chdir(spawn->directory) < 0)
                 exit_saying(spawn->directory);
-        execvpe(spawn->argv[0], (char *const *)(uintptr_t)spawn->argv, environment);
+        execvpe(spawn->argv[0], (char *const *)(uintptr_t)spawn->argv,
+                spawn->environment ? spawn->environment : environment);
         exit_saying(spawn->argv[0]);
 }
 

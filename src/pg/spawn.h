@@ -22,9 +22,10 @@ struct mu_spawn {
         const char *const *argv; /* argv[0] is the program's path, or is looked for in /usr/bin */
         uid_t uid;               /* applied when we are root and it is not */
         gid_t gid;
-        const char *directory; /* to run in */
-        int output_fd;         /* stdout and stderr; -1: /dev/null */
-        bool dies_with_us;     /* killed when the thread that started it ends */
+        const char *directory;    /* to run in */
+        int output_fd;            /* stdout and stderr; -1: /dev/null */
+        char *const *environment; /* NULL: the fixed small one */
+        bool dies_with_us;        /* killed when the thread that started it ends */
 };
 
 /* In a session of its own. A program that can't be run exits with 127 and says why. */
