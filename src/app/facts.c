@@ -26,6 +26,16 @@ static void add_disk(const char *path, struct mu_appliance_facts *facts)
         facts->disk_total_bytes = total_bytes;
 }
 
+/* 0: none are scheduled. */
+static uint32_t backup_interval_s(const struct mu_config *config)
+{
+        if (!*config->backup_directory)
+                return 0;
+        if (*config->backup_at)
+                return (uint32_t)MU_S_PER_DAY;
+        return (uint32_t)(config->backup_interval / MU_NS_PER_S);
+}
+
 void mu_app_facts(void *context, struct mu_appliance_facts *ret_facts)
 {
         struct mu_app *app = context;
@@ -43,6 +53,7 @@ void mu_app_facts(void *context, struct mu_appliance_facts *ret_facts)
                         *app->config.backup_at
                                 ? (uint32_t)MU_S_PER_DAY
                                 : (uint32_t)(app->config.backup_interval / MU_NS_PER_S);
+        facts.backup_interval_s = backup_interval_s(&app->config);
         add_disk(app->config.data_dir, &facts);
         add_disk(app->journal_directory, &facts);
         if (app->jobs) {
