@@ -11,8 +11,8 @@
  * and by none before it; of a pause in which the stamp falls, by the part behind it.
  *
  * MU_ALIVE_PAUSES pauses are kept. For one more, the two oldest become one, as long as both, that
- * ends where the second ended: what was stamped between or within them is counted as later by no
- * more than the first one's length, never as earlier; everything else stays exact.
+ * ends where the second ended: what was stamped within or between merged ones is counted as later,
+ * by no more than their length, never as earlier; everything else stays exact.
  *
  * Units      *_ms: CLOCK_MONOTONIC, or alive time, which begins equal to it.
  * Threads    the caller's lock or thread.
