@@ -225,9 +225,12 @@ static void add_remedy(const char *kind, const json_t *detail, struct mu_text *t
                 const char *kind;
                 const char *says;
         } says[] = {
-                {"remedy_sent", "relaunch sent"},        {"remedy_done", "relaunch carried out"},
-                {"remedy_failed", "relaunch failed"},    {"remedy_gave_up", "relaunching given up"},
+                {"remedy_sent", "relaunch sent"},
+                {"remedy_done", "relaunch carried out"},
+                {"remedy_failed", "relaunch failed"},
+                {"remedy_gave_up", "relaunching given up"},
                 {"remedy_worked", "relaunching helped"},
+                {"remedy_cancelled", "relaunch taken back"},
         };
         json_int_t tries = json_integer_value(json_object_get(detail, "try"));
         json_int_t of = json_integer_value(json_object_get(detail, "of"));
