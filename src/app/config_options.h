@@ -118,6 +118,10 @@ MU_OPTION(alerts, group_wait, DURATION, "10s", 0, 3600000000000, false,
 MU_OPTION(alerts, console_url, TEXT, "", 0, 1000, false,
           "Address of the console as people reach it (https://muster.example), for links in "
           "messages; empty: no links.")
+MU_OPTION(alerts, discord_hosts, TEXT,
+          "discord.com,discordapp.com,ptb.discord.com,canary.discord.com", 1, 1000, false,
+          "Whose webhooks are Discord's, with commas between: hosts, with their port where a URL "
+          "has one. Another one only where a proxy or a stand-in for Discord is used.")
 
 MU_OPTION(commands, resend, DURATION, "30s", 100000000, 3600000000000, false,
           "A pushed command that its device has not acknowledged is pushed again after this, then "

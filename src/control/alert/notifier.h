@@ -56,7 +56,6 @@ struct mu_notifier_config {
         const struct mu_clock *clock;
         struct mu_metrics *metrics; /* NULL: not registered */
         const char *public_url;     /* of the console, for links; "": none */
-        const char *discord_hosts;  /* whose webhooks are Discord's; NULL: Discord's own */
         uint32_t tries_max;         /* 0: 12 */
         uint32_t give_up_s;         /* 0: a day */
         void (*on_trouble)(void *ctx, const char *detail);
