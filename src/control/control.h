@@ -63,6 +63,7 @@ struct mu_control_config {
         const struct mu_job_desk *jobs;             /* filled in before anybody asks */
         struct mu_alert_thread *alerts;             /* NULL: none runs */
         struct mu_notifier *notifier;               /* NULL: none runs */
+        const char *discord_hosts;                  /* alert/channel.h; NULL: Discord's own */
         const uint8_t *journal_id;                  /* 16 bytes */
         struct mu_rate_rule limits[MU_LIMIT_RULES]; /* general, reset, bulk; all 0: no limits */
         /* Once a minute at most for each kind and address. Any worker. */

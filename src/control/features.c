@@ -52,6 +52,9 @@ static const struct mu_endpoints *const features[] = {
         &mu_alert_rule_endpoints,
         &mu_alert_rule_change_endpoints,
         &mu_monitoring_endpoints,
+        &mu_channel_endpoints,
+        &mu_channel_use_endpoints,
+        &mu_subscription_endpoints,
         &mu_silence_endpoints,
         &mu_openapi_endpoints,
 };

@@ -16,8 +16,10 @@
 
 static void reload(struct mu_control *control, void *arg)
 {
-        (void)control;
         (void)arg;
+        if (control->config.alerts)
+                mu_alert_thread_reload(control->config.alerts);
+        mu_notifier_reload(control->config.notifier);
 }
 
 void mu_alert_reload_after_commit(struct mu_ask *ask)

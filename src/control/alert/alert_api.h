@@ -18,7 +18,7 @@ extern const struct mu_endpoints mu_alert_rule_endpoints;
 extern const struct mu_endpoints mu_alert_rule_change_endpoints;
 extern const struct mu_endpoints mu_monitoring_endpoints;
 extern const struct mu_endpoints mu_channel_endpoints;
-extern const struct mu_endpoints mu_notification_endpoints;
+extern const struct mu_endpoints mu_channel_use_endpoints;
 extern const struct mu_endpoints mu_subscription_endpoints;
 extern const struct mu_endpoints mu_silence_endpoints;
 

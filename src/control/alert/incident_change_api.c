@@ -114,6 +114,7 @@ static void reply(struct mu_ask *ask, int64_t id, int status)
 static void tell(struct mu_control *control, void *arg)
 {
         mu_bus_publish(control->config.bus, arg, 1);
+        mu_notifier_wake(control->config.notifier);
 }
 
 /* False: answered. */

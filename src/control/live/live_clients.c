@@ -181,7 +181,7 @@ static unsigned topics_of(const struct mu_principal *who)
 {
         unsigned topics = 0;
 
-        for (unsigned topic = MU_LIVE_FLEET; topic <= MU_LIVE_COMMANDS; topic <<= 1)
+        for (unsigned topic = MU_LIVE_FLEET; topic < MU_LIVE_TOPICS_END; topic <<= 1)
                 if (may_watch(who, topic))
                         topics |= topic;
         return topics;
@@ -201,7 +201,7 @@ static void authenticate(struct mu_live_hub *hub, struct mu_live_client *client,
         }
         if (topics_of(&client->who) == 0) {
                 mu_live_close(hub, client, MU_LIVE_CLOSE_FORBIDDEN,
-                              "This needs devices:read or commands:read.");
+                              "This needs devices:read, commands:read or alerts:read.");
                 return;
         }
         live_unlink(&client->link);
@@ -209,7 +209,7 @@ static void authenticate(struct mu_live_hub *hub, struct mu_live_client *client,
         mu_live_text_begin(hub, "{\"type\":\"welcome\",\"role\":\"");
         mu_text_add(&hub->text, mu_role_name(client->who.role));
         mu_text_add(&hub->text, "\",\"topics\":[");
-        for (unsigned topic = MU_LIVE_FLEET; topic <= MU_LIVE_COMMANDS; topic <<= 1) {
+        for (unsigned topic = MU_LIVE_FLEET; topic < MU_LIVE_TOPICS_END; topic <<= 1) {
                 if (!may_watch(&client->who, topic))
                         continue;
                 mu_text_add_format(&hub->text, "%s\"%s\"", comma, mu_live_topic_name(topic));

@@ -165,18 +165,51 @@ void mu_live_encode_row(struct mu_text *text, const struct mu_live_row *row, uns
         ADD(text, "}");
 }
 
-void mu_live_encode_command(struct mu_text *text, int64_t device_id,
-                            const struct mu_bus_command *command)
+static void add_name(struct mu_text *text, const char *name, size_t name_bytes)
 {
+        mu_text_add_json(text, name, strnlen(name, name_bytes));
+}
+
+void mu_live_encode_command(struct mu_text *text, const struct mu_bus_event *event)
+{
+        const struct mu_bus_command *command = &event->as.command;
+
         ADD(text, "{\"id\":");
         mu_live_encode_id(text, command->id);
         ADD(text, ",\"device_id\":");
-        mu_live_encode_id(text, device_id);
+        mu_live_encode_id(text, event->device_id);
         ADD(text, ",\"type\":");
-        mu_text_add_json(text, command->type, strnlen(command->type, sizeof(command->type)));
+        add_name(text, command->type, sizeof(command->type));
         ADD(text, ",\"state\":");
-        mu_text_add_json(text, command->state, strnlen(command->state, sizeof(command->state)));
+        add_name(text, command->state, sizeof(command->state));
         ADD(text, ",\"at\":");
         mu_live_encode_time(text, command->at_us);
+        ADD(text, "}");
+}
+
+static void add_id_or_null(struct mu_text *text, const char *key, int64_t id)
+{
+        mu_text_add(text, key);
+        if (id > 0)
+                mu_live_encode_id(text, id);
+        else
+                ADD(text, "null");
+}
+
+void mu_live_encode_alert(struct mu_text *text, const struct mu_bus_event *event)
+{
+        const struct mu_bus_alert *alert = &event->as.alert;
+
+        add_id_or_null(text, "{\"incident_id\":", alert->incident_id);
+        add_id_or_null(text, ",\"alert_id\":", alert->alert_id);
+        add_id_or_null(text, ",\"device_id\":", event->device_id);
+        ADD(text, ",\"rule\":");
+        add_name(text, alert->rule, sizeof(alert->rule));
+        ADD(text, ",\"change\":");
+        add_name(text, alert->change, sizeof(alert->change));
+        ADD(text, ",\"firing_count\":");
+        mu_live_encode_uint(text, alert->firing_count);
+        mu_text_add(text, alert->acked ? ",\"acked\":true,\"at\":" : ",\"acked\":false,\"at\":");
+        mu_live_encode_time(text, alert->at_us);
         ADD(text, "}");
 }

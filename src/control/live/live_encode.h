@@ -21,8 +21,8 @@ void mu_live_encode_uint(struct mu_text *text, uint64_t number);
 /* Seconds since the epoch, with milliseconds. */
 void mu_live_encode_time(struct mu_text *text, int64_t at_us);
 
-/* A command's change of state, as it came. */
-void mu_live_encode_command(struct mu_text *text, int64_t device_id,
-                            const struct mu_bus_command *command);
+/* A command's change of state, an alert's or an incident's change, as it came. */
+void mu_live_encode_command(struct mu_text *text, const struct mu_bus_event *event);
+void mu_live_encode_alert(struct mu_text *text, const struct mu_bus_event *event);
 
 #endif

@@ -90,8 +90,7 @@ static void forget_image(struct mu_live_hub *hub)
         mu_live_image_init(&hub->image, hub->now_ms);
         hub->loaded = false;
         hub->unread_count = 0;
-        hub->note_count = hub->note_new = 0;
-        hub->notes_from = ++hub->seq;
+        mu_live_forget_notes(hub);
         hub->stream = (uint32_t)mu_hash_u64(hub->stream + UINT64_C(1));
         for (struct mu_live_link *at = hub->groups.next; at != &hub->groups; at = at->next)
                 LIVE_OF(mu_live_group, link, at)->resolved_rows = UINT32_MAX;
@@ -193,7 +192,10 @@ static void take_event(struct mu_live_hub *hub, const struct mu_bus_event *event
 
         switch (event->kind) {
         case MU_BUS_COMMAND:
-                mu_live_note_command(hub, event);
+                mu_live_note(hub, LIVE_COMMANDS, event);
+                return;
+        case MU_BUS_ALERT:
+                mu_live_note(hub, LIVE_ALERTS, event);
                 return;
         case MU_BUS_STATUS:
                 if (!hub->loaded)
@@ -234,7 +236,7 @@ static void read_bus(struct mu_live_hub *hub)
 
                 if (lost > 0) {
                         hub->load_wanted = true;
-                        hub->notes_missed = true;
+                        mu_live_notes_missed(hub);
                         mu_cell_add(&hub->stats.bus_gaps, 1);
                         mu_cell_add(&hub->stats.bus_lost, lost);
                 }

@@ -48,7 +48,7 @@ enum mu_live_limits {
         MU_LIVE_PAGE_FRESH_MS = 2000, /* a snapshot's page is shared for so long */
         MU_LIVE_MESSAGES_MAX = 20,    /* of a client within MU_LIVE_MESSAGES_MS */
         MU_LIVE_MESSAGES_MS = 10000,
-        MU_LIVE_NOTES_MAX = 4096, /* commands' changes that a resume can still have */
+        MU_LIVE_NOTES_MAX = 4096, /* changes of a feed that a resume can still have */
 };
 
 enum mu_live_code {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_hub_private.h - the hub's inside, for live_hub.c, live_clients.c, live_rounds.c and
- * live_pages.c.
+ * live_hub_private.h - the hub's inside, for live_hub.c, live_clients.c, live_feeds.c,
+ * live_rounds.c and live_pages.c.
  *
  * Sequence   One number for all: each round's frame of a topic takes the next. A client that has
  *            seq s lacks exactly the rows with row->seq > s and the notes with note.seq > s.
@@ -17,6 +17,13 @@
 enum {
         UNREAD_MAX = 1000, /* rows read anew at a time */
         RETRY_MS = 1000,   /* of what the database did not do */
+};
+
+/* Topics that have no snapshot. */
+enum mu_live_feed_kind {
+        LIVE_COMMANDS,
+        LIVE_ALERTS,
+        LIVE_FEEDS,
 };
 
 enum mu_live_state {
@@ -41,9 +48,9 @@ struct mu_live_group {
         uint64_t done_round;
         bool failed;         /* there was no memory for one of them */
         void *devices_frame; /* NULL: nothing for this group */
-        void *commands_frame;
         size_t devices_bytes;
-        size_t commands_bytes;
+        void *feed_frames[LIVE_FEEDS]; /* the same */
+        size_t feed_bytes[LIVE_FEEDS];
 };
 
 struct mu_live_client {
@@ -55,7 +62,7 @@ struct mu_live_client {
         unsigned topics;
         struct mu_live_group *group; /* NULL: no subscription */
         uint64_t seq;                /* what it has; 0: nothing */
-        uint64_t notes_seq;          /* the same of commands */
+        uint64_t notes_seq;          /* the same of the feeds */
         uint64_t round;              /* LIVE: served up to this round */
         uint64_t auth_deadline_ms;
 
@@ -70,11 +77,24 @@ struct mu_live_client {
         uint64_t messages_ms; /* their window began */
 };
 
-/* A command's change. */
+/* A command's change, or an alert's. */
 struct mu_live_note {
         uint64_t seq; /* 0: not yet in a round */
-        int64_t device_id;
-        struct mu_bus_command command;
+        struct mu_bus_event event;
+};
+
+/* The changes of a topic that is told change by change: the newest are kept. */
+struct mu_live_feed {
+        struct mu_live_note notes[MU_LIVE_NOTES_MAX];
+        uint64_t count; /* ever; the newest is count - 1 */
+        uint64_t fresh; /* the first that no round has carried */
+        uint64_t from;  /* notes with this sequence or a lower one may be lost */
+        bool missed;    /* some were lost before a round carried them */
+
+        uint64_t round_seq; /* of this round; 0: nothing */
+        uint64_t round_first;
+        uint64_t round_end;
+        bool round_missed;
 };
 
 /* A page of the snapshot of all devices, shared while it is fresh. */
@@ -105,20 +125,12 @@ struct mu_live_hub {
         uint64_t seq;
         uint64_t edited_seq; /* many were edited: read all again */
         bool edited;         /* not yet in a round */
-        struct mu_live_note notes[MU_LIVE_NOTES_MAX];
-        uint64_t note_count; /* ever; the newest is note_count - 1 */
-        uint64_t note_new;   /* the first that no round has carried */
-        uint64_t notes_from; /* notes with this sequence or a lower one may be lost */
-        bool notes_missed;   /* some were lost before a round carried them */
+        struct mu_live_feed feeds[LIVE_FEEDS];
 
         uint64_t round; /* number of the newest */
         bool handing_out;
         uint64_t devices_seq; /* of this round; 0: nothing */
-        uint64_t commands_seq;
-        uint64_t note_first; /* this round's notes */
-        uint64_t note_end;
         bool round_edited;
-        bool round_missed;
         uint64_t next_round_ms;
 
         struct mu_live_link clients;
@@ -163,9 +175,26 @@ void mu_live_expire_fresh(struct mu_live_hub *hub);
 void mu_live_check_sessions(struct mu_live_hub *hub);
 void mu_live_leave(struct mu_live_hub *hub, struct mu_live_client *client);
 
+/* ---- live_feeds.c ---- */
+
+/* Of a topic that is told change by change. */
+void mu_live_note(struct mu_live_hub *hub, enum mu_live_feed_kind kind,
+                  const struct mu_bus_event *event);
+void mu_live_notes_missed(struct mu_live_hub *hub);
+void mu_live_forget_notes(struct mu_live_hub *hub); /* the stream is another one from now on */
+/* Takes what is new into the round that begins; whether there is anything. */
+bool mu_live_feeds_waiting(const struct mu_live_hub *hub);
+void mu_live_feeds_begin_round(struct mu_live_hub *hub);
+/* The group's frames of this round. */
+void mu_live_feeds_make_frames(struct mu_live_hub *hub, struct mu_live_group *group);
+/* Those of the round that are for the client: their bytes; sends them. */
+size_t mu_live_feeds_bytes(const struct mu_live_client *client);
+void mu_live_feeds_send(struct mu_live_hub *hub, struct mu_live_client *client);
+/* The changes that a client lacks, as far as they are still held. */
+void mu_live_feeds_catch_up(struct mu_live_hub *hub, struct mu_live_client *client);
+
 /* ---- live_rounds.c ---- */
 
-void mu_live_note_command(struct mu_live_hub *hub, const struct mu_bus_event *event);
 void mu_live_begin_round(struct mu_live_hub *hub);
 void mu_live_hand_out(struct mu_live_hub *hub);
 void mu_live_group_resolve(struct mu_live_hub *hub, struct mu_live_group *group);

@@ -225,40 +225,13 @@ static int64_t send_own(struct mu_live_hub *hub, struct mu_live_client *client)
 
 /* ---- passes ---- */
 
-/* The commands' changes that it lacks, as far as they are still held. */
-static void send_notes(struct mu_live_hub *hub, struct mu_live_client *client)
-{
-        bool missed = hub->notes_from > client->notes_seq;
-        uint64_t first =
-                hub->note_count > MU_LIVE_NOTES_MAX ? hub->note_count - MU_LIVE_NOTES_MAX : 0;
-        uint32_t added = 0;
-
-        mu_live_text_begin(hub, missed ? "{\"type\":\"delta\",\"missed\":true,\"commands\":["
-                                       : "{\"type\":\"delta\",\"commands\":[");
-        for (uint64_t i = first; i < hub->note_new; i++) {
-                const struct mu_live_note *note = &hub->notes[i % MU_LIVE_NOTES_MAX];
-
-                if (note->seq <= client->notes_seq ||
-                    !mu_live_group_has(client->group, note->device_id))
-                        continue;
-                mu_text_add(&hub->text, added++ > 0 ? "," : "");
-                mu_live_encode_command(&hub->text, note->device_id, &note->command);
-        }
-        mu_text_add(&hub->text, "]");
-        end_page(hub, client->seq);
-        client->notes_seq = hub->seq;
-        if (added > 0 || missed)
-                mu_live_send_text(hub, client);
-}
-
 static void end_pass(struct mu_live_hub *hub, struct mu_live_client *client)
 {
         client->seq = client->pass_seq;
         client->pass_seq = 0;
         if (client->seq != hub->seq)
                 return; /* another one */
-        if (client->topics & MU_LIVE_COMMANDS)
-                send_notes(hub, client);
+        mu_live_feeds_catch_up(hub, client);
         mu_live_text_begin(hub, "{\"type\":\"ready\"");
         mu_live_add_stream(hub);
         end_page(hub, client->seq);

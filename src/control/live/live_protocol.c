@@ -22,16 +22,26 @@ static const struct {
         {"fleet", MU_LIVE_FLEET, "devices:read"},
         {"devices", MU_LIVE_DEVICES, "devices:read"},
         {"commands", MU_LIVE_COMMANDS, "commands:read"},
+        {"alerts", MU_LIVE_ALERTS, "alerts:read"},
 };
+
+static size_t place_of(enum mu_live_topic topic)
+{
+        size_t at = 0;
+
+        while (at + 1 < MU_COUNT_OF(topics) && topics[at].topic != topic)
+                at++;
+        return at;
+}
 
 const char *mu_live_topic_name(enum mu_live_topic topic)
 {
-        return topics[topic == MU_LIVE_FLEET ? 0 : topic == MU_LIVE_DEVICES ? 1 : 2].name;
+        return topics[place_of(topic)].name;
 }
 
 const char *mu_live_topic_scope(enum mu_live_topic topic)
 {
-        return topics[topic == MU_LIVE_FLEET ? 0 : topic == MU_LIVE_DEVICES ? 1 : 2].scope;
+        return topics[place_of(topic)].scope;
 }
 
 static int refuse(char *sentence, const char *why)
@@ -53,12 +63,13 @@ static int parse_topics(const json_t *object, unsigned *ret_topics, char *senten
                         at++;
                 if (!name || at == MU_COUNT_OF(topics))
                         return refuse(sentence,
-                                      "topics is a list of \"fleet\", \"devices\", \"commands\".");
+                                      "topics is a list of \"fleet\", \"devices\", \"commands\", "
+                                      "\"alerts\".");
                 wanted |= topics[at].topic;
         }
         if (wanted == 0)
                 return refuse(sentence, "topics is missing: a list of \"fleet\", \"devices\", "
-                                        "\"commands\".");
+                                        "\"commands\", \"alerts\".");
         *ret_topics = wanted;
         return 0;
 }

@@ -33,6 +33,8 @@ enum mu_live_topic {
         MU_LIVE_FLEET = 1u << 0,
         MU_LIVE_DEVICES = 1u << 1,
         MU_LIVE_COMMANDS = 1u << 2,
+        MU_LIVE_ALERTS = 1u << 3,
+        MU_LIVE_TOPICS_END = 1u << 4,
 };
 
 struct mu_live_message {

@@ -13,24 +13,6 @@
 #include "control/live/live_encode.h"
 #include "control/live/live_hub_private.h"
 
-/* ---- commands ---- */
-
-void mu_live_note_command(struct mu_live_hub *hub, const struct mu_bus_event *event)
-{
-        struct mu_live_note *note = &hub->notes[hub->note_count % MU_LIVE_NOTES_MAX];
-
-        if (hub->note_count >= MU_LIVE_NOTES_MAX) {
-                if (hub->note_count - hub->note_new == MU_LIVE_NOTES_MAX) {
-                        hub->notes_missed = true;
-                        hub->note_new++;
-                } else if (note->seq > hub->notes_from) {
-                        hub->notes_from = note->seq;
-                }
-        }
-        *note = (struct mu_live_note){.device_id = event->device_id, .command = event->as.command};
-        hub->note_count++;
-}
-
 /* ---- groups ---- */
 
 static int compare_ids(const void *a, const void *b)
@@ -60,32 +42,28 @@ void mu_live_group_resolve(struct mu_live_hub *hub, struct mu_live_group *group)
 void mu_live_group_drop_frames(struct mu_live_hub *hub, struct mu_live_group *group)
 {
         mu_live_drop(hub, group->devices_frame);
-        mu_live_drop(hub, group->commands_frame);
-        group->devices_frame = group->commands_frame = NULL;
-        group->devices_bytes = group->commands_bytes = 0;
+        group->devices_frame = NULL;
+        group->devices_bytes = 0;
+        for (unsigned i = 0; i < LIVE_FEEDS; i++) {
+                mu_live_drop(hub, group->feed_frames[i]);
+                group->feed_frames[i] = NULL;
+                group->feed_bytes[i] = 0;
+        }
 }
 
 /* ---- a round ---- */
 
 void mu_live_begin_round(struct mu_live_hub *hub)
 {
-        bool commands = hub->note_new < hub->note_count || hub->notes_missed;
+        bool notes = mu_live_feeds_waiting(hub);
         bool devices = hub->loaded && (hub->image.changed.count > 0 || hub->edited);
 
-        if (!commands && !devices)
+        if (!notes && !devices)
                 return;
         hub->round++;
         hub->handing_out = true;
         hub->next_round_ms = hub->now_ms + MU_LIVE_TICK_MS;
-        hub->note_first = hub->note_new;
-        hub->note_end = hub->note_new = hub->note_count;
-        hub->commands_seq = commands ? ++hub->seq : 0;
-        for (uint64_t i = hub->note_first; i < hub->note_end; i++)
-                hub->notes[i % MU_LIVE_NOTES_MAX].seq = hub->commands_seq;
-        hub->round_missed = hub->notes_missed;
-        if (hub->notes_missed)
-                hub->notes_from = hub->commands_seq;
-        hub->notes_missed = false;
+        mu_live_feeds_begin_round(hub);
 
         hub->devices_seq = devices ? ++hub->seq : 0;
         hub->round_edited = devices && hub->edited;
@@ -180,30 +158,6 @@ static void make_devices_frame(struct mu_live_hub *hub, struct mu_live_group *gr
         group->failed = group->failed || !group->devices_frame;
 }
 
-static void make_commands_frame(struct mu_live_hub *hub, struct mu_live_group *group)
-{
-        uint32_t added = 0;
-
-        mu_live_text_begin(hub, "{\"type\":\"delta\",\"seq\":");
-        mu_live_encode_uint(&hub->text, hub->commands_seq);
-        if (hub->round_missed)
-                mu_text_add(&hub->text, ",\"missed\":true");
-        mu_text_add(&hub->text, ",\"commands\":[");
-        for (uint64_t i = hub->note_first; i < hub->note_end; i++) {
-                const struct mu_live_note *note = &hub->notes[i % MU_LIVE_NOTES_MAX];
-
-                if (note->seq != hub->commands_seq || !mu_live_group_has(group, note->device_id))
-                        continue;
-                mu_text_add(&hub->text, added++ > 0 ? "," : "");
-                mu_live_encode_command(&hub->text, note->device_id, &note->command);
-        }
-        mu_text_add(&hub->text, "]}");
-        if (added == 0 && !hub->round_missed)
-                return;
-        group->commands_frame = mu_live_make(hub, &group->commands_bytes);
-        group->failed = group->failed || !group->commands_frame;
-}
-
 static void make_frames(struct mu_live_hub *hub, struct mu_live_group *group)
 {
         if (group->made_round == hub->round)
@@ -211,8 +165,7 @@ static void make_frames(struct mu_live_hub *hub, struct mu_live_group *group)
         mu_live_group_drop_frames(hub, group);
         group->made_round = hub->round;
         group->failed = false;
-        if (hub->commands_seq)
-                make_commands_frame(hub, group);
+        mu_live_feeds_make_frames(hub, group);
         if (hub->devices_seq)
                 make_devices_frame(hub, group);
 }
@@ -236,9 +189,7 @@ static size_t serve(struct mu_live_hub *hub, struct mu_live_client *client)
         const struct mu_live_ops *ops = &hub->config.ops;
         const struct mu_live_group *group = client->group;
         bool devices = (client->topics & MU_LIVE_DEVICES) && group->devices_frame;
-        bool commands = (client->topics & MU_LIVE_COMMANDS) && group->commands_frame;
-        size_t bytes =
-                (devices ? group->devices_bytes : 0) + (commands ? group->commands_bytes : 0);
+        size_t bytes = (devices ? group->devices_bytes : 0) + mu_live_feeds_bytes(client);
 
         if (ops->refused(ops->ctx, client->socket)) {
                 mu_cell_add(&hub->stats.refused, 1);
@@ -251,8 +202,7 @@ static size_t serve(struct mu_live_hub *hub, struct mu_live_client *client)
                 fall_behind(hub, client);
                 return 0;
         }
-        if (commands)
-                mu_live_send(hub, client, group->commands_frame, group->commands_bytes);
+        mu_live_feeds_send(hub, client);
         if (devices)
                 mu_live_send(hub, client, group->devices_frame, group->devices_bytes);
         client->seq = client->notes_seq = hub->seq;
