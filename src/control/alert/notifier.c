@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/thread.h"
 #include "base/wait.h"
+#include "control/alert/digest.h"
 #include "control/alert/notifier_private.h"
 #include "control/alert/notifier_sql.h"
 #include "muster/histogram.h"
@@ -24,6 +25,7 @@ enum {
         TICK_MS = 1000, /* memory is looked at; also what a clock that is set costs */
         LOOK_S = 5,     /* the outbox, should a wake-up have been missed */
         READ_CHANNELS_S = 60,
+        DIGEST_S = 60,
         ACQUIRE_MS = 1000,
         DRAIN_MS = 3000,
 };
@@ -213,6 +215,21 @@ static int read_channels(struct mu_notifier *notifier, struct mu_pg *pg, bool re
                       : 0;
 }
 
+/* Puts those that are due into the outbox. */
+static int run_digests(struct mu_notifier *notifier, struct mu_pg *pg, bool reload)
+{
+        uint64_t now_ns = mu_notifier_now_ns(notifier);
+        int64_t now_us = mu_notifier_now_us(notifier);
+
+        if (!reload && now_ns < notifier->digest_ns && now_us < notifier->digest_us)
+                return 0;
+        int code = mu_digest_run(pg, now_us, NULL, &notifier->digest_us);
+
+        if (code == 0)
+                notifier->digest_ns = now_ns + DIGEST_S * (uint64_t)MU_NS_PER_S;
+        return code;
+}
+
 static void next_look(struct mu_notifier *notifier)
 {
         uint64_t now_ns = mu_notifier_now_ns(notifier);
@@ -235,6 +252,8 @@ static int work(struct mu_notifier *notifier, struct mu_pg *pg, bool tidy, bool 
                 code = read_channels(notifier, pg, reload);
         if (code == 0 && tidy)
                 code = mu_notifier_tidy(notifier, pg);
+        if (code == 0)
+                code = run_digests(notifier, pg, reload);
         while (code == 0 && more) {
                 code = mu_notifier_look(notifier, pg, &more);
                 if (code == 0)

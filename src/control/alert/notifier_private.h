@@ -167,6 +167,8 @@ struct mu_notifier {
         int64_t look_us;                 /* ... or when a row is due */
         bool channels_known;
         uint64_t read_again_ns; /* channels */
+        uint64_t digest_ns;     /* digests are looked at again then, ... */
+        int64_t digest_us;      /* ... or when one is due */
 
         pthread_t thread;
         bool running;
