@@ -215,16 +215,19 @@ static int read_channels(struct mu_notifier *notifier, struct mu_pg *pg, bool re
                       : 0;
 }
 
-/* Puts those that are due into the outbox. */
+/* Puts those that are due into the outbox; after what waits there, which they must not hold up. */
 static int run_digests(struct mu_notifier *notifier, struct mu_pg *pg, bool reload)
 {
         uint64_t now_ns = mu_notifier_now_ns(notifier);
         int64_t now_us = mu_notifier_now_us(notifier);
+        uint32_t count = 0;
 
         if (!reload && now_ns < notifier->digest_ns && now_us < notifier->digest_us)
                 return 0;
-        int code = mu_digest_run(pg, now_us, NULL, &notifier->digest_us);
+        int code = mu_digest_run(pg, now_us, &count, &notifier->digest_us);
 
+        if (count > 0)
+                mu_notifier_wake(notifier);
         if (code == 0)
                 notifier->digest_ns = now_ns + DIGEST_S * (uint64_t)MU_NS_PER_S;
         return code;
@@ -252,14 +255,12 @@ static int work(struct mu_notifier *notifier, struct mu_pg *pg, bool tidy, bool 
                 code = read_channels(notifier, pg, reload);
         if (code == 0 && tidy)
                 code = mu_notifier_tidy(notifier, pg);
-        if (code == 0)
-                code = run_digests(notifier, pg, reload);
         while (code == 0 && more) {
                 code = mu_notifier_look(notifier, pg, &more);
                 if (code == 0)
                         code = settle_all(notifier, pg);
         }
-        return code;
+        return code == 0 ? run_digests(notifier, pg, reload) : code;
 }
 
 /* What was asked for meanwhile; waits for it, but no longer than until the next look. */
