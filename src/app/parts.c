@@ -538,6 +538,7 @@ static int create_routes(struct mu_app *app)
                 .dispatcher = app->dispatcher,
                 .alerts = app->alerts,
                 .notifier = app->notifier,
+                .discord_hosts = app->config.alerts_discord_hosts,
                 .journal_id = mu_pipeline_journal_id(app->pipeline),
                 .journal_barrier = journal_barrier,
                 .on_trouble = mu_log_request_trouble,
