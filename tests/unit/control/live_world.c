@@ -76,7 +76,12 @@ static void on_snapshot(struct world_socket *socket, const json_t *message)
 static void on_delta(struct world_socket *socket, const json_t *message)
 {
         socket->commands += (uint32_t)json_array_size(json_object_get(message, "commands"));
+        socket->alerts += (uint32_t)json_array_size(json_object_get(message, "alerts"));
         socket->missed += json_object_get(message, "missed") != NULL;
+        if (json_array_size(json_object_get(message, "alerts")) > 0) {
+                json_decref(socket->alert);
+                socket->alert = json_incref(json_array_get(json_object_get(message, "alerts"), 0));
+        }
         if (json_object_get(message, "devices")) {
                 assert_non_null(socket->devices); /* never before a snapshot */
                 socket->deltas++;
@@ -291,6 +296,7 @@ void world_destroy(struct world *world)
                 json_decref(world->sockets[i].devices);
                 json_decref(world->sockets[i].last);
                 json_decref(world->sockets[i].fleet);
+                json_decref(world->sockets[i].alert);
         }
         free(world);
 }
@@ -364,6 +370,20 @@ void world_command(struct world *world, int64_t device_id, int64_t id, const cha
                                      .as.command = {.id = id, .at_us = 1, .type = "reboot"}};
 
         (void)snprintf(event.as.command.state, sizeof(event.as.command.state), "%s", state);
+        publish(world, event);
+}
+
+void world_alert(struct world *world, int64_t device_id, int64_t id, const char *change)
+{
+        struct mu_bus_event event = {.kind = MU_BUS_ALERT,
+                                     .device_id = device_id,
+                                     .as.alert = {.incident_id = 7,
+                                                  .alert_id = id,
+                                                  .at_us = 1500000,
+                                                  .firing_count = 2,
+                                                  .rule = "offline"}};
+
+        (void)snprintf(event.as.alert.change, sizeof(event.as.alert.change), "%s", change);
         publish(world, event);
 }
 

@@ -40,6 +40,7 @@ struct world_socket {
         json_t *devices; /* id → what the client knows; NULL: no snapshot yet */
         json_t *last;    /* newest message */
         json_t *fleet;
+        json_t *alert; /* the first of the newest that came together */
         char stream[16];
         uint64_t seq;
         size_t waiting; /* what the test says */
@@ -50,6 +51,7 @@ struct world_socket {
         uint32_t deltas;    /* with devices */
         uint32_t resyncs;
         uint32_t commands;
+        uint32_t alerts;
         uint32_t missed;
         uint32_t edited; /* rows and whole deltas that said so */
         uint32_t waits;
@@ -87,6 +89,8 @@ void world_report(struct world *world, int64_t id, int64_t received_at_us, int64
                   int battery, const char *fg_package);
 void world_delete(struct world *world, int64_t id, bool tell);
 void world_command(struct world *world, int64_t device_id, int64_t id, const char *state);
+/* id 0: of the incident as a whole. device_id 0: the appliance's. */
+void world_alert(struct world *world, int64_t device_id, int64_t id, const char *change);
 
 struct world_socket *world_open(struct world *world);
 void world_say(struct world_socket *socket, const char *text);

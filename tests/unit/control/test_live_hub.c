@@ -65,6 +65,8 @@ static void test_api_token_needs_the_scope(void **state)
         some = world_watch(world, ALL);
         world_say(some, "{\"type\":\"subscribe\",\"topics\":[\"commands\"]}");
         assert_int_equal(some->errors, 1);
+        world_say(some, "{\"type\":\"subscribe\",\"topics\":[\"devices\",\"alerts\"]}");
+        assert_int_equal(some->errors, 2);
         assert_int_equal(some->closed, 0);
         world_destroy(world);
 }
@@ -229,6 +231,41 @@ static void test_some_devices_only(void **state)
         world_destroy(world);
 }
 
+static void test_alerts(void **state)
+{
+        struct world *world = world_create(1024, 0);
+        struct world_socket *all, *some, *other;
+
+        (void)state;
+        world_add(world, 1, 10);
+        all = world_watch(world, "\"topics\":[\"alerts\"]");
+        some = world_watch(world, "\"topics\":[\"alerts\",\"commands\"],\"devices\":[\"5\"]");
+        other = world_watch(world, "\"topics\":[\"commands\"]");
+        world_alert(world, 5, 70, "fired");
+        world_run(world, 1000);
+        assert_int_equal(all->alerts, 1);
+        assert_int_equal(some->alerts, 1);
+        char *text = json_dumps(some->alert, JSON_COMPACT);
+
+        assert_string_equal(text, "{\"incident_id\":\"7\",\"alert_id\":\"70\",\"device_id\":\"5\","
+                                  "\"rule\":\"offline\",\"change\":\"fired\",\"firing_count\":2,"
+                                  "\"acked\":false,\"at\":1.5}");
+        free(text);
+        world_alert(world, 0, 0, "acked"); /* of many devices, or of the appliance */
+        world_alert(world, 6, 71, "fired");
+        world_command(world, 5, 100, "queued");
+        world_run(world, 1000);
+        assert_int_equal(all->alerts, 3);
+        assert_true(json_is_null(json_object_get(all->alert, "alert_id")));
+        assert_true(json_is_null(json_object_get(all->alert, "device_id")));
+        assert_int_equal(all->commands, 0);
+        assert_int_equal(some->alerts, 1);
+        assert_int_equal(some->commands, 1);
+        assert_int_equal(other->alerts, 0);
+        assert_int_equal(other->commands, 1);
+        world_destroy(world);
+}
+
 static void test_deleted_edited_and_long_names(void **state)
 {
         struct world *world = world_create(1024, 0);
@@ -347,8 +384,8 @@ static void test_bytes_of_all_together_are_bounded(void **state)
 
 /* ---- resuming, gaps, the database away ---- */
 
-static struct world_socket *resume(struct world *world, const struct world_socket *from,
-                                   const char *stream)
+static struct world_socket *resume_topics(struct world *world, const struct world_socket *from,
+                                          const char *stream, const char *topics)
 {
         struct world_socket *socket = world_open(world);
         char text[256];
@@ -356,13 +393,53 @@ static struct world_socket *resume(struct world *world, const struct world_socke
         socket->devices = json_deep_copy(from->devices);
         world_say(socket, "{\"type\":\"auth\",\"ticket\":\"good\"}");
         (void)snprintf(text, sizeof(text),
-                       "{\"type\":\"resume\",\"topics\":[\"devices\",\"commands\"],"
-                       "\"stream\":\"%s\",\"seq\":%" PRIu64 "}",
-                       stream, from->seq);
+                       "{\"type\":\"resume\",\"topics\":[%s],\"stream\":\"%s\",\"seq\":%" PRIu64
+                       "}",
+                       topics, stream, from->seq);
         world_say(socket, text);
         world_run(world, 1000);
         assert_true(socket->ready);
         return socket;
+}
+
+static struct world_socket *resume(struct world *world, const struct world_socket *from,
+                                   const char *stream)
+{
+        return resume_topics(world, from, stream, "\"devices\",\"commands\"");
+}
+
+static void test_alerts_are_resumed(void **state)
+{
+        struct world *world = world_create(1 << 14, 0);
+        struct world_socket *first, *again;
+
+        (void)state;
+        world_add(world, 1, 10);
+        first = world_watch(world, "\"topics\":[\"alerts\"]");
+        world_alert(world, 3, 70, "fired");
+        world_run(world, 1000);
+        assert_int_equal(first->alerts, 1);
+        mu_live_hub_closed(world->hub, first->client);
+
+        world_alert(world, 3, 70, "resolved");
+        for (int i = 0; i < MU_LIVE_NOTES_MAX + 1; i++) /* what commands lose, alerts keep */
+                world_command(world, 4, 100 + i, "done");
+        world_run(world, 1000);
+        again = resume_topics(world, first, first->stream, "\"alerts\"");
+        assert_int_equal(again->alerts, 1);
+        assert_int_equal(again->missed, 0);
+        assert_string_equal(json_string_value(json_object_get(again->alert, "change")), "resolved");
+        again = resume_topics(world, first, first->stream, "\"alerts\",\"commands\"");
+        assert_int_equal(again->alerts, 1);
+        assert_int_equal(again->missed, 1);
+
+        for (int i = 0; i < MU_LIVE_NOTES_MAX + 1; i++)
+                world_alert(world, 4, 100 + i, "fired");
+        world_run(world, 1000);
+        again = resume_topics(world, first, first->stream, "\"alerts\"");
+        assert_int_equal(again->missed, 1);
+        assert_int_equal(again->alerts, MU_LIVE_NOTES_MAX);
+        world_destroy(world);
 }
 
 static void test_resume(void **state)
@@ -585,11 +662,13 @@ int main(void)
                 cmocka_unit_test(test_a_frame_is_made_once_for_all),
                 cmocka_unit_test(test_a_round_is_not_larger_than_a_queue_can_take),
                 cmocka_unit_test(test_some_devices_only),
+                cmocka_unit_test(test_alerts),
                 cmocka_unit_test(test_deleted_edited_and_long_names),
                 cmocka_unit_test(test_slow_client_falls_back_to_the_newest),
                 cmocka_unit_test(test_refused_frame_means_a_snapshot),
                 cmocka_unit_test(test_bytes_of_all_together_are_bounded),
                 cmocka_unit_test(test_resume),
+                cmocka_unit_test(test_alerts_are_resumed),
                 cmocka_unit_test(test_image_goes_with_the_last_client),
                 cmocka_unit_test(test_gap_in_the_bus),
                 cmocka_unit_test(test_database_away),

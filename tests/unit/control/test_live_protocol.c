@@ -60,6 +60,10 @@ static void test_subscribe(void **state)
         assert_int_equal(message.ids[1], 9);
         mu_live_message_done(&message);
 
+        message = parsed("{\"type\":\"subscribe\",\"topics\":[\"alerts\"]}");
+        assert_int_equal(message.topics, MU_LIVE_ALERTS);
+        assert_string_equal(mu_live_topic_scope(MU_LIVE_ALERTS), "alerts:read");
+        assert_string_equal(mu_live_topic_name(MU_LIVE_DEVICES), "devices");
         message = parsed("{\"type\":\"subscribe\",\"topics\":[\"devices\"]}");
         assert_true(message.all);
         message = parsed("{\"type\":\"subscribe\",\"topics\":[\"devices\"],\"devices\":\"all\"}");
