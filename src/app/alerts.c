@@ -9,7 +9,7 @@
 #include "control/alert/alert_thread.h"
 #include "control/alert/notifier.h"
 
-enum { TEST_TICK_MS = 20 };
+enum { TEST_TICK_MS = 5 };
 
 static uint32_t s_of(uint64_t ns)
 {

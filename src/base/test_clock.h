@@ -2,8 +2,9 @@
 /*
  * test_clock.h - the system's clock, set forward from outside: for test builds (MUSTER_FAILPOINTS).
  *
- * MUSTER_TEST_CLOCK names a file of two native 64-bit integers, mapped for the life of the process:
+ * MUSTER_TEST_CLOCK names a file of three native 64-bit integers, mapped for the life of the process:
  *   [0] ns to add to the monotonic time    [1] us to add to the real time
+ *   [2] how often the alert thread has looked at it: what a test waits for after moving the others
  * A test moves them while the daemon runs; the first only ever grows.
  *
  * Threads: any. Errors: a file that is not there or too short ends the process with a sentence.
@@ -15,5 +16,8 @@
 
 /* The system's own where MUSTER_TEST_CLOCK is not set. Never NULL, lives for ever. */
 const struct mu_clock *mu_test_clock(void);
+
+/* The alert thread's round is over. Any other clock: a no-op. */
+void mu_test_clock_looked(const struct mu_clock *clock);
 
 #endif

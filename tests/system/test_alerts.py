@@ -3,7 +3,7 @@
 import pytest
 
 from appliance import wait_until
-from virtual_clock import VirtualClock, ticks
+from virtual_clock import VirtualClock
 
 MINUTE = 60
 OFFLINE_S = 12 * MINUTE
@@ -43,10 +43,7 @@ class Watch:
 
     def settle(self):
         """Rounds of the alert thread, each of which reads the bus and writes."""
-        before = ticks(self.appliance)
-        wait_until(lambda: ticks(self.appliance) > before + 2
-                   and self.appliance.metric("muster_alert_edges_waiting") == 0,
-                   "the alert thread to have judged and written")
+        self.clock.wait_looked()
 
     def advance(self, seconds, awake=()):
         """Time goes by; the devices named report each few minutes."""

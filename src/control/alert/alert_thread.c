@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/test_clock.h"
 #include "base/thread.h"
 #include "base/wait.h"
 #include "control/alert/alert_thread_private.h"
@@ -81,6 +82,9 @@ static void run(void *context)
 
         while (take_orders(alerts)) {
                 run_round(alerts);
+#ifdef MUSTER_FAILPOINTS
+                mu_test_clock_looked(alerts->config.clock);
+#endif
                 sleep_a_tick(alerts);
         }
         mu_bus_unwatch(&alerts->reader);
