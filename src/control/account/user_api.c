@@ -11,6 +11,7 @@
 #include "control/account/lockout.h"
 #include "control/account/session.h"
 #include "control/account/user_shape.h"
+#include "control/alert/alert_api.h"
 #include "identity/token.h"
 #include "outbound/smtp.h"
 
@@ -319,10 +320,15 @@ static const struct mu_pg_statement COUNT_ADMINS = {
         .repeatable = true,
 };
 
-/* $2 role or NULL; $3 whether $4 is the e-mail; $5 disabled or NULL. */
+/* $2 role or NULL; $3 whether $4 is the e-mail; $5 disabled or NULL. Their alerts by mail go to the
+ * new address, or end with the old one. */
 static const struct mu_pg_statement UPDATE = {
         .name = "user_update",
-        .sql = "UPDATE users SET role = coalesce($2, role),"
+        .sql = "WITH mail AS (UPDATE alert_channels SET updated_at = now(),"
+               "  config = jsonb_build_object('to', jsonb_build_array($4::text)),"
+               "  deleted_at = CASE WHEN $4 IS NULL THEN now() END"
+               "  WHERE user_id = $1 AND deleted_at IS NULL AND $3)"
+               " UPDATE users SET role = coalesce($2, role),"
                " email = CASE WHEN $3 THEN $4 ELSE email END,"
                " disabled_at = CASE WHEN $5 IS NULL THEN disabled_at"
                "  WHEN $5 THEN coalesce(disabled_at, now()) END WHERE id = $1",
@@ -387,6 +393,7 @@ static void change_user(struct mu_ask *ask)
                 json_decref(before);
                 return;
         }
+        mu_alert_reload_after_commit(ask);
         if (mu_ask_audit(ask, "user.change", "user", id, before, json_incref(after)))
                 mu_ask_reply(ask, 200, after);
         else
@@ -409,6 +416,7 @@ static void delete_user(struct mu_ask *ask)
                 json_decref(before);
                 return;
         }
+        mu_alert_reload_after_commit(ask); /* their alerts by mail end too */
         if (mu_ask_audit(ask, "user.delete", "user", id, before, NULL))
                 mu_ask_reply_empty(ask, 204);
 }

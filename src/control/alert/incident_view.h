@@ -23,7 +23,8 @@ json_t *mu_incident_json(const struct mu_pg_result *rows, size_t row);
 /* Of alert_notifications n JOIN alert_channels c. */
 #define MU_NOTIFICATION_COLUMNS                                                                    \
         "n.id, n.incident_id, n.channel_id, c.name, c.kind, n.kind, n.state, n.created_at,"        \
-        " n.due_at, n.finished_at, n.attempt_count, n.http_status, n.incident_version, n.error"
+        " greatest(n.due_at, n.created_at), n.finished_at, n.attempt_count, n.http_status, "       \
+        "n.incident_version, n.error"
 #define MU_NOTIFICATION_FROM                                                                       \
         " FROM alert_notifications n JOIN alert_channels c ON c.id = n.channel_id"
 

@@ -11,6 +11,7 @@
 #include "control/command/ledger_keep.h"
 #include "control/control.h"
 #include "control/device/device_filter.h"
+#include "control/device/device_settings.h"
 #include "control/device/selection.h"
 #include "identity/device_table.h"
 #include "pg/query.h"
@@ -46,6 +47,12 @@ static const struct mu_pg_statement BEGIN = {
                    MU_PG_TEXT},
 };
 
+#define OF_CHUNK MU_DEVICE_DROP_SETTINGS("IN (SELECT device_id FROM chunk)")
+#define OF_ALL                                                                                     \
+        MU_DEVICE_DROP_SETTINGS("IN (SELECT m.device_id FROM bulk_deletions b"                     \
+                                "  JOIN selection_devices m USING (selection_id)"                  \
+                                "  WHERE b.id = $1 AND b.state = 'deleting')")
+
 /* Nothing is left where another has finished it meanwhile. Each device is audited: who deleted it
  * must be found by its own id. A tombstone without a journal is the keeper's, from a snapshot that
  * outlived a kill. */
@@ -63,7 +70,7 @@ static const struct mu_pg_statement CHUNK = {
                "  deletion_journal_id = bulk.journal_id, deletion_journal_seq = bulk.journal_seq"
                "  FROM old, bulk WHERE d.id = old.id),"
                " statuses AS (DELETE FROM device_last_status WHERE device_id IN"
-               "  (SELECT device_id FROM chunk)),"
+               "  (SELECT device_id FROM chunk))," OF_CHUNK ","
                " audit AS (INSERT INTO audit_log (actor, action, subject, address, before, after)"
                "  SELECT bulk.actor, 'device.delete', 'device:' || old.id, bulk.address,"
                "  jsonb_build_object('alias', alias, 'kind', kind, 'hardware_id', hardware_id),"
@@ -76,13 +83,14 @@ static const struct mu_pg_statement CHUNK = {
         .params = {MU_PG_INT8, MU_PG_INT8},
 };
 
-/* A writer may have put a status back between a chunk's snapshot and the tombstone in memory. */
+/* An operator may have set something for a device meanwhile, and a writer may have put a status
+ * back between a chunk's snapshot and the tombstone in memory. */
 static const struct mu_pg_statement FINISH = {
         .name = "bulk_delete_finish",
         .sql = "WITH statuses AS (DELETE FROM device_last_status s"
                "  USING bulk_deletions b, selection_devices m WHERE b.id = $1"
                "  AND b.state = 'deleting' AND m.selection_id = b.selection_id"
-               "  AND s.device_id = m.device_id),"
+               "  AND s.device_id = m.device_id)," OF_ALL ","
                " thin AS (INSERT INTO job_analyze (relation)"
                "  SELECT name FROM bulk_deletions b, unnest(ARRAY['devices', 'device_last_status'])"
                "   AS name WHERE b.id = $1 AND b.state = 'deleting' AND 10000 <="

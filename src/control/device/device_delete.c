@@ -6,8 +6,11 @@
 #include "base/bus.h"
 #include "control/command/ledger_keep.h"
 #include "control/control.h"
+#include "control/device/device_settings.h"
 #include "identity/device_table.h"
 #include "pg/query.h"
+
+#define SETTINGS MU_DEVICE_DROP_SETTINGS("= $1")
 
 /* The sequence is written even when the tombstone stands already: a first try may have been
  * committed without our hearing of it, and the device has reported since. */
@@ -18,7 +21,7 @@ static const struct mu_pg_statement DELETE_DEVICE = {
                " device AS (UPDATE devices d SET deleted_at = coalesce(old.deleted_at, now()),"
                "  deletion_journal_id = $2, deletion_journal_seq = $3 FROM old"
                "  WHERE d.id = old.id),"
-               " status AS (DELETE FROM device_last_status WHERE device_id = $1)"
+               " status AS (DELETE FROM device_last_status WHERE device_id = $1)," SETTINGS
                " INSERT INTO audit_log (actor, action, subject, address, before)"
                "  SELECT $4, 'device.delete', 'device:' || id, $5,"
                "  jsonb_build_object('alias', alias, 'kind', kind, 'hardware_id', hardware_id)"
@@ -28,10 +31,10 @@ static const struct mu_pg_statement DELETE_DEVICE = {
 };
 
 /* A writer may have put the status back between our statement's snapshot and the tombstone in
- * memory. */
+ * memory; and an operator may have set something for the device. */
 static const struct mu_pg_statement DELETE_STATUS = {
         .name = "device_delete_status",
-        .sql = "DELETE FROM device_last_status WHERE device_id = $1",
+        .sql = "WITH" SETTINGS " DELETE FROM device_last_status WHERE device_id = $1",
         .params = {MU_PG_INT8},
         .repeatable = true,
 };
