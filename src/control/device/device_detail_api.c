@@ -2,6 +2,7 @@
 #include "control/device/device_detail_api.h"
 
 #include "control/device/device_row.h"
+#include "identity/device_network.h"
 #include "muster/wire.h"
 
 enum column {
@@ -88,6 +89,12 @@ static const struct mu_field FIELDS[] = {
          .shape = &TOKEN_SHAPE,
          .doc = "The newest 20 generations of its token; never the secrets."},
         {.name = "commands_pending", .type = MU_FIELD_INTEGER, .flags = MU_FIELD_REQUIRED},
+        {.name = "address",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_NULLABLE,
+         .doc = "Where its last request came from, since the appliance started: an IPv4 address, "
+                "or "
+                "the /64 of an IPv6 one."},
 };
 const struct mu_shape mu_device_detail_shape = MU_SHAPE("DeviceDetail", FIELDS);
 
@@ -114,18 +121,31 @@ static int add_last(json_t *device, const struct mu_pg_result *rows)
         return error;
 }
 
-static json_t *detail_json(struct mu_ask *ask, const struct mu_pg_result *rows)
+static json_t *address_json(struct mu_ask *ask, int64_t device_id)
+{
+        const struct mu_device *device =
+                mu_device_table_by_id(ask->control->config.devices, device_id);
+        char text[MU_NETWORK_TEXT_BYTES];
+
+        if (device &&
+            mu_network_text(atomic_load_explicit(&device->network, memory_order_relaxed), text))
+                return json_string(text);
+        return json_null();
+}
+
+static json_t *detail_json(struct mu_ask *ask, int64_t device_id, const struct mu_pg_result *rows)
 {
         struct mu_device_moment moment = mu_device_moment(ask->control, NULL);
         json_t *device = mu_device_row_json(ask->control, rows, 0, &moment);
-        json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "notes",
+        json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "notes",
                                  mu_device_json_text(rows, 0, NOTES), "takeover_until",
                                  mu_device_json_time(rows, 0, TAKEOVER_UNTIL), "enrolled_by",
                                  mu_device_json_text(rows, 0, ENROLLED_BY), "hmac_key_version",
                                  mu_device_json_int(rows, 0, HMAC_KEY_VERSION), "has_fcm_token",
                                  mu_device_json_bool(rows, 0, HAS_FCM_TOKEN), "tokens",
                                  mu_device_json_parsed(rows, 0, TOKENS), "commands_pending",
-                                 mu_device_json_int(rows, 0, COMMANDS_PENDING));
+                                 mu_device_json_int(rows, 0, COMMANDS_PENDING), "address",
+                                 address_json(ask, device_id));
         int error = device && rest ? json_object_update(device, rest) : -1;
 
         json_decref(rest);
@@ -147,7 +167,7 @@ void mu_device_detail_reply(struct mu_ask *ask, int64_t device_id)
         if (mu_pg_rows(rows) == 0)
                 mu_ask_not_found(ask, "device");
         else
-                mu_ask_reply(ask, 200, detail_json(ask, rows));
+                mu_ask_reply(ask, 200, detail_json(ask, device_id, rows));
         mu_pg_result_free(rows);
 }
 
