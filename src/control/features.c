@@ -21,6 +21,7 @@
 #include "control/job/job_api.h"
 #include "control/openapi/openapi.h"
 #include "control/security/security_api.h"
+#include "control/status/status_at_api.h"
 
 /* clang-format off */
 static const struct mu_endpoints *const features[] = {
@@ -46,6 +47,7 @@ static const struct mu_endpoints *const features[] = {
         &mu_selection_endpoints,
         &mu_bulk_endpoints,
         &mu_job_endpoints,
+        &mu_status_at_endpoints,
         &mu_alert_endpoints,
         &mu_incident_endpoints,
         &mu_incident_change_endpoints,

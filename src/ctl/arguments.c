@@ -10,6 +10,7 @@
 #include "base/parse_units.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
+#include "ctl/when.h"
 
 enum {
         WORDS_MAX = 256,
@@ -148,6 +149,22 @@ static int read_file(const char *path, json_t **ret_json, struct mu_ctl_problem 
         return *ret_json ? 0 : WRONG(problem, "%s is not text in UTF-8.", path);
 }
 
+static int read_time(const struct mu_ctl_option *option, const char *text, json_t **ret_json,
+                     struct mu_ctl_problem *problem)
+{
+        char formatted[MU_CTL_WHEN_BYTES];
+        int64_t seconds;
+
+        if (mu_ctl_parse_when(text, mu_ctl_now_s(), &seconds) < 0)
+                return WRONG(problem,
+                             "%s must be a time: 2026-11-20T14:00:00Z, \"2026-11-20 14:00\" (of "
+                             "this machine's zone), 14:00, \"2h ago\" or now.",
+                             option->name);
+        mu_ctl_format_when(seconds, formatted);
+        *ret_json = json_string(formatted);
+        return *ret_json ? 0 : -ENOMEM;
+}
+
 static int read_value(const struct mu_ctl_option *option, const char *text, json_t **ret_json,
                       struct mu_ctl_problem *problem)
 {
@@ -165,6 +182,8 @@ static int read_value(const struct mu_ctl_option *option, const char *text, json
                         return WRONG(problem, "%s %s", option->name, reason.text);
                 *ret_json = json_integer((json_int_t)(number / 1000000000u));
                 return 0;
+        case MU_CTL_TIME:
+                return read_time(option, text, ret_json, problem);
         case MU_CTL_JSON:
                 return read_json(text, ret_json, problem);
         case MU_CTL_FILE:

@@ -72,6 +72,10 @@ static inline int64_t mu_ctl_now_s(void) /* since the epoch */
 MU_MUST_CHECK
 int mu_ctl_run(struct mu_ctl *ctl, struct mu_ctl_input *input);
 
+/* What a verb without a function of its own does. */
+MU_MUST_CHECK
+int mu_ctl_send_and_print(struct mu_ctl *ctl, struct mu_ctl_input *input);
+
 /* Functions of verbs that are more than one request. */
 int mu_ctl_login(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
 int mu_ctl_logout(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
@@ -80,6 +84,7 @@ int mu_ctl_send_command(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
 int mu_ctl_wait_command(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
                         struct mu_ctl_input *input);
 int mu_ctl_run_job(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
+int mu_ctl_status(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
 int mu_ctl_export(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
 int mu_ctl_verify_audit(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
                         struct mu_ctl_input *input);

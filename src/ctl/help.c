@@ -93,10 +93,15 @@ void mu_ctl_help_group(const char *group)
 void mu_ctl_help_verb(const struct mu_ctl_verb *verb)
 {
         static const char *const VALUES[] = {
-                [MU_CTL_TEXT] = " TEXT",         [MU_CTL_INTEGER] = " N",
-                [MU_CTL_DURATION] = " 5m",       [MU_CTL_FLAG] = "",
-                [MU_CTL_LIST] = " TEXT",         [MU_CTL_JSON] = " JSON|@FILE",
-                [MU_CTL_FILE] = " FILE",         [MU_CTL_NEW_PASSWORD] = " FILE",
+                [MU_CTL_TEXT] = " TEXT",
+                [MU_CTL_INTEGER] = " N",
+                [MU_CTL_DURATION] = " 5m",
+                [MU_CTL_TIME] = " TIME",
+                [MU_CTL_FLAG] = "",
+                [MU_CTL_LIST] = " TEXT",
+                [MU_CTL_JSON] = " JSON|@FILE",
+                [MU_CTL_FILE] = " FILE",
+                [MU_CTL_NEW_PASSWORD] = " FILE",
                 [MU_CTL_OLD_PASSWORD] = " FILE",
         };
 

@@ -63,7 +63,7 @@ static int gather(struct mu_ctl *ctl, struct mu_ctl_input *input, struct mu_ctl_
         return code;
 }
 
-static int send_and_print(struct mu_ctl *ctl, struct mu_ctl_input *input)
+int mu_ctl_send_and_print(struct mu_ctl *ctl, struct mu_ctl_input *input)
 {
         const struct mu_ctl_verb *verb = input->verb;
         struct mu_ctl_reply reply = {0};
@@ -94,7 +94,7 @@ int mu_ctl_run(struct mu_ctl *ctl, struct mu_ctl_input *input)
                 if (!mu_ctl_confirm(question))
                         return MU_CTL_REFUSED;
         }
-        return verb->run ? verb->run(ctl, verb, input) : send_and_print(ctl, input);
+        return verb->run ? verb->run(ctl, verb, input) : mu_ctl_send_and_print(ctl, input);
 }
 
 /* ---- verbs with a way of their own ---- */

@@ -31,6 +31,7 @@ enum mu_ctl_value {
         MU_CTL_TEXT,
         MU_CTL_INTEGER,
         MU_CTL_DURATION,     /* 5m, 7d; sent as whole seconds */
+        MU_CTL_TIME,         /* as when.h says; sent as RFC 3339 */
         MU_CTL_FLAG,         /* no value; true */
         MU_CTL_LIST,         /* may be repeated */
         MU_CTL_JSON,         /* an object, or @FILE */

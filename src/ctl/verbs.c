@@ -63,6 +63,21 @@ const struct mu_ctl_verb mu_ctl_verbs[] = {
                           "The new one's file; else it is asked for.")},
          .done = "The password is changed; other sessions have ended."},
 
+        {.words = "status",
+         .summary = "the fleet now, or as it was at a time",
+         .method = "GET",
+         .path = "/admin/status",
+         .options = {QUERY("--at", "at", MU_CTL_TIME,
+                           "As of then: 2026-11-20T14:00:00Z, \"2026-11-20 14:00\", \"2h ago\"."),
+                     QUERY("--known", "known", MU_CTL_TEXT,
+                           "observed: with hindsight; received: what was known then."),
+                     QUERY("--site", "site", MU_CTL_TEXT, "Of this site, as of now."),
+                     QUERY("--tag", "tag", MU_CTL_LIST, "With this tag, as of now."), LIMIT},
+         .rows = "devices",
+         .columns = "id alias site status battery=last.battery network=last.network "
+                    "last_seen=last_seen_at deleted=deleted_at",
+         .run = mu_ctl_status},
+
         {.words = "devices list",
          .summary = "devices, filtered and sorted",
          .method = "GET",

@@ -71,6 +71,8 @@ RULES = {
     "POST /api/auth/password": PERSON,
     "GET /api/auth/sessions": PERSON,
     "DELETE /api/auth/sessions/{id}": PERSON,
+    "GET /admin/status": viewer("devices:read"),
+    "GET /admin/status/summary": viewer("devices:read"),
     # maintenance
     "GET /admin/jobs": operator("jobs:read"),
     "GET /admin/jobs/{name}/runs": operator("jobs:read"),
