@@ -16,6 +16,7 @@
 #include "app/log_events.h"
 #include "app/web.h"
 #include "base/clock.h"
+#include "control/doctor/doctor.h"
 #include "control/job/job_desk.h"
 #include "http/health.h"
 #include "http/loop.h"
@@ -61,6 +62,8 @@ struct mu_app {
         struct mu_server *server;
         struct mu_jobs *jobs;
         struct mu_backup_runner *backups;
+        struct mu_doctor_settings doctor;
+        char certificate[PATH_MAX]; /* the file in use */
         struct mu_job_desk job_desk;
         struct mu_health_source health;
 
@@ -107,6 +110,11 @@ void mu_app_stop_alerts(struct mu_app *app);
 /* backups.c */
 MU_MUST_CHECK
 int mu_app_create_backups(struct mu_app *app);
+
+/* doctor.c: certificate is room for the path of the one in use. */
+void mu_app_doctor_settings(const struct mu_config *config, const char *journal_directory,
+                            char certificate[PATH_MAX], struct mu_doctor_settings *ret_settings);
+void mu_app_doctor_facts(void *context, struct mu_doctor_facts *ret_facts);
 
 /* bring_up.c */
 MU_MUST_CHECK

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/app_private.h"
 #include "app/run_files.h"
 #include "backup/backup.h"
 #include "backup/runner.h"
@@ -15,6 +16,7 @@
 #include "base/fs.h"
 #include "control/audit/audit_chain.h"
 #include "control/control.h"
+#include "control/doctor/doctor.h"
 #include "identity/secrets.h"
 #include "pg/database.h"
 #include "pg/query.h"
@@ -45,7 +47,7 @@ struct tool {
 
 bool mu_backup_tool_is(int argc, char **argv)
 {
-        static const char *const verbs[] = {"backup", "backup-check", "restore"};
+        static const char *const verbs[] = {"backup", "backup-check", "restore", "doctor"};
 
         for (size_t i = 0; argc > 1 && i < MU_COUNT_OF(verbs); i++)
                 if (strcmp(argv[1], verbs[i]) == 0)
@@ -133,7 +135,7 @@ static int read_settings(struct tool *tool, int argc, char **argv, char **enviro
         for (char **entry = environment; !tool->config_path && *entry; entry++)
                 if (strncmp(*entry, "MUSTER_CONFIG=", 14) == 0)
                         tool->config_path = *entry + 14;
-        if (!tool->operand)
+        if (!tool->operand && strcmp(tool->verb, "doctor") != 0)
                 return complain("name the directory: musterd backup DIR, musterd restore FROM");
         return 0;
 }
@@ -342,6 +344,31 @@ static int restore(struct tool *tool)
         return TOOL_DONE;
 }
 
+/* Without the daemon: files, settings, the machine. */
+static int doctor(struct tool *tool)
+{
+        struct mu_doctor_settings settings;
+        char certificate[PATH_MAX];
+        struct mu_doctor doctor;
+
+        if (mu_doctor_init(&doctor) < 0)
+                return complain("there is no memory");
+        mu_app_doctor_settings(&tool->settings, tool->journal_directory, certificate, &settings);
+        mu_doctor_add(&doctor, "running", MU_DOCTOR_WARN,
+                      "Start musterd; then musterctl doctor asks it, and the database too.",
+                      "only files, settings and the machine were looked at");
+        mu_doctor_local(&doctor, &settings);
+        mu_doctor_machine(&doctor, &settings);
+        json_t *json = mu_doctor_json(&doctor);
+        int code = mu_doctor_exit(&doctor);
+
+        (void)json_dumpf(json, stdout, JSON_COMPACT);
+        (void)putchar('\n');
+        json_decref(json);
+        mu_doctor_done(&doctor);
+        return code;
+}
+
 int mu_backup_tool(int argc, char **argv, char **environment)
 {
         struct tool tool = {.verb = argv[1]};
@@ -352,6 +379,7 @@ int mu_backup_tool(int argc, char **argv, char **environment)
         if (code == 0)
                 code = strcmp(tool.verb, "backup") == 0         ? backup(&tool)
                        : strcmp(tool.verb, "backup-check") == 0 ? check(&tool)
+                       : strcmp(tool.verb, "doctor") == 0       ? doctor(&tool)
                                                                 : restore(&tool);
         mu_config_done(&tool.settings);
         free(tool.data_directory);

@@ -535,6 +535,9 @@ static int create_routes(struct mu_app *app)
                 .bus = app->bus,
                 .mail = app->mail,
                 .jobs = &app->job_desk,
+                .backups = app->backups,
+                .doctor = &app->doctor,
+                .doctor_facts = mu_app_doctor_facts,
                 .dispatcher = app->dispatcher,
                 .alerts = app->alerts,
                 .notifier = app->notifier,
@@ -547,6 +550,8 @@ static int create_routes(struct mu_app *app)
         };
         int code = mu_router_create(&app->router);
 
+        mu_app_doctor_settings(&app->config, app->journal_directory, app->certificate,
+                               &app->doctor);
         fill_limits(&app->config, config.limits);
         if (code == 0)
                 code = mu_control_create(&config, &app->control);

@@ -39,6 +39,9 @@ struct mu_bus;          /* base/bus.h: changes, for whoever watches live */
 struct mu_dispatcher;   /* command/dispatcher.h: brings commands to devices */
 struct mu_guard;        /* guard.h: limits, security events, what seals kept replies */
 struct mu_notifier;     /* alert/notifier.h: the same */
+struct mu_backup_runner; /* backup/runner.h */
+struct mu_doctor_facts; /* doctor/doctor.h */
+struct mu_doctor_settings;
 struct mu_job_desk;     /* job/job_desk.h */
 struct mu_mailer;       /* outbound/smtp.h; NULL: not configured */
 struct mu_openapi;      /* openapi/openapi.h */
@@ -61,6 +64,9 @@ struct mu_control_config {
         struct mu_dispatcher *dispatcher;
         struct mu_mailer *mail;
         const struct mu_job_desk *jobs;             /* filled in before anybody asks */
+        struct mu_backup_runner *backups;           /* NULL: none are made */
+        const struct mu_doctor_settings *doctor;
+        void (*doctor_facts)(void *ctx, struct mu_doctor_facts *ret_facts);
         struct mu_alert_thread *alerts;             /* NULL: none runs */
         struct mu_notifier *notifier;               /* NULL: none runs */
         const char *discord_hosts;                  /* alert/channel.h; NULL: Discord's own */

@@ -8,6 +8,7 @@
 #include "control/account/user_api.h"
 #include "control/alert/alert_api.h"
 #include "control/audit/audit_api.h"
+#include "control/backup/backup_api.h"
 #include "control/command/command_api.h"
 #include "control/device/device_api.h"
 #include "control/device/device_detail_api.h"
@@ -15,6 +16,7 @@
 #include "control/device/device_list_api.h"
 #include "control/device/selection_api.h"
 #include "control/device/verify_api.h"
+#include "control/doctor/doctor_api.h"
 #include "control/endpoint.h"
 #include "control/enroll/enrolment_token_api.h"
 #include "control/enroll/register_api.h"
@@ -47,6 +49,8 @@ static const struct mu_endpoints *const features[] = {
         &mu_selection_endpoints,
         &mu_bulk_endpoints,
         &mu_job_endpoints,
+        &mu_backup_endpoints,
+        &mu_doctor_endpoints,
         &mu_status_at_endpoints,
         &mu_alert_endpoints,
         &mu_incident_endpoints,

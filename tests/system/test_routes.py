@@ -78,6 +78,10 @@ RULES = {
     "GET /admin/jobs/{name}/runs": operator("jobs:read"),
     "POST /admin/jobs/{name}/run": admin("jobs:run"),
     "GET /admin/job-runs/{id}": operator("jobs:read"),
+    "GET /admin/backups": operator("backups:read"),
+    "GET /admin/backups/{id}": operator("backups:read"),
+    "POST /admin/backups": admin("backups:run"),
+    "GET /admin/doctor": admin("doctor:read"),
     # people
     "GET /admin/users": admin("users:read"),
     "POST /admin/users": admin(),
