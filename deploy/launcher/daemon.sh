@@ -317,5 +317,6 @@ command_ctl()
         local url
         [[ -x $bin/musterctl ]] || die "musterctl is not built yet: ./muster up builds it"
         url=$(run_value http_url)
-        MUSTER_URL=${MUSTER_URL:-${url:-$(http_url)}} exec "$bin/musterctl" "$@"
+        MUSTER_URL=${MUSTER_URL:-${url:-$(http_url)}} MUSTER_DATA_DIR=$data_dir \
+                exec "$bin/musterctl" "$@"
 }

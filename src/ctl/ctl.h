@@ -88,6 +88,13 @@ int mu_ctl_status(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_
 int mu_ctl_export(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
 int mu_ctl_verify_audit(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
                         struct mu_ctl_input *input);
+/* alerts.c */
+int mu_ctl_add_channel(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
+                       struct mu_ctl_input *input);
+int mu_ctl_test_channel(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
+                        struct mu_ctl_input *input);
+int mu_ctl_reset_monitoring(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
+                            struct mu_ctl_input *input);
 int mu_ctl_call(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
 
 /* wait_job.c: until the run has ended, and how; wait_s 0: an hour. */
@@ -97,7 +104,15 @@ int mu_ctl_wait_run(struct mu_ctl *ctl, const char *run_id, int64_t wait_s);
 int64_t mu_ctl_monotonic_ms(void);
 void mu_ctl_pause_ms(int64_t ms);
 
+/* local.c: on the appliance's own machine; musterd does the work. */
+int mu_ctl_backup(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
+int mu_ctl_restore(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
+/* Exit code 0, 1 with warnings, 2 with failures. */
+int mu_ctl_doctor(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
+
 /* output.c */
+/* In place: nothing in it steers a terminal any more. */
+void mu_ctl_clean(char *text);
 void mu_ctl_print_json(const json_t *json);
 void mu_ctl_print_rows(const json_t *rows, const char *columns);
 void mu_ctl_print_object(const json_t *object);

@@ -15,7 +15,7 @@ static const char GLOBAL_HELP[] =
         "  --ca-file FILE         trust these certificates instead of the system's\n"
         "\n"
         "Exit status: 0 done, 1 refused, 2 wrong usage, 3 unreachable, 4 not signed in,\n"
-        "5 the command or check failed, 6 it was not waited out.\n";
+        "5 the command or check failed, 6 it was not waited out. Of doctor: 1 to look at, 2 wrong.\n";
 
 static void print_line(const struct mu_ctl_verb *verb)
 {
@@ -98,6 +98,7 @@ void mu_ctl_help_verb(const struct mu_ctl_verb *verb)
                 [MU_CTL_DURATION] = " 5m",
                 [MU_CTL_TIME] = " TIME",
                 [MU_CTL_FLAG] = "",
+                [MU_CTL_SETTING] = " N|yes|no|default",
                 [MU_CTL_LIST] = " TEXT",
                 [MU_CTL_JSON] = " JSON|@FILE",
                 [MU_CTL_FILE] = " FILE",

@@ -37,7 +37,7 @@ static size_t steering_bytes(const unsigned char *at)
 }
 
 /* Names come from devices: nothing of theirs may steer the terminal. */
-static void clean(char *text)
+void mu_ctl_clean(char *text)
 {
         for (char *at = text; *at; at++) {
                 size_t steering = steering_bytes((const unsigned char *)at);
@@ -147,7 +147,7 @@ static void value_text(const json_t *value, char *text)
         case JSON_NULL:
                 (void)snprintf(text, CELL_BYTES_MAX, "-");
         }
-        clean(text);
+        mu_ctl_clean(text);
 }
 
 /* "status.battery": a member of a member. */
@@ -245,7 +245,7 @@ static void print_members(const json_t *object, const char *prefix, unsigned dep
                 char name[128];
 
                 (void)snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", key);
-                clean(name);
+                mu_ctl_clean(name);
                 if (json_is_object(value) && depth < 3) {
                         print_members(value, name, depth + 1);
                         continue;
