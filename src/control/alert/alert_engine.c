@@ -16,7 +16,7 @@ enum {
 /* One rule on one device, of which something stands in memory or in the database. */
 struct entry {
         struct mu_alert_machine machine;
-        struct entry *next; /* of all */
+        struct entry *next; /* of all, in the order in which they began */
         struct entry **link;
         struct entry *queue_next;
         char *detail;            /* until it is written */
@@ -36,7 +36,7 @@ struct entry {
         uint8_t stored_state;
         bool stored_clearing;
         int64_t alert_id;
-        int64_t incident_id;
+        int64_t incident_id; /* as of the last edge: it may have been merged since */
 };
 
 struct mu_alert_engine {
@@ -46,6 +46,7 @@ struct mu_alert_engine {
         uint32_t device_room;
         struct entry *appliance[APPLIANCE_RULES];
         struct entry *all;
+        struct entry **all_tail;
         struct entry *queue_head;
         struct entry **queue_tail;
         uint32_t queue_count;
@@ -65,6 +66,7 @@ int mu_alert_engine_create(const struct mu_alert_engine_config *config,
         if (!engine)
                 return -ENOMEM;
         engine->config = *config;
+        engine->all_tail = &engine->all;
         engine->queue_tail = &engine->queue_head;
         engine->due_ms = INT64_MAX;
         *ret_engine = engine;
@@ -150,11 +152,9 @@ static struct entry *find_or_add(struct mu_alert_engine *engine, uint32_t device
         entry->device = device;
         entry->device_id = device_id;
         entry->rule = (uint8_t)rule;
-        entry->next = engine->all;
-        entry->link = &engine->all;
-        if (entry->next)
-                entry->next->link = &entry->next;
-        engine->all = entry;
+        entry->link = engine->all_tail;
+        *engine->all_tail = entry;
+        engine->all_tail = &entry->next;
         *place_of(engine, device, rule) = entry;
         return entry;
 }
@@ -170,6 +170,8 @@ static void forget(struct mu_alert_engine *engine, struct entry *entry)
         *entry->link = entry->next;
         if (entry->next)
                 entry->next->link = entry->link;
+        else
+                engine->all_tail = entry->link;
         *place_of(engine, entry->device, (enum mu_alert_rule)entry->rule) = NULL;
         free_entry(entry);
 }
@@ -465,6 +467,8 @@ static int take_entry(struct mu_alert_engine *engine, struct entry *entry,
         if (kind == MU_CHANGE_BEGIN || kind == MU_CHANGE_BEGIN_FIRING)
                 entry->alert_id = engine->next_alert_id++;
         int error = tell_book(engine, entry, kind);
+        bool told = kind == MU_CHANGE_BEGIN_FIRING || kind == MU_CHANGE_FIRE ||
+                    kind == MU_CHANGE_RESOLVE;
 
         if (error < 0)
                 return error;
@@ -474,7 +478,7 @@ static int take_entry(struct mu_alert_engine *engine, struct entry *entry,
                 .severity = (enum mu_alert_severity)entry->severity,
                 .alert_id = entry->alert_id,
                 .device_id = entry->device_id,
-                .incident_id = entry->incident_id,
+                .incident_id = told ? entry->incident_id : 0,
                 .pending_us = entry->machine.pending_us,
                 .fired_us = entry->machine.fired_us,
                 .resolved_us = entry->machine.resolved_us,

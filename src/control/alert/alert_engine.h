@@ -129,7 +129,7 @@ void mu_alert_engine_walk(struct mu_alert_engine *engine,
 /* Rows are about to be loaded: until then nothing is known of the database. */
 void mu_alert_engine_begin_load(struct mu_alert_engine *engine, struct mu_incident_book *book,
                                 int64_t next_alert_id);
-/* A row; of what memory knows nothing the row is believed (*ret_adopted). */
+/* A row, by ascending id; of what memory knows nothing the row is believed (*ret_adopted). */
 MU_MUST_CHECK
 int mu_alert_engine_load(struct mu_alert_engine *engine, uint32_t device,
                          const struct mu_alert_row *row, struct mu_moment now, bool *ret_adopted);

@@ -18,7 +18,8 @@ static const struct mu_pg_statement INCIDENTS = {
 static const struct mu_pg_statement ALERTS = {
         .name = "alert_load_standing",
         .sql = "SELECT id, device_id, coalesce(incident_id, 0), pending_at, fired_at, clearing_at,"
-               " episode, rule, state, severity FROM alerts WHERE state <> 'resolved'",
+               " episode, rule, state, severity FROM alerts WHERE state <> 'resolved'"
+               " ORDER BY id",
         .repeatable = true,
 };
 
