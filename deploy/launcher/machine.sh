@@ -21,6 +21,7 @@ packages_test=(
         nghttp2-server                        # a server for our HTTP/2 requests
         python3-jsonschema
         procps iproute2 e2fsprogs zstd
+        age rsync # encrypted backups, and off-site ones
 )
 # The API's description goes through a linter from npm; any Node.js from 18 on will do.
 command -v npm >/dev/null || packages_test+=(nodejs npm)

@@ -172,6 +172,13 @@ static const char *last_words(struct mu_process_run *run)
         return run->words + (bytes > 500 ? bytes - 500 : 0);
 }
 
+/* Also as a shell says it. */
+static bool lost_reader(int status)
+{
+        return (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) ||
+               (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGPIPE);
+}
+
 static int wait_all(struct mu_process_run *run, struct running *running, struct mu_backup_error *e)
 {
         uint64_t deadline_ns = run->limit_s ? mu_clock_monotonic_ns(mu_clock_system()) +
@@ -189,7 +196,7 @@ static int wait_all(struct mu_process_run *run, struct running *running, struct 
                         err = mu_backup_fail(e, waited, "%s did not end within %u s",
                                              name_of(&run->stages[i]), run->limit_s);
                 /* One that lost its reader only suffers from the next one's failure. */
-                if (status != 0 && (failed == SIZE_MAX || failed_status == SIGPIPE)) {
+                if (status != 0 && (failed == SIZE_MAX || lost_reader(failed_status))) {
                         failed = i;
                         failed_status = status;
                 }
