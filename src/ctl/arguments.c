@@ -134,10 +134,24 @@ static int read_json(const char *text, json_t **ret_json, struct mu_ctl_problem 
         return 0;
 }
 
+static int read_line(json_t **ret_json, struct mu_ctl_problem *problem)
+{
+        char *line = mu_ctl_read_secret("-");
+
+        if (!line)
+                return WRONG(problem, "nothing can be read from standard input.");
+        *ret_json = json_string(line);
+        mu_ctl_forget(line);
+        return *ret_json ? 0 : WRONG(problem, "standard input is not text in UTF-8.");
+}
+
 static int read_file(const char *path, json_t **ret_json, struct mu_ctl_problem *problem)
 {
         char *text;
         size_t bytes;
+
+        if (strcmp(path, "-") == 0)
+                return read_line(ret_json, problem);
         int error = mu_fs_read_file(path, FILE_BYTES_MAX, &text, &bytes);
 
         if (error < 0)
@@ -165,6 +179,25 @@ static int read_time(const struct mu_ctl_option *option, const char *text, json_
         return *ret_json ? 0 : -ENOMEM;
 }
 
+static int read_setting(const struct mu_ctl_option *option, const char *text, json_t **ret_json,
+                        struct mu_ctl_problem *problem)
+{
+        struct mu_parse_reason reason;
+        uint64_t number;
+
+        if (strcmp(text, "default") == 0)
+                *ret_json = json_null();
+        else if (strcmp(text, "yes") == 0)
+                *ret_json = json_true();
+        else if (strcmp(text, "no") == 0)
+                *ret_json = json_false();
+        else if (mu_parse_number(text, 0, INT64_MAX, &number, &reason) == 0)
+                *ret_json = json_integer((json_int_t)number);
+        else
+                return WRONG(problem, "%s must be a number, yes, no or default.", option->name);
+        return 0;
+}
+
 static int read_value(const struct mu_ctl_option *option, const char *text, json_t **ret_json,
                       struct mu_ctl_problem *problem)
 {
@@ -184,6 +217,8 @@ static int read_value(const struct mu_ctl_option *option, const char *text, json
                 return 0;
         case MU_CTL_TIME:
                 return read_time(option, text, ret_json, problem);
+        case MU_CTL_SETTING:
+                return read_setting(option, text, ret_json, problem);
         case MU_CTL_JSON:
                 return read_json(text, ret_json, problem);
         case MU_CTL_FILE:

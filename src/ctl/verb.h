@@ -33,9 +33,10 @@ enum mu_ctl_value {
         MU_CTL_DURATION,     /* 5m, 7d; sent as whole seconds */
         MU_CTL_TIME,         /* as when.h says; sent as RFC 3339 */
         MU_CTL_FLAG,         /* no value; true */
+        MU_CTL_SETTING,      /* 12, yes, no; default: null */
         MU_CTL_LIST,         /* may be repeated */
         MU_CTL_JSON,         /* an object, or @FILE */
-        MU_CTL_FILE,         /* its content as text, without the last newline */
+        MU_CTL_FILE,         /* its content as text, without the last newline; -: a line typed */
         MU_CTL_NEW_PASSWORD, /* asked for twice on the terminal, or --key-file FILE */
         MU_CTL_OLD_PASSWORD, /* asked for once */
 };
