@@ -148,8 +148,12 @@ static int read_recipients(struct mu_notifier_channel *channel, const json_t *co
 static int open_secret(struct mu_notifier *notifier, struct mu_notifier_channel *channel,
                        struct mu_pg_bytes sealed)
 {
-        if (channel->kind == MU_CHANNEL_EMAIL)
+        if (channel->kind == MU_CHANNEL_EMAIL) {
+                if (channel->to_count == 0)
+                        (void)snprintf(channel->unusable, sizeof(channel->unusable),
+                                       "There is no address to write to: enter one.");
                 return 0;
+        }
         int code = sealed.data ? mu_channel_open(notifier->config.secrets, channel->id, sealed.data,
                                                  sealed.bytes, &channel->secret)
                                : -EBADMSG;

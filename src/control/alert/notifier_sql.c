@@ -3,7 +3,9 @@
 
 const struct mu_pg_statement mu_notifier_channels_sql = {
         .name = "notifier_channels",
-        .sql = "SELECT c.id, c.kind, c.name, c.updated_at, c.rate_per_min, c.config, c.sealed,"
+        .sql = "SELECT c.id, c.kind, c.name, c.updated_at, c.rate_per_min,"
+               " CASE WHEN c.user_id IS NULL THEN c.config" /* a user's: as it is now */
+               "  ELSE jsonb_build_object('to', array_remove(ARRAY[u.email], NULL)) END, c.sealed,"
                " c.mode = 'immediate' AND (c.rules = '{}' OR 'database_away' = ANY (c.rules)),"
                " c.broken, c.error IS NOT NULL"
                " FROM alert_channels c LEFT JOIN users u ON u.id = c.user_id"
