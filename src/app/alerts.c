@@ -26,7 +26,6 @@ static int create_notifier(struct mu_app *app)
                 .clock = app->clock,
                 .metrics = app->metrics,
                 .public_url = app->config.alerts_console_url,
-                .discord_hosts = app->config.alerts_discord_hosts,
                 .on_trouble = mu_log_notifier_trouble,
                 .ctx = app,
         };
