@@ -46,6 +46,7 @@ class Viewer:
         self.closed = None
         self.counts = collections.Counter()  # messages by type
         self.commands = []
+        self.alerts = []
         self.edited = set()
         self.fleet = None
         self.last = {}
@@ -97,6 +98,7 @@ class Viewer:
         for device_id in message.get("removed", ()):
             self.devices.pop(device_id, None)
         self.commands.extend(message.get("commands", ()))
+        self.alerts.extend(message.get("alerts", ()))
 
     def send(self, message):
         _LOOP.run(self.socket.send(message if isinstance(message, (str, bytes))
