@@ -2,69 +2,8 @@
 """Alerts by a clock that the test sets: each rule's edges, and what must not raise any."""
 import pytest
 
+from alert_watch import MINUTE, Watch
 from appliance import wait_until
-from virtual_clock import VirtualClock
-
-MINUTE = 60
-OFFLINE_S = 12 * MINUTE
-
-
-class Watch:
-    """An appliance, its clock, and the log of its alerts."""
-
-    def __init__(self, make_appliance, bin_dir, scratch, **options):
-        self.clock = VirtualClock(scratch / "clock")
-        self.appliance = make_appliance(bin_dir=bin_dir, environment=self.clock.environment(),
-                                        **options)
-        self.appliance.start()
-        self.devices = []
-
-    def add(self, alias="device", **fields):
-        """A device that has reported once."""
-        made = self.appliance.register(alias)
-        device = {"id": int(made["device_id"]), "token": made["token"]}
-        self.devices.append(device)
-        self.beat(device, **fields)
-        return device
-
-    def beat(self, device, **fields):
-        """A heartbeat, stored and judged."""
-        stored = self.appliance.stored()
-        now = self.clock.now_s()
-        answer = self.appliance.heartbeat(device["token"], ts=now, sent_at=now, **fields)
-        assert answer.status_code == 202, answer.text
-        self.appliance.wait_stored(stored + 1)
-        self.settle()
-
-    def beat_later(self, device, **fields):
-        """In the next bucket."""
-        self.clock.advance(self.appliance, 12)
-        self.beat(device, **fields)
-
-    def settle(self):
-        """Rounds of the alert thread, each of which reads the bus and writes."""
-        self.clock.wait_looked()
-
-    def advance(self, seconds, awake=()):
-        """Time goes by; the devices named report each few minutes."""
-        while seconds > 0:
-            step = min(seconds, 4 * MINUTE)
-            self.clock.advance(self.appliance, step)
-            seconds -= step
-            for device in awake:
-                self.beat(device)
-
-    def log(self, *kinds):
-        """(kind, rule, device) in order."""
-        rows = self.appliance.sql("SELECT kind, rule, device_id FROM alert_events ORDER BY id")
-        return [row for row in rows if not kinds or row[0] in kinds]
-
-    def edges(self):
-        return self.log("fired", "resolved")
-
-    def standing(self):
-        return self.appliance.sql("SELECT device_id, rule, state FROM alerts"
-                                  " WHERE state <> 'resolved' ORDER BY 1, 2")
 
 
 @pytest.fixture
@@ -72,33 +11,313 @@ def watch(make_appliance, failpoint_bin_dir, scratch):
     return Watch(make_appliance, failpoint_bin_dir, scratch)
 
 
+def fired(device, rule="offline"):
+    return ("fired", rule, device["id"])
+
+
+def resolved(device, rule="offline"):
+    return ("resolved", rule, device["id"])
+
+
+# -- silence --
+
 def test_offline_at_its_deadline_once_and_back(watch):
     quiet = watch.add("quiet")
     other = watch.add("other")
-    watch.advance(10 * MINUTE, awake=[other])
+    watch.advance(11 * MINUTE, awake=[other])
     assert watch.edges() == []
-    watch.advance(6 * MINUTE, awake=[other])
-    watch.settle()
-    assert watch.edges() == [("fired", "offline", quiet["id"])]
+    watch.advance(2 * MINUTE, awake=[other])
+    assert watch.edges() == [fired(quiet)]
     assert watch.standing() == [(quiet["id"], "offline", "firing")]
-    watch.advance(20 * MINUTE, awake=[other])
+    assert watch.appliance.metric('muster_alerts_firing{rule="offline"}') == 1
+    watch.advance(16 * MINUTE, awake=[other])
     assert len(watch.edges()) == 1
-    watch.beat(quiet)
+    watch.send(quiet)
     wait_until(lambda: len(watch.edges()) == 2, "the recovery")
-    assert watch.log() == [("opened", "offline", quiet["id"]), ("fired", "offline", quiet["id"]),
-                           ("resolved", "offline", quiet["id"]), ("closed", "offline", quiet["id"])]
+    assert watch.log() == [("opened", "offline", quiet["id"]), fired(quiet), resolved(quiet),
+                           ("closed", "offline", quiet["id"])]
     assert watch.standing() == []
+    value, threshold, detail = watch.appliance.sql(
+        "SELECT value, threshold, detail FROM alerts")[0]
+    assert 720 <= value < 750 and threshold == 720
+    assert abs(detail["heard_s"] + 29 * MINUTE - watch.clock.now_s()) < 120
+    # From the deadline to the alert: seconds, of which the clock's steps are most.
+    assert watch.appliance.metric("muster_alert_detection_delay_seconds_count") == 1
+    assert watch.appliance.metric("muster_alert_detection_delay_seconds_sum") <= 5
 
+
+def test_thresholds_of_devices_and_tags(watch):
+    plain, tagged, special = (watch.add(name) for name in ("plain", "tagged", "special"))
+    watch.ask("PUT", "/admin/alert-rules/offline/tags/night", threshold=20 * MINUTE, priority=1)
+    watch.ask("PUT", f"/admin/alert-rules/offline/devices/{special['id']}",
+              threshold=26 * MINUTE, severity="info")
+    watch.ask("PATCH", f"/admin/devices/{tagged['id']}", tags=["day", "night"])
+    watch.beat(plain, tagged, special)
+    watch.advance(14 * MINUTE)
+    assert watch.edges() == [fired(plain)]
+    watch.advance(8 * MINUTE)
+    assert watch.edges() == [fired(plain), fired(tagged)]
+    watch.advance(6 * MINUTE)
+    assert watch.edges() == [fired(plain), fired(tagged), fired(special)]
+    assert watch.appliance.sql("SELECT severity FROM alerts ORDER BY id") == [
+        ("critical",), ("critical",), ("info",)]
+    # A wider limit excuses the one that is within it, switching off excuses all.
+    watch.ask("PUT", f"/admin/alert-rules/offline/devices/{special['id']}", threshold=86400)
+    watch.clock.advance(watch.appliance, 4)
+    assert watch.edges()[3:] == [resolved(special)]
+    watch.ask("PATCH", "/admin/alert-rules/offline", enabled=False)
+    assert sorted(watch.edges()[4:]) == sorted([resolved(plain), resolved(tagged)])
+    assert watch.resolved_by(plain, "offline") == "rule-off"
+
+
+def test_a_start_counts_as_a_stamp(watch):
+    device = watch.add()
+    watch.advance(10 * MINUTE)
+    assert watch.appliance.terminate() == 0
+    watch.clock.jump(30 * MINUTE, 30 * MINUTE)  # away for half an hour
+    watch.appliance.start()
+    watch.advance(10 * MINUTE)
+    assert watch.edges() == []
+    watch.advance(4 * MINUTE)
+    assert watch.edges() == [fired(device)]
+    # What fires goes on firing, and is not told again.
+    watch.appliance.kill()
+    watch.appliance.start()
+    watch.advance(16 * MINUTE)
+    assert watch.edges() == [fired(device)]
+    assert watch.standing() == [(device["id"], "offline", "firing")]
+    watch.send(device)
+    wait_until(lambda: watch.edges() == [fired(device), resolved(device)], "the recovery")
+
+
+def test_a_paused_machine_and_a_set_clock_raise_nothing(watch):
+    device = watch.add()
+    watch.advance(8 * MINUTE)
+    watch.clock.jump(3600, 3600)  # a suspended virtual machine
+    watch.clock.wait_looked()
+    watch.clock.jump(0, 7200)  # somebody sets the clock
+    watch.clock.wait_looked()
+    watch.clock.jump(0, -7200)
+    watch.advance(2 * MINUTE)
+    assert watch.edges() == []
+    watch.advance(4 * MINUTE)
+    assert watch.edges() == [fired(device)]
+
+
+def test_a_database_outage_is_no_silence(make_appliance, failpoint_bin_dir, scratch,
+                                         postgres_server):
+    watch = Watch(make_appliance, failpoint_bin_dir, scratch,
+                  environment=postgres_server.environment)
+    awake, silent, flapping = (watch.add(name) for name in ("awake", "silent", "flapping"))
+    postgres_server.stop()
+    for _ in range(10):
+        watch.clock.advance(watch.appliance, 2 * MINUTE)
+        watch.send(awake)
+    watch.send(flapping)  # silent in between, and back: nobody has to be told
+    wait_until(lambda: watch.appliance.metric('muster_alerts_firing{rule="offline"}') == 1,
+               "the alert thread to go on without PostgreSQL")
+    assert watch.appliance.metric("muster_alert_edges_waiting") >= 1
+    postgres_server.start()
+
+    def written():
+        watch.clock.jump(4, 4)  # breakers and backoffs wait by this clock too
+        watch.clock.wait_looked()
+        watch.send(awake)
+        return (watch.appliance.ready()["degraded"] == []
+                and watch.appliance.metric("muster_alert_edges_waiting") == 0)
+
+    wait_until(written, "the database to be back")
+    assert watch.edges() == [fired(silent)]
+    watch.send(silent)
+    wait_until(lambda: watch.edges() == [fired(silent), resolved(silent)], "the recovery")
+
+
+# -- content --
 
 def test_low_battery_with_its_hysteresis(watch):
     device = watch.add(battery=15)  # exactly at the threshold is no alert
     assert watch.edges() == []
     watch.beat_later(device, battery=14)
-    fired = [("fired", "low_battery", device["id"])]
-    assert watch.edges() == fired
+    edges = [fired(device, "low_battery")]
+    assert watch.edges() == edges
     for battery in (16, 14, 19):
         watch.beat_later(device, battery=battery)
     watch.beat_later(device)  # not sent: unknown
-    assert watch.edges() == fired
+    assert watch.edges() == edges
     watch.beat_later(device, battery=20)
-    assert watch.edges() == fired + [("resolved", "low_battery", device["id"])]
+    assert watch.edges() == edges + [resolved(device, "low_battery")]
+    watch.beat_later(device, battery=1)
+    assert watch.appliance.sql("SELECT episode, state, value, threshold FROM alerts"
+                               " ORDER BY id") == [(1, "resolved", 14, 15), (2, "firing", 1, 15)]
+
+
+def test_a_backlog_says_how_things_were(watch):
+    device = watch.add(battery=80)
+    now = watch.clock.now_s()
+    answer = watch.appliance.heartbeats(
+        device["token"], [{"ts": now - 3000, "battery": 3}, {"ts": now - 2000, "battery": 5}],
+        sent_at=now)
+    assert [item["status"] for item in answer.json()["results"]] == ["stored", "stored"]
+    watch.caught_up()
+    watch.clock.wait_looked()
+    assert watch.edges() == []
+    # Newer than a backlog, and yet not the newest.
+    watch.beat_later(device, battery=70)
+    answer = watch.appliance.heartbeats(device["token"], [{"ts": now + 1, "battery": 5}],
+                                        sent_at=watch.clock.now_s())
+    watch.caught_up()
+    watch.clock.wait_looked()
+    assert watch.edges() == []
+
+
+def test_service_down_and_up(watch):
+    device = watch.add(monitored_last_fg_s=86400)  # nobody asked for it
+    assert watch.edges() == []
+    watch.beat_later(device, monitored_last_fg_s=0)
+    watch.ask("PATCH", f"/admin/devices/{device['id']}/monitoring", package="com.example.shop",
+              display_name="Shop", threshold_min=1)
+    watch.beat_later(device, monitored_last_fg_s=60)
+    watch.beat_later(device)
+    assert watch.edges() == []
+    watch.beat_later(device, monitored_last_fg_s=61)
+    down = [fired(device, "service_down")]
+    assert watch.edges() == down
+    detail = watch.appliance.sql("SELECT detail FROM alerts")[0][0]
+    assert detail["service"] == "Shop" and detail["package"] == "com.example.shop"
+    assert detail["threshold_min"] == 1 and detail["last_foreground_at"].endswith("Z")
+    # The same as epoch seconds of the device's clock.
+    watch.beat_later(device, monitored_last_fg_s=int(watch.clock.now_s()) - 3)
+    up = down + [resolved(device, "service_down")]
+    assert watch.edges() == up
+    watch.beat_later(device, monitored_last_fg_s=int(watch.clock.now_s()) - 90)
+    assert watch.edges() == up + down
+    watch.ask("PATCH", f"/admin/devices/{device['id']}/monitoring", enabled=False)
+    assert watch.edges() == up + down + [resolved(device, "service_down")]
+    assert watch.resolved_by(device, "service_down") == "monitoring-changed"
+
+
+def test_agent_clock_and_queue(watch):
+    device = watch.add(agent_version="1.9.9", queue_depth=100)
+    assert watch.edges() == []
+    # A rule that changes is judged at once, by what was said last.
+    watch.ask("PATCH", "/admin/alert-rules/agent_outdated", text_value="1.10")
+    wait_until(lambda: watch.edges() == [fired(device, "agent_outdated")], "the old agent")
+    watch.beat_later(device, agent_version="1.10.0", queue_depth=101)
+    assert sorted(watch.edges()[1:]) == sorted([resolved(device, "agent_outdated"),
+                                                fired(device, "queue_depth")])
+    watch.beat_later(device, queue_depth=21)
+    assert len(watch.edges()) == 3
+    watch.beat_later(device, queue_depth=20)
+    assert watch.edges()[3:] == [resolved(device, "queue_depth")]
+    watch.clock.advance(watch.appliance, 12)
+    now = watch.clock.now_s()
+    assert watch.appliance.heartbeat(device["token"], ts=now - 900, sent_at=now - 900).ok
+    watch.caught_up()
+    watch.clock.wait_looked()
+    assert watch.edges()[4:] == [fired(device, "clock_skew")]
+    watch.beat_later(device)
+    assert watch.edges()[5:] == [resolved(device, "clock_skew")]
+
+
+def test_a_hold_matures_between_heartbeats(watch):
+    watch.ask("PATCH", "/admin/alert-rules/low_battery", hold_s=90, clear_hold_s=60)
+    device = watch.add(battery=5)
+    assert watch.standing() == [(device["id"], "low_battery", "pending")]
+    watch.clock.advance(watch.appliance, 60)
+    assert watch.edges() == []
+    watch.clock.advance(watch.appliance, 40)
+    assert watch.edges() == [fired(device, "low_battery")]
+    watch.beat_later(device, battery=50)
+    assert watch.edges() == [fired(device, "low_battery")]
+    watch.beat_later(device, battery=16)  # between: clearing begins anew
+    watch.beat_later(device, battery=50)
+    watch.clock.advance(watch.appliance, 50)
+    assert len(watch.edges()) == 1
+    watch.clock.advance(watch.appliance, 20)
+    assert watch.edges()[1:] == [resolved(device, "low_battery")]
+    # Pending, and well again: nobody ever hears of it.
+    watch.beat_later(device, battery=5)
+    assert watch.standing() == [(device["id"], "low_battery", "pending")]
+    watch.beat_later(device, battery=50)
+    assert watch.standing() == [] and len(watch.edges()) == 2
+    # Pending, and then silent: what was said has become old.
+    watch.beat_later(device, battery=5)
+    watch.ask("PATCH", "/admin/alert-rules/low_battery", hold_s=300)
+    watch.clock.advance(watch.appliance, 400)
+    assert len(watch.edges()) == 2
+    watch.beat(device, battery=5)
+    assert watch.edges()[2:] == [fired(device, "low_battery")]
+
+
+# -- devices that are not judged --
+
+def test_quarantine_ends_what_content_says(watch):
+    device = watch.add(battery=5)
+    assert watch.edges() == [fired(device, "low_battery")]
+    for seq in range(1, 8):  # two machines take turns with one token
+        for boot in ("one", "two"):
+            watch.send(device, boot_id=boot, seq=seq)
+            watch.clock.jump(1, 1)
+    wait_until(lambda: watch.edges() == [fired(device, "low_battery"),
+                                         resolved(device, "low_battery")], "the quarantine's end")
+    assert watch.resolved_by(device, "low_battery") == "device-quarantined"
+    watch.beat_later(device, battery=4)
+    assert len(watch.edges()) == 2
+    watch.ask("POST", f"/admin/devices/{device['id']}/quarantine/resolve", expect=204,
+              decision="trust")
+    watch.beat_later(device, battery=4)
+    assert watch.edges()[2:] == [fired(device, "low_battery")]
+
+
+def test_a_deleted_device_goes_without_a_word(watch):
+    watch.ask("POST", "/admin/alert-channels", expect=201, kind="webhook", name="bridge",
+              url="http://127.0.0.1:9/", allow_private=True)
+    gone = watch.add("gone", battery=5)
+    stays = watch.add("stays", battery=5)
+    assert [kind for kind, _ in watch.told()] == ["opened", "opened"]
+    assert watch.appliance.delete_device(gone["id"]).ok
+    watch.clock.wait_looked(3)
+    assert watch.edges()[2:] == [resolved(gone, "low_battery")]
+    assert watch.resolved_by(gone, "low_battery") == "device-deleted"
+    watch.beat_later(stays, battery=50)
+    assert watch.edges()[3:] == [resolved(stays, "low_battery")]
+    # Both incidents are over; of one of them somebody is told.
+    assert watch.appliance.sql("SELECT count(*) FROM alert_incidents WHERE closed_at IS NULL"
+                               " AND device_id <> 0") == [(0,)]
+    assert [kind for kind, _ in watch.told()] == ["opened", "opened", "closed"]
+
+
+# -- many at once --
+
+def test_a_site_that_goes_is_one_incident(watch):
+    site = [watch.add(f"berlin {i}") for i in range(8)]
+    alone = watch.add("elsewhere")
+    for device in site:
+        watch.ask("PATCH", f"/admin/devices/{device['id']}", site="Berlin")
+    watch.beat(alone, *site)
+    watch.advance(14 * MINUTE)
+    assert sorted(watch.edges()) == sorted([fired(alone), *map(fired, site)])
+    open_now = watch.appliance.sql("SELECT kind, group_key, firing_count, alert_count FROM"
+                                   " alert_incidents WHERE closed_at IS NULL AND kind <> 'appliance'"
+                                   " ORDER BY kind")
+    assert [row for row in open_now if row[0] == "site"] == [("site", "Berlin", 8, 8)]
+    watch.beat(*site)
+    wait_until(lambda: len(watch.edges()) == 17, "all to be back")
+    assert watch.appliance.sql("SELECT closed_at IS NOT NULL, firing_count FROM alert_incidents"
+                               " WHERE kind = 'site'") == [(True, 0)]
+
+
+def test_metrics_are_always_there(watch):
+    values = watch.appliance.metrics()
+    for rule in ("offline", "low_battery", "service_down", "agent_outdated", "clock_skew",
+                 "queue_depth", "journal_backlog", "disk", "database_away", "partition_missing",
+                 "backup_age", "rejects", "job_failing"):
+        assert f'muster_alerts_firing{{rule="{rule}"}}' in values
+        for state in ("pending", "firing", "resolved"):
+            assert (f'muster_alert_transitions_total{{rule="{rule}",to="{state}"}}' in values)
+    for name in ("muster_alert_ticks_total", "muster_alert_edges_waiting",
+                 "muster_alert_incidents_open", "muster_alert_commit_duration_seconds_count"):
+        assert name in values
+    watch.add(battery=5)
+    assert watch.appliance.metric('muster_alerts_firing{rule="low_battery"}') == 1
+    assert watch.appliance.metric("muster_alert_commit_duration_seconds_count") >= 1
