@@ -29,12 +29,12 @@ int mu_files_add(const char *to, const char *name, struct mu_manifest *manifest,
 
 /* All of from as one file to/MU_BACKUP_SEALED, readable with the recipients' private keys. */
 MU_MUST_CHECK
-int mu_seal(const char *from, const char *to, const char *recipients,
-            struct mu_backup_error *ret_error);
+int mu_backup_seal(const char *from, const char *to, const char *recipients,
+                   struct mu_backup_error *ret_error);
 /* Back into the new directory to. */
 MU_MUST_CHECK
-int mu_unseal(const char *from, const char *to, const char *identity,
-              struct mu_backup_error *ret_error);
+int mu_backup_unseal(const char *from, const char *to, const char *identity,
+                     struct mu_backup_error *ret_error);
 
 /* A finished backup to where else it is to lie. */
 MU_MUST_CHECK

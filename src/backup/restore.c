@@ -84,8 +84,8 @@ static int unseal(struct restore *restore)
 
         mu_backup_say(restore->config, "it is decrypted");
         if (err == 0)
-                err = mu_unseal(restore->from, restore->staging, restore->request->identity,
-                                restore->error);
+                err = mu_backup_unseal(restore->from, restore->staging, restore->request->identity,
+                                       restore->error);
         if (err < 0)
                 return err;
         free(restore->from);

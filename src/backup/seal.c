@@ -28,8 +28,8 @@ static int run(const struct mu_process stages[3], int input_fd, int output_fd,
         return mu_process_run(&run, error);
 }
 
-int mu_seal(const char *from, const char *to, const char *recipients,
-            struct mu_backup_error *ret_error)
+int mu_backup_seal(const char *from, const char *to, const char *recipients,
+                   struct mu_backup_error *ret_error)
 {
         const char *const tar[] = {
                 "tar", "--create", "--directory", from, "--format=posix", "--numeric-owner",
@@ -60,8 +60,8 @@ int mu_seal(const char *from, const char *to, const char *recipients,
         return err;
 }
 
-int mu_unseal(const char *from, const char *to, const char *identity,
-              struct mu_backup_error *ret_error)
+int mu_backup_unseal(const char *from, const char *to, const char *identity,
+                     struct mu_backup_error *ret_error)
 {
         const char *const age[] = {"age", "--decrypt", "--identity", identity, NULL};
         const char *const zstd[] = {"zstd", "-q", "-d", "-c", NULL};

@@ -294,7 +294,7 @@ static int seal(struct take *take, json_t *facts)
                 return mu_backup_fail(take->error, err, "there is no memory to encrypt it");
         }
         mu_backup_say(take->config, "it is encrypted");
-        err = mu_seal(take->work, take->partial, take->config->recipients, take->error);
+        err = mu_backup_seal(take->work, take->partial, take->config->recipients, take->error);
         if (err == 0 && ((err = mu_tree_hash_file(path, &bytes, hex)) < 0 ||
                          (err = mu_manifest_add_file(&outer, MU_BACKUP_SEALED, bytes, 0600, hex))))
                 (void)mu_backup_fail(take->error, err, "%s can't be read again: %s", path,
