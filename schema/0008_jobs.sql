@@ -33,7 +33,7 @@ CREATE TABLE job_reconcile (
 
 INSERT INTO job_reconcile DEFAULT VALUES;
 
--- Security events by day ---------------------------------------------------------------------------
+-- Security events by day --------------------------------------------------------------------------
 
 -- As in 0003, in daily partitions like heartbeats' (src/pg/partition.h), which has no CHECK: a
 -- partition made LIKE this has none, and could not be attached.

@@ -45,22 +45,26 @@ enum {
         " flags, charging, power_ok, device_owner, battery_unrestricted, doze_whitelisted,"        \
         " net_validated, network, ssid, fg_package, agent_version, boot_id, extra"
 
+#define CONTENT_OF_ROW CONTENT("s")
+#define CONTENT_OF_HISTORY CONTENT("h")
+#define CONTENT_OF_REPAIR CONTENT("excluded")
+
 /* What is wrong with the content of s, h being the device's newest heartbeat. */
 #define CONTENT_KIND                                                                               \
         " WHEN h.device_id IS NULL THEN NULL"                                                      \
         " WHEN s.device_id IS NULL THEN 'missing'"                                                 \
-        " WHEN s.observed_at < h.observed_at OR (s.observed_at = h.observed_at"                    \
-        "  AND " CONTENT("s") " IS DISTINCT FROM " CONTENT(                                        \
-                "h") ") THEN 'content'"                                                            \
-                     " WHEN date_bin('10 seconds', s.observed_at, 'epoch') > h.bucket AND NOT "    \
-                     "EXISTS"                                                                      \
-                     "  (SELECT FROM partition_registry p WHERE p.parent = 'heartbeats'"           \
-                     "   AND p.state <> 'attached' AND p.range_from <= s.observed_at"              \
-                     "   AND p.range_to > s.observed_at) THEN 'ahead'"
+        " WHEN s.observed_at < h.observed_at OR (s.observed_at = h.observed_at "                   \
+        "AND " CONTENT_OF_ROW " IS DISTINCT FROM " CONTENT_OF_HISTORY ") THEN 'content'"           \
+        " WHEN date_bin('10 seconds', s.observed_at, 'epoch') > h.bucket AND NOT EXISTS"           \
+        "  (SELECT FROM partition_registry p WHERE p.parent = 'heartbeats'"                        \
+        "   AND p.state <> 'attached' AND p.range_from <= s.observed_at"                           \
+        "   AND p.range_to > s.observed_at) THEN 'ahead'"
 
 #define NEWEST_OF(id)                                                                              \
         "(SELECT * FROM heartbeats WHERE device_id = " id " AND bucket >= $2"                      \
         " ORDER BY bucket DESC LIMIT 1) AS h"
+#define NEWEST_OF_PAGE NEWEST_OF("page.id")
+#define NEWEST_OF_ONE NEWEST_OF("$1")
 
 /* By index, planned for its days. */
 static const char PLAN[] = "SET LOCAL plan_cache_mode = force_custom_plan;"
@@ -147,41 +151,43 @@ static const struct mu_pg_statement JUDGE = {
         .sql = "SELECT CASE" CONTENT_KIND " WHEN s.received_at < r.received_at THEN 'liveness' END"
                " FROM (SELECT $1::bigint AS id) AS page"
                " LEFT JOIN device_last_status s ON s.device_id = page.id"
-               " LEFT JOIN LATERAL " NEWEST_OF(
-                       "page.id") " ON true"
-                                  " CROSS JOIN LATERAL (SELECT max(received_at) AS received_at "
-                                  "FROM heartbeats"
-                                  "  WHERE device_id = page.id AND bucket >= $2) AS r",
+               " LEFT JOIN LATERAL " NEWEST_OF_PAGE " ON true"
+               " CROSS JOIN LATERAL (SELECT max(received_at) AS received_at FROM heartbeats"
+               "  WHERE device_id = page.id AND bucket >= $2) AS r",
         .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ},
 };
 
-/* $3: the content too, whichever is newer. Else it and liveness only go forward, as with writers.
- */
-static const struct mu_pg_statement REPAIR = {
-        .name = "reconcile_repair",
+/* Content as history has it; liveness only goes forward, as with writers. */
+static const struct mu_pg_statement REPAIR_CONTENT = {
+        .name = "reconcile_repair_content",
         .sql = "WITH r AS (SELECT received_at, clock_offset_s FROM heartbeats"
                "  WHERE device_id = $1 AND bucket >= $2"
                "  ORDER BY received_at DESC, observed_at DESC LIMIT 1)"
                " INSERT INTO device_last_status AS s (device_id, received_at, observed_at,"
                "  clock_offset_s, " CONTENT_COLUMNS ")"
-               " SELECT h.device_id, r.received_at, h.observed_at, r.clock_offset_s, "
-               "  (h).uptime_s, (h).monitored_last_fg_s, (h).seq, (h).ram_free_mb,"
-               "  (h).ram_total_mb, (h).queue_depth, (h).battery, (h).flags, (h).charging,"
-               "  (h).power_ok, (h).device_owner, (h).battery_unrestricted, (h).doze_whitelisted,"
-               "  (h).net_validated, (h).network, (h).ssid, (h).fg_package, (h).agent_version,"
-               "  (h).boot_id, (h).extra FROM r, " NEWEST_OF(
-                       "$1") " ON CONFLICT (device_id) DO UPDATE SET"
-                             "  received_at = greatest(s.received_at, excluded.received_at),"
-                             "  clock_offset_s = CASE WHEN excluded.received_at >= s.received_at"
-                             "   THEN excluded.clock_offset_s ELSE s.clock_offset_s END,"
-                             "  (observed_at, " CONTENT_COLUMNS ") = (SELECT CASE WHEN $3"
-                             "   THEN excluded.observed_at ELSE s.observed_at END, "
-#define EITHER(column) "CASE WHEN $3 THEN excluded." column " ELSE s." column " END"
-        EITHER("uptime_s") ", " EITHER("monitored_last_fg_s") ", " EITHER("seq") ", " EITHER("ram_"
-                                                                                             "free_"
-                                                                                             "mb") ", " EITHER("ram_total_mb") ", " EITHER("queue_depth") ", " EITHER("battery") ", " EITHER("flags") ", " EITHER("charging") ", " EITHER("power_ok") ", " EITHER("device_owner") ", " EITHER("battery_unrestricted") ", " EITHER(
-                "doze_whitelisted") ", " EITHER("net_validated") ", " EITHER("network") ", " EITHER("ssid") ", " EITHER("fg_package") ", " EITHER("agent_version") ", " EITHER("boot_id") ", " EITHER("extra") ")",
-        .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ, MU_PG_BOOL},
+               " SELECT h.device_id, r.received_at, h.observed_at, r.clock_offset_s,"
+               " h.uptime_s, h.monitored_last_fg_s, h.seq, h.ram_free_mb, h.ram_total_mb,"
+               " h.queue_depth, h.battery, h.flags, h.charging, h.power_ok, h.device_owner,"
+               " h.battery_unrestricted, h.doze_whitelisted, h.net_validated, h.network, h.ssid,"
+               " h.fg_package, h.agent_version, h.boot_id, h.extra FROM r, " NEWEST_OF_ONE
+               " ON CONFLICT (device_id) DO UPDATE SET"
+               "  received_at = greatest(s.received_at, excluded.received_at),"
+               "  clock_offset_s = CASE WHEN excluded.received_at >= s.received_at"
+               "   THEN excluded.clock_offset_s ELSE s.clock_offset_s END,"
+               "  observed_at = excluded.observed_at,"
+               "  (" CONTENT_COLUMNS ") = ROW " CONTENT_OF_REPAIR,
+        .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ},
+};
+
+static const struct mu_pg_statement REPAIR_LIVENESS = {
+        .name = "reconcile_repair_liveness",
+        .sql = "UPDATE device_last_status s SET received_at = r.received_at,"
+               " clock_offset_s = r.clock_offset_s"
+               " FROM (SELECT received_at, clock_offset_s FROM heartbeats"
+               "  WHERE device_id = $1 AND bucket >= $2"
+               "  ORDER BY received_at DESC, observed_at DESC LIMIT 1) AS r"
+               " WHERE s.device_id = $1 AND s.received_at < r.received_at",
+        .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ},
 };
 
 static const char *const KINDS[MU_DRIFTS] = {
@@ -251,17 +257,17 @@ static int repair_locked(struct pass *pass, int64_t device_id, enum mu_drift *re
         if (lives)
                 err = judge(pass, device_id, ret_drift);
         if (err == 0 && *ret_drift != MU_DRIFTS)
-                err = mu_pg_query(pass->pg, &REPAIR,
-                                  MU_PG_VALUES(mu_pg_int8(device_id),
-                                               mu_pg_timestamptz(pass->since_us),
-                                               mu_pg_bool(*ret_drift != MU_DRIFT_LIVENESS)),
-                                  NULL);
+                err = mu_pg_query(
+                        pass->pg,
+                        *ret_drift == MU_DRIFT_LIVENESS ? &REPAIR_LIVENESS : &REPAIR_CONTENT,
+                        MU_PG_VALUES(mu_pg_int8(device_id), mu_pg_timestamptz(pass->since_us)),
+                        NULL);
         return err;
 }
 
 static int repair(struct pass *pass, int64_t device_id)
 {
-        enum mu_drift drift;
+        enum mu_drift drift = MU_DRIFTS;
         int err = mu_pg_begin(pass->pg);
 
         if (err == 0)
@@ -359,10 +365,9 @@ static const struct mu_pg_statement DEVICES = {
                "  WHEN s.received_at < h.received_at THEN 'liveness' END IS NOT NULL, false)"
                "   AS suspect"
                "  FROM page LEFT JOIN device_last_status s ON s.device_id = page.id"
-               "  LEFT JOIN LATERAL " NEWEST_OF(
-                       "page.id") " ON true)"
-                                  " SELECT judged.id, suspect, page_end.count FROM judged, page_end"
-                                  " WHERE suspect OR judged.id = page_end.id ORDER BY judged.id",
+               "  LEFT JOIN LATERAL " NEWEST_OF_PAGE " ON true)"
+               " SELECT judged.id, suspect, page_end.count FROM judged, page_end"
+               " WHERE suspect OR judged.id = page_end.id ORDER BY judged.id",
         .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ, MU_PG_INT8},
         .repeatable = true,
 };

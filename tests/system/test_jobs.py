@@ -108,6 +108,7 @@ def test_the_database_away_is_no_failure(make_appliance, postgres_server):
                                         'outcome="database_away"}') > 0,
                "a job to find the database away")
     postgres_server.start()
+    appliance.wait_storing()
     appliance.run_job("selections")
     assert appliance.metric("muster_job_failures_in_a_row") == 0
     assert appliance.sql("SELECT count(*) FROM job_runs WHERE outcome = 'failed'") == [(0,)]

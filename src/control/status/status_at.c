@@ -27,10 +27,14 @@
 
 #define INTERVAL "make_interval(secs => coalesce(d.heartbeat_interval_s, $3))"
 #define SILENT_AFTER "greatest(interval '12 minutes', 2 * " INTERVAL " + interval '2 minutes')"
-#define SEEN(row) "(CASE WHEN $2 THEN " row ".received_at ELSE " row ".observed_at END)"
+/* Of a device heard of at seen. */
+#define STATE                                                                                      \
+        "CASE WHEN seen < $1 - " SILENT_AFTER " THEN 'silent'"                                     \
+        " WHEN seen < $1 - 1.5 * " INTERVAL " THEN 'late' ELSE 'online' END"
 
-#define UP_TO_T(columns)                                                                           \
-        "SELECT " columns " FROM heartbeats WHERE device_id = d.id AND bucket <= $1"               \
+#define SEEN "CASE WHEN $2 THEN received_at ELSE observed_at END AS seen"
+#define UP_TO_T                                                                                    \
+        " FROM heartbeats WHERE device_id = d.id AND bucket <= $1"                                 \
         " AND observed_at <= $1 AND (NOT $2 OR received_at <= $1)"
 #define NEWEST " ORDER BY bucket DESC LIMIT 1"
 
@@ -43,60 +47,36 @@ static const char PLAN[] = "SET LOCAL plan_cache_mode = force_custom_plan;"
 static const struct mu_pg_statement PAGE = {
         .name = "status_at_page",
         .sql = "SELECT d.id, d.alias, d.kind, d.site, array_to_json(d.tags), d.deleted_at,"
-               " CASE WHEN h.device_id IS NULL"
-               "  THEN CASE WHEN d.first_seen_at <= $1 THEN 'silent' ELSE 'never' END"
-               "  WHEN " SEEN("h") " < $1 - " SILENT_AFTER " THEN 'silent'"
-                                   "  WHEN " SEEN(
-                                           "h") " < $1 - 1.5 * " INTERVAL
-                                                " THEN 'late' ELSE 'online' END,"
-                                                " " SEEN("h") ", h.received_at, h.observed_at, "
-                                                              "h.battery, h.charging, h.network,"
-                                                              " h.ssid, h.fg_package, h.uptime_s, "
-                                                              "h.ram_free_mb, h.ram_total_mb, "
-                                                              "h.queue_depth,"
-                                                              " h.clock_offset_s, h.agent_version"
-                                                              " FROM (SELECT * FROM devices d "
-                                                              "WHERE id > $6 AND" EXISTED
-                                                              "  ORDER BY id LIMIT $7) AS d"
-                                                              " LEFT JOIN LATERAL (" UP_TO_T("*")
-                                                                      NEWEST
-        ") AS h ON true ORDER BY d.id",
+               " CASE WHEN seen IS NOT NULL THEN " STATE
+               "  WHEN d.first_seen_at <= $1 THEN 'silent' ELSE 'never' END,"
+               " seen, h.received_at, h.observed_at, h.battery, h.charging, h.network, h.ssid,"
+               " h.fg_package, h.uptime_s, h.ram_free_mb, h.ram_total_mb, h.queue_depth,"
+               " h.clock_offset_s, h.agent_version"
+               " FROM (SELECT * FROM devices d WHERE id > $6 AND" EXISTED
+               "  ORDER BY id LIMIT $7) AS d"
+               " LEFT JOIN LATERAL (SELECT *, " SEEN UP_TO_T NEWEST ") AS h ON true ORDER BY d.id",
         .params = {PARAMS, MU_PG_INT8, MU_PG_INT8},
         .repeatable = true,
 };
 
-/* Most are found in the time before silence, which is within two days. Of the others, whoever had
- * been seen by T is silent, unless by what was received: there an old heartbeat may just have come.
- * The rest, few, is looked for in all of history. */
+/* Most are found in the time before silence, looked for within two days. Of the others, whoever had
+ * been seen by T is silent, unless by what was received (an old heartbeat may just have come) or
+ * where silence begins later than that. The rest, few, is looked for in all of history. */
 static const struct mu_pg_statement COUNT = {
         .name = "status_at_count",
         .sql = "SELECT status, count(*) FROM (SELECT CASE"
-               "  WHEN near.seen IS NOT NULL THEN CASE"
-               "   WHEN near.seen < $1 - " SILENT_AFTER " THEN 'silent'"
-               "   WHEN near.seen < $1 - 1.5 * " INTERVAL " THEN 'late' ELSE 'online' END"
-               "  WHEN far.seen IS NOT NULL THEN CASE"
-               "   WHEN far.seen < $1 - " SILENT_AFTER " THEN 'silent'"
-               "   WHEN far.seen < $1 - 1.5 * " INTERVAL " THEN 'late' ELSE 'online' END"
+               "  WHEN coalesce(near.seen, far.seen) IS NOT NULL"
+               "   THEN (SELECT " STATE
+               " FROM (VALUES (coalesce(near.seen, far.seen))) AS v (seen))"
                "  WHEN d.first_seen_at <= $1 THEN 'silent' ELSE 'never' END AS status"
                " FROM devices d"
-               " LEFT JOIN LATERAL (SELECT " SEEN(
-                       "n") " AS seen FROM"
-                            "  (" UP_TO_T(
-                                    "*") " AND bucket > $1 - " SILENT_AFTER
-                                         " - interval '10 seconds'"
-                                         "   AND bucket > $1 - interval '2 days'" NEWEST
-                                         ") AS n) AS near ON true"
-                                         " LEFT JOIN LATERAL (SELECT " SEEN(
-                                                 "f") " AS seen FROM"
-                                                      "  (" UP_TO_T(
-                                                              "*") " AND near.seen IS NULL"
-                                                                   "   AND ($2 OR d.first_seen_at "
-                                                                   "IS NULL OR d.first_seen_at > $1"
-                                                                   "    OR " SILENT_AFTER
-                                                                   " > interval '2 days')" NEWEST
-                                                                   "  ) AS f) AS far ON true"
-                                                                   " WHERE" EXISTED
-                                                                   ") AS counted GROUP BY status",
+               " LEFT JOIN LATERAL (SELECT " SEEN UP_TO_T "  AND bucket > $1 - " SILENT_AFTER
+               " - interval '10 seconds'"
+               "  AND bucket > $1 - interval '2 days'" NEWEST ") AS near ON true"
+               " LEFT JOIN LATERAL (SELECT " SEEN UP_TO_T
+               "  AND near.seen IS NULL AND ($2 OR d.first_seen_at IS NULL OR d.first_seen_at > $1"
+               "   OR " SILENT_AFTER " > interval '2 days')" NEWEST ") AS far ON true"
+               " WHERE" EXISTED ") AS counted GROUP BY status",
         .params = {PARAMS},
         .repeatable = true,
 };
