@@ -196,6 +196,17 @@ static void add_id_or_null(struct mu_text *text, const char *key, int64_t id)
                 ADD(text, "null");
 }
 
+/* Whoever publishes other changes does not look whether somebody has acknowledged the incident. */
+static bool knows_ack(const char *change)
+{
+        static const char *const KNOW[] = {"opened", "unacked", "noted"};
+
+        for (size_t i = 0; i < MU_COUNT_OF(KNOW); i++)
+                if (strncmp(change, KNOW[i], MU_BUS_STATE_BYTES) == 0)
+                        return true;
+        return false;
+}
+
 void mu_live_encode_alert(struct mu_text *text, const struct mu_bus_event *event)
 {
         const struct mu_bus_alert *alert = &event->as.alert;
@@ -209,7 +220,9 @@ void mu_live_encode_alert(struct mu_text *text, const struct mu_bus_event *event
         add_name(text, alert->change, sizeof(alert->change));
         ADD(text, ",\"firing_count\":");
         mu_live_encode_uint(text, alert->firing_count);
-        mu_text_add(text, alert->acked ? ",\"acked\":true,\"at\":" : ",\"acked\":false,\"at\":");
+        if (alert->acked || knows_ack(alert->change))
+                mu_text_add(text, alert->acked ? ",\"acked\":true" : ",\"acked\":false");
+        ADD(text, ",\"at\":");
         mu_live_encode_time(text, alert->at_us);
         ADD(text, "}");
 }

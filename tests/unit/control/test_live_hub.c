@@ -249,18 +249,22 @@ static void test_alerts(void **state)
 
         assert_string_equal(text, "{\"incident_id\":\"7\",\"alert_id\":\"70\",\"device_id\":\"5\","
                                   "\"rule\":\"offline\",\"change\":\"fired\",\"firing_count\":2,"
-                                  "\"acked\":false,\"at\":1.5}");
+                                  "\"at\":1.5}");
         free(text);
         world_alert(world, 0, 0, "acked"); /* of many devices, or of the appliance */
         world_alert(world, 6, 71, "fired");
         world_command(world, 5, 100, "queued");
         world_run(world, 1000);
         assert_int_equal(all->alerts, 3);
+        assert_null(json_object_get(all->alert, "acked")); /* who publishes has not looked */
         assert_true(json_is_null(json_object_get(all->alert, "alert_id")));
         assert_true(json_is_null(json_object_get(all->alert, "device_id")));
         assert_int_equal(all->commands, 0);
         assert_int_equal(some->alerts, 1);
         assert_int_equal(some->commands, 1);
+        world_alert(world, 0, 0, "unacked");
+        world_run(world, 1000);
+        assert_true(json_is_false(json_object_get(all->alert, "acked")));
         assert_int_equal(other->alerts, 0);
         assert_int_equal(other->commands, 1);
         world_destroy(world);
