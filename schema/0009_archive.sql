@@ -93,6 +93,32 @@ CREATE TABLE archive_purged (
     purged_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- The next rows of a detached day as they lie in it, and the last of them. Never from the middle,
+-- where a shared sequential scan may begin.
+CREATE FUNCTION archive_rows_after(leaf regclass, after_row text, row_limit bigint,
+                                   OUT last_row text, OUT row_count bigint)
+LANGUAGE plpgsql SET synchronize_seqscans = off SET enable_seqscan = off
+SET max_parallel_workers_per_gather = 0 AS $$
+BEGIN
+    EXECUTE format('SELECT max(c)::text, count(*) FROM (SELECT ctid AS c FROM ONLY %s'
+                   ' WHERE ctid > $1::tid LIMIT $2) AS s', leaf)
+        INTO last_row, row_count USING after_row, row_limit;
+END
+$$;
+
+-- What was purged while the day was on its way out, or since its restore began.
+CREATE FUNCTION archive_remove_purged(leaf regclass, since timestamptz) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    removed bigint;
+BEGIN
+    EXECUTE format('DELETE FROM ONLY %s AS h USING archive_purged AS p'
+                   ' WHERE h.device_id = p.device_id AND p.purged_at >= $1', leaf) USING since;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
 -- A restored day is there to be read. A record that comes for it finds no place, as before, and is
 -- kept as 'expired' (23514 without a constraint's name: no partition).
 CREATE FUNCTION archive_restored_refuse() RETURNS trigger LANGUAGE plpgsql AS $$

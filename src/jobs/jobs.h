@@ -16,6 +16,10 @@
 MU_MUST_CHECK
 int mu_job_partitions(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
 
+/* archiver.c: old days leave their tables for the archive; what is asked of it. */
+MU_MUST_CHECK
+int mu_job_archive(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
+
 /* enrolment_tokens.c: long expired or revoked ones go, with the record of their uses. */
 MU_MUST_CHECK
 int mu_job_enrolment_tokens(const struct mu_jobs_config *config, struct mu_pg *pg,

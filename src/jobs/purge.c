@@ -40,11 +40,17 @@ static const struct mu_pg_statement DUE = {
         .repeatable = true,
 };
 
+/* The archive's files keep what they hold: its index says what of it must not come back. */
 static const struct mu_pg_statement BEGIN = {
         .name = "purge_begin",
-        .sql = "UPDATE bulk_deletions SET purge_from_at = now(), device_cursor = 0, days_total ="
-               " (SELECT count(*) FROM partition_registry WHERE parent = '" MU_PARTITION_HEARTBEATS
-               "'  AND state = 'attached') WHERE id = $1 AND purge_from_at IS NULL",
+        .sql = "WITH begun AS (UPDATE bulk_deletions SET purge_from_at = now(), device_cursor = 0,"
+               " days_total = (SELECT count(*) FROM partition_registry WHERE parent ="
+               " '" MU_PARTITION_HEARTBEATS "' AND state IN ('attached', 'restored'))"
+               " WHERE id = $1 AND purge_from_at IS NULL RETURNING selection_id)"
+               " INSERT INTO archive_purged (device_id) SELECT m.device_id FROM begun"
+               "  JOIN selection_devices m ON m.selection_id = begun.selection_id"
+               "  JOIN devices d ON d.id = m.device_id AND d.deleted_at IS NOT NULL"
+               "  ON CONFLICT (device_id) DO UPDATE SET purged_at = now()",
         .params = {MU_PG_INT8},
         .repeatable = true,
 };
@@ -56,7 +62,8 @@ static const struct mu_pg_statement PLACE = {
                "  THEN b.device_cursor ELSE 0 END, day.range_from, day.range_to"
                " FROM bulk_deletions b LEFT JOIN LATERAL (SELECT range_from, range_to"
                "  FROM partition_registry WHERE parent = '" MU_PARTITION_HEARTBEATS "'"
-               "  AND state = 'attached' AND range_from >= coalesce(b.purge_day, '-infinity')"
+               "  AND state IN ('attached', 'restored')"
+               "  AND range_from >= coalesce(b.purge_day, '-infinity')"
                "  ORDER BY range_from LIMIT 1) AS day ON true"
                " WHERE b.id = $1 AND b.state = 'purging' FOR UPDATE OF b",
         .params = {MU_PG_INT8},

@@ -47,6 +47,7 @@
 #define MU_JOB_NEVER INT64_MAX
 
 struct mu_backup_runner;
+struct mu_archiver;
 struct mu_control;
 struct mu_reconcile_cells;
 
@@ -80,6 +81,7 @@ struct mu_jobs_config {
         /* A sentence for the log, of a job that found something people should know. Context as
          * above. */
         void (*on_note)(void *context, const char *job, const char *text);
+        struct mu_archiver *archiver; /* archiver.h; NULL: no day leaves its table */
         struct mu_reconcile_cells *reconcile; /* the scheduler's own; NULL: nothing is counted */
 };
 

@@ -40,6 +40,7 @@ enum mu_lock {
         MU_LOCK_JOB_ALERTS_RETENTION = 36,
         MU_LOCK_JOB_ANALYZE = 37,
         MU_LOCK_JOB_RECONCILE = 38,
+        MU_LOCK_JOB_ARCHIVE = 40,
         MU_LOCK_JOB_BACKUP = 48,
         MU_LOCK_JOB_BACKUP_CHECK = 49,
 };

@@ -51,24 +51,23 @@ static const struct mu_parent_facts PARENTS[MU_PARENTS] = {
                 {
                         .table = MU_PARTITION_HEARTBEATS,
                         .column = "bucket",
-                        .order = "device_id, bucket",
                         .storage = " WITH (fillfactor = 100,"
                                    " autovacuum_vacuum_insert_threshold = 200000,"
                                    " autovacuum_vacuum_insert_scale_factor = 0.5,"
                                    " autovacuum_analyze_threshold = 50000)",
+                        .archived = true,
                 },
         [MU_PARENT_ALERT_EVENTS] =
                 {
                         .table = "alert_events",
                         .column = "at",
-                        .order = "id, at",
                         .storage = "",
+                        .archived = true,
                 },
         [MU_PARENT_SECURITY_EVENTS] =
                 {
                         .table = "security_events",
                         .column = "minute",
-                        .order = "id, minute",
                         .storage = "",
                 },
 };
@@ -131,7 +130,9 @@ static int read_state(struct mu_pg *pg, const char *table, const char *name,
                 return err;
         const char *registered = mu_pg_get_text(rows, 0, 1);
 
-        if (mu_pg_get_bool(rows, 0, 0))
+        if (registered && strcmp(registered, "restored") == 0)
+                *ret_state = DAY_TAKEN_OUT; /* there, but only to be read */
+        else if (mu_pg_get_bool(rows, 0, 0))
                 *ret_state = DAY_THERE;
         else if (registered && strcmp(registered, "attached") != 0)
                 *ret_state = DAY_TAKEN_OUT;

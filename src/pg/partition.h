@@ -4,7 +4,7 @@
  *
  * A day is made in one short transaction: CREATE TABLE (LIKE the parent) and ATTACH, which lock the
  * parent in a mode that lets every insert pass; PARTITION OF would not (design §7). The new table
- * is empty, so that ATTACH has nothing to scan. How days go: archive/archive.h.
+ * is empty, so that ATTACH has nothing to scan. How days go: jobs/archiver.h.
  *
  * Units      day: days since 1970-01-01, UTC, as bucket_s / 86400 floors to.
  * Threads    as the connection; several processes may call at once.
@@ -14,6 +14,7 @@
 #ifndef MUSTER_PG_PARTITION_H
 #define MUSTER_PG_PARTITION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "muster/compiler.h"
@@ -38,8 +39,8 @@ enum mu_parent {
 struct mu_parent_facts {
         const char *table;
         const char *column;  /* timestamptz: the partition key */
-        const char *order;   /* columns that put a day's rows into one order: a unique key */
         const char *storage; /* WITH (…) of each leaf; "" for the server's defaults */
+        bool archived;       /* a day's rows go to files before they are dropped */
 };
 
 const struct mu_parent_facts *mu_parent_facts(enum mu_parent parent);
