@@ -99,8 +99,8 @@ int mu_app_add_routes(struct mu_app *app);
 void mu_app_reload_tls(struct mu_app *app);
 void mu_app_destroy_parts(struct mu_app *app);
 
-/* alerts.c: the alert thread and the notifier. Stopped before the listeners are closed: a fleet that
- * can't report is not silent. */
+/* alerts.c: the alert thread and the notifier. Stopped before the listeners are closed: a fleet
+ * that can't report is not silent. */
 MU_MUST_CHECK
 int mu_app_create_alerts(struct mu_app *app);
 MU_MUST_CHECK

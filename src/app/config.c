@@ -561,10 +561,11 @@ static int check_together(const struct mu_config *config, char *error)
         if (strcmp(config->journal_io, "auto") != 0 && strcmp(config->journal_io, "uring") != 0 &&
             strcmp(config->journal_io, "plain") != 0)
                 return refuse(error, "journal.io", "must be auto, uring or plain");
-        /* The instance's lock, the keeper, the jobs, the dispatcher, the live thread. */
-        if (config->database_connections < config->writer_count + config->control_workers + 5)
+        /* The instance's lock, the keeper, the jobs, the dispatcher, the live thread, the alert
+         * thread, the notifier. */
+        if (config->database_connections < config->writer_count + config->control_workers + 7)
                 return refuse(error, "database.connections",
-                              "must be at least writer.count + control.workers + 5");
+                              "must be at least writer.count + control.workers + 7");
         return 0;
 }
 

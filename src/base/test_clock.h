@@ -2,7 +2,7 @@
 /*
  * test_clock.h - the system's clock, set forward from outside: for test builds (MUSTER_FAILPOINTS).
  *
- * MUSTER_TEST_CLOCK names a file of three native 64-bit integers, mapped for the life of the process:
+ * MUSTER_TEST_CLOCK names a file of three native 64-bit integers, mapped for the process's life:
  *   [0] ns to add to the monotonic time    [1] us to add to the real time
  *   [2] how often the alert thread has looked at it: what a test waits for after moving the others
  * A test moves them while the daemon runs; the first only ever grows.

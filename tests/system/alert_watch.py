@@ -62,8 +62,9 @@ class Watch:
     # -- operators --
 
     def ask(self, method, path, expect=200, **body):
-        answer = self.appliance.session.request(method, self.appliance.url + path, json=body or None,
-                                                headers=self.appliance.admin_headers(), timeout=15)
+        answer = self.appliance.session.request(
+            method, self.appliance.url + path, json=body or None,
+            headers=self.appliance.admin_headers(), timeout=15)
         assert answer.status_code == expect, answer.text
         self.clock.wait_looked(3)
         return answer.json() if answer.content else None

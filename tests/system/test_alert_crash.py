@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 around the COMMIT of every transition: each edge is recorded once, and told at least once."""
+"""kill -9 around the COMMIT of every transition: each edge is recorded once, told at least once."""
 import signal
 
 import pytest
@@ -73,7 +73,7 @@ def check(watch, receiver):
         return len(receiver.types()) >= 2
 
     wait_until(told, "the webhook to hear of both ends")
-    assert len(receiver.types()) == 2, "one message an edge; repeated ones carry the same id"
+    assert len(receiver.types()) == 2, "one message an edge; a repeated one has its id"
     assert watch.appliance.sql("SELECT kind, count(*) FROM alert_notifications GROUP BY 1"
                                " ORDER BY 1") == [("closed", 1), ("opened", 1)]
     assert receiver.violations == []
@@ -129,7 +129,7 @@ def test_killed_in_every_state(make_appliance, failpoint_bin_dir, scratch, recei
 
 
 def test_the_answer_to_commit_is_lost(make_appliance, failpoint_bin_dir, scratch, receiver):
-    """Committed, or not, and the thread can't know: it reads what stands, and goes on from there."""
+    """Committed or not, the thread can't know: it reads what stands, and goes on from there."""
     watch = start(make_appliance, failpoint_bin_dir, scratch, receiver)
     story = Story(watch)
     assert watch.appliance.terminate() == 0

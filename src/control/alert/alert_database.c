@@ -61,7 +61,11 @@ static void give_up(struct mu_alert_thread *alerts, int error)
 {
         const struct mu_pg_error *reason = mu_pg_last_error(alerts->pg);
 
-        wait_to_connect(alerts, *reason->text ? reason->text : strerror(-error));
+        wait_to_connect(alerts, error == -ESTALE
+                                        ? "Alerts in the database are not as they were left; they "
+                                          "are read again."
+                                : *reason->text ? reason->text
+                                                : strerror(-error));
         mu_alert_let_go(alerts);
         alerts->rows_known = false;
 }
