@@ -493,7 +493,8 @@ def test_a_webhook(daemon, boss, viewer, operator, receiver):
     operator.ask("POST", f"{path}/rotate-secret", expect=403)
     rotated = boss.ask("POST", f"{path}/rotate-secret", expect=200).json()
     assert rotated["signing_secret"].startswith("whsec_") != signing
-    assert tested()["state"] == "sent" and len(receiver.signatures[-1].split()) == 2
+    wait_until(lambda: tested()["state"] == "sent" and len(receiver.signatures[-1].split()) == 2,
+               "messages with two signatures")
 
     # A change leaves the URL as it is, and never shows it.
     changed = boss.ask("PATCH", path, {"name": "Bridge 2", "enabled": False}, expect=200)
