@@ -393,7 +393,7 @@ static void change_user(struct mu_ask *ask)
                 json_decref(before);
                 return;
         }
-        mu_alert_reload_after_commit(ask);
+        mu_alert_channels_changed(ask);
         if (mu_ask_audit(ask, "user.change", "user", id, before, json_incref(after)))
                 mu_ask_reply(ask, 200, after);
         else
@@ -416,7 +416,7 @@ static void delete_user(struct mu_ask *ask)
                 json_decref(before);
                 return;
         }
-        mu_alert_reload_after_commit(ask); /* their alerts by mail end too */
+        mu_alert_channels_changed(ask); /* their alerts by mail end too */
         if (mu_ask_audit(ask, "user.delete", "user", id, before, NULL))
                 mu_ask_reply_empty(ask, 204);
 }

@@ -14,17 +14,27 @@
 
 /* ---- what changes share ---- */
 
-static void reload(struct mu_control *control, void *arg)
+static void read_rules(struct mu_control *control, void *arg)
 {
         (void)arg;
         if (control->config.alerts)
                 mu_alert_thread_reload(control->config.alerts);
+}
+
+static void read_channels(struct mu_control *control, void *arg)
+{
+        (void)arg;
         mu_notifier_reload(control->config.notifier);
 }
 
-void mu_alert_reload_after_commit(struct mu_ask *ask)
+void mu_alert_rules_changed(struct mu_ask *ask)
 {
-        mu_ask_after_commit(ask, reload, NULL);
+        mu_ask_after_commit(ask, read_rules, NULL);
+}
+
+void mu_alert_channels_changed(struct mu_ask *ask)
+{
+        mu_ask_after_commit(ask, read_channels, NULL);
 }
 
 static const struct mu_pg_statement LIVE_DEVICE = {

@@ -22,9 +22,10 @@ extern const struct mu_endpoints mu_channel_use_endpoints;
 extern const struct mu_endpoints mu_subscription_endpoints;
 extern const struct mu_endpoints mu_silence_endpoints;
 
-/* Have the alert thread and the notifier read rules, monitoring, channels and silences anew, after
- * the commit. */
-void mu_alert_reload_after_commit(struct mu_ask *ask);
+/* After the commit, the alert thread reads rules and monitoring anew, the notifier channels and
+ * silences. */
+void mu_alert_rules_changed(struct mu_ask *ask);
+void mu_alert_channels_changed(struct mu_ask *ask);
 
 /* Whether the device is there and not deleted, its row locked against deletion; false: answered
  * 404. */

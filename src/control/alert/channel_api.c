@@ -268,7 +268,7 @@ static void reply_made(struct mu_ask *ask, int64_t id, const char *signing)
 
         if (!mu_channel_show(ask, id, &channel))
                 return;
-        mu_alert_reload_after_commit(ask);
+        mu_alert_channels_changed(ask);
         if (mu_ask_audit(ask, "alert_channel.create", "alert-channel", id, NULL,
                          json_incref(channel)))
                 mu_ask_reply(ask, 201,
@@ -304,7 +304,7 @@ static void change_channel(struct mu_ask *ask)
         if (fits_kind(ask, before.kind) && check_addresses(ask) &&
             mu_channel_set_place(ask, id, before.kind, &before, &secret) && update(ask, id) &&
             mu_channel_show(ask, id, &after)) {
-                mu_alert_reload_after_commit(ask);
+                mu_alert_channels_changed(ask);
                 if (mu_ask_audit(ask, "alert_channel.change", "alert-channel", id,
                                  json_incref(before.json), json_incref(after)))
                         mu_ask_reply(ask, 200, json_incref(after));
@@ -321,7 +321,7 @@ static void delete_channel(struct mu_ask *ask)
 
         if (!mu_ask_id(ask, "id", "channel", &id) || !mu_channel_lock(ask, id, &before))
                 return;
-        mu_alert_reload_after_commit(ask);
+        mu_alert_channels_changed(ask);
         if (mu_ask_query(ask, &DELETE,
                          MU_PG_VALUES(mu_pg_int8(id), mu_pg_timestamptz(mu_alert_now_us(ask)),
                                       mu_pg_text(ask->actor)),

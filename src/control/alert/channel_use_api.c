@@ -54,7 +54,7 @@ static void rotate(struct mu_ask *ask, int64_t id, struct mu_channel_row *row)
             !mu_ask_audit(ask, "alert_channel.rotate_secret", "alert-channel", id, NULL,
                           json_pack("{s:o}", "old_valid_until", mu_json_of_time(until_us))))
                 return;
-        mu_alert_reload_after_commit(ask);
+        mu_alert_channels_changed(ask);
         mu_ask_reply(ask, 200,
                      json_pack("{s:s, s:o}", "signing_secret", row->secret.signing,
                                "old_valid_until", mu_json_of_time(until_us)));

@@ -352,7 +352,7 @@ static bool change(struct mu_ask *ask, int64_t device_id, struct monitoring *bef
             !read_monitoring(ask, device_id, before))
                 return false;
         if (write(ask, device_id) && read_monitoring(ask, device_id, after)) {
-                mu_alert_reload_after_commit(ask);
+                mu_alert_rules_changed(ask);
                 return true;
         }
         done(before);

@@ -272,7 +272,7 @@ static void set_values(struct mu_ask *ask, const struct place *place, bool whole
                 json_decref(after);
                 return;
         }
-        mu_alert_reload_after_commit(ask);
+        mu_alert_rules_changed(ask);
         if (audit(ask, place, "alert_rule.change", before, json_copy(after)))
                 mu_ask_reply(ask, 200,
                              json_pack("{s:s, s:O}", "rule", mu_alert_rule_name(place->rule),
@@ -291,7 +291,7 @@ static void remove_values(struct mu_ask *ask, const struct place *place)
         mu_pg_result_free(row);
         /* Asked for again: nothing to write down. */
         if (before) {
-                mu_alert_reload_after_commit(ask);
+                mu_alert_rules_changed(ask);
                 if (!audit(ask, place, "alert_rule.remove", before, NULL))
                         return;
         }

@@ -232,7 +232,7 @@ static void create_silence(struct mu_ask *ask)
         int64_t id = mu_pg_get_int(rows, 0, 0);
 
         mu_pg_result_free(rows);
-        mu_alert_reload_after_commit(ask);
+        mu_alert_channels_changed(ask);
         if (mu_ask_audit(ask, "silence.create", "silence", id, NULL, json_deep_copy(ask->body)))
                 reply(ask, id, 201);
 }
@@ -251,7 +251,7 @@ static void end_silence(struct mu_ask *ask)
 
         mu_pg_result_free(rows);
         if (ended) {
-                mu_alert_reload_after_commit(ask);
+                mu_alert_channels_changed(ask);
                 if (!mu_ask_audit(ask, "silence.end", "silence", id, NULL, NULL))
                         return;
         }

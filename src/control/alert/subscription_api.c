@@ -160,7 +160,7 @@ static void put(struct mu_ask *ask)
 
         if (!json)
                 return;
-        mu_alert_reload_after_commit(ask);
+        mu_alert_channels_changed(ask);
         if (mu_ask_audit(ask, "alert_subscription.set", "user", ask->who.id, NULL,
                          json_incref(json)))
                 mu_ask_reply(ask, 200, json_incref(json));
@@ -181,7 +181,7 @@ static void remove_own(struct mu_ask *ask)
 
         mu_pg_result_free(rows);
         if (removed) {
-                mu_alert_reload_after_commit(ask);
+                mu_alert_channels_changed(ask);
                 if (!mu_ask_audit(ask, "alert_subscription.remove", "user", ask->who.id, NULL,
                                   NULL))
                         return;
