@@ -28,12 +28,17 @@ enum watch_state {
 
 struct watch {
         int64_t since_ms; /* alive time: counts as a stamp */
-        uint64_t mark_ms; /* silent: the stamp it had when that was found */
         uint32_t threshold_s;
         uint32_t silent_place; /* in the list of silent ones */
         uint8_t state;
         bool own_threshold;
-        bool judge_again; /* silent, and its threshold changed */
+};
+
+/* A silent device, as it is looked at every second. */
+struct silent {
+        uint64_t mark_ms; /* the stamp it had when it was found to be */
+        uint32_t device;
+        bool judge_again; /* its threshold changed */
 };
 
 struct mu_liveness {
@@ -44,7 +49,7 @@ struct mu_liveness {
 
         struct mu_timer_wheel *wheel;
         struct watch *watches; /* by the device's index */
-        uint32_t *silent;      /* devices, in no order; room for all */
+        struct silent *silent; /* in no order; room for all */
         uint32_t watch_count;
         uint32_t room;
 
@@ -79,23 +84,23 @@ static void set_timer(struct mu_liveness *liveness, uint32_t device, int64_t due
         mu_timer_wheel_set(liveness->wheel, device, (due + TICK_MS - 1) / TICK_MS);
 }
 
-static void list_silent(struct mu_liveness *liveness, uint32_t device)
+static void list_silent(struct mu_liveness *liveness, uint32_t device, uint64_t mark_ms)
 {
         struct watch *watch = &liveness->watches[device];
 
         watch->state = WATCH_SILENT;
-        watch->judge_again = false;
         watch->silent_place = liveness->silent_count;
-        liveness->silent[liveness->silent_count++] = device;
+        liveness->silent[liveness->silent_count++] =
+                (struct silent){.mark_ms = mark_ms, .device = device};
 }
 
 static void unlist_silent(struct mu_liveness *liveness, uint32_t device)
 {
         uint32_t place = liveness->watches[device].silent_place;
-        uint32_t last = liveness->silent[--liveness->silent_count];
+        struct silent last = liveness->silent[--liveness->silent_count];
 
         liveness->silent[place] = last;
-        liveness->watches[last].silent_place = place;
+        liveness->watches[last.device].silent_place = place;
 }
 
 /* It is looked at in the next tick. */
@@ -186,8 +191,7 @@ static bool look(struct mu_liveness *liveness, uint32_t index, struct mu_livenes
                 set_timer(liveness, index, due_ms < deadline_ms ? due_ms : deadline_ms);
                 return false;
         }
-        watch->mark_ms = stamp_ms;
-        list_silent(liveness, index);
+        list_silent(liveness, index, stamp_ms);
         *ret_edge = edge_now(liveness, index, MU_LIVENESS_SILENT, stamp_ms);
         if (deadline_ms > 0)
                 ret_edge->at_us = real_us(
@@ -196,39 +200,51 @@ static bool look(struct mu_liveness *liveness, uint32_t index, struct mu_livenes
         return true;
 }
 
-/* A silent device: has it spoken? Takes it off the list when there is an edge. */
-static bool peek(struct mu_liveness *liveness, uint32_t index, struct mu_liveness_edge *ret_edge)
+/* It is silent no longer, for one reason or another. */
+static void end_silence(struct mu_liveness *liveness, const struct silent *silent,
+                        enum mu_liveness_edge_kind kind, uint64_t stamp_ms,
+                        struct mu_liveness_edge *ret_edge)
 {
+        uint32_t index = silent->device;
         struct watch *watch = &liveness->watches[index];
-        const struct mu_device *device = device_at(liveness, index);
+        int64_t end_ms = (int64_t)liveness->alive_ms;
+
+        *ret_edge = edge_now(liveness, index, kind, stamp_ms);
+        if (kind == MU_LIVENESS_BACK) {
+                ret_edge->at_us = ret_edge->heard_us;
+                end_ms = heard_ms(liveness, watch, stamp_ms);
+        }
+        ret_edge->silent_ms = (uint64_t)(end_ms - heard_ms(liveness, watch, silent->mark_ms));
+        unlist_silent(liveness, index);
+        if (kind == MU_LIVENESS_GONE)
+                watch->state = WATCH_GONE;
+        else
+                watch_soon(liveness, index);
+}
+
+/* A silent device: has it spoken? Takes it off the list when there is an edge. */
+static bool peek(struct mu_liveness *liveness, uint32_t place, struct mu_liveness_edge *ret_edge)
+{
+        struct silent *silent = &liveness->silent[place];
+        const struct mu_device *device = device_at(liveness, silent->device);
         uint64_t stamp_ms = atomic_load_explicit(&device->stamp_ms, memory_order_relaxed);
-        int64_t last_ms = heard_ms(liveness, watch, watch->mark_ms);
+        enum mu_liveness_edge_kind kind = MU_LIVENESS_BACK;
 
         liveness->peeks++;
         if (mu_device_state(device) == MU_DEVICE_DELETED) {
-                *ret_edge = edge_now(liveness, index, MU_LIVENESS_GONE, stamp_ms);
-                ret_edge->silent_ms = (uint64_t)((int64_t)liveness->alive_ms - last_ms);
-                unlist_silent(liveness, index);
-                watch->state = WATCH_GONE;
-                return true;
-        }
-        if (stamp_ms != watch->mark_ms) {
-                int64_t back_ms = heard_ms(liveness, watch, stamp_ms);
-
-                *ret_edge = edge_now(liveness, index, MU_LIVENESS_BACK, stamp_ms);
-                ret_edge->at_us = ret_edge->heard_us;
-                ret_edge->silent_ms = (uint64_t)(back_ms - last_ms);
-        } else if (watch->judge_again) {
-                watch->judge_again = false;
-                if (last_ms + allowance_ms(liveness, watch, device) <= (int64_t)liveness->alive_ms)
+                kind = MU_LIVENESS_GONE;
+        } else if (stamp_ms == silent->mark_ms) {
+                if (!silent->judge_again)
                         return false;
-                *ret_edge = edge_now(liveness, index, MU_LIVENESS_EXCUSED, stamp_ms);
-                ret_edge->silent_ms = (uint64_t)((int64_t)liveness->alive_ms - last_ms);
-        } else {
-                return false;
+                const struct watch *watch = &liveness->watches[silent->device];
+
+                silent->judge_again = false;
+                if (heard_ms(liveness, watch, stamp_ms) + allowance_ms(liveness, watch, device) <=
+                    (int64_t)liveness->alive_ms)
+                        return false;
+                kind = MU_LIVENESS_EXCUSED;
         }
-        unlist_silent(liveness, index);
-        watch_soon(liveness, index);
+        end_silence(liveness, silent, kind, stamp_ms, ret_edge);
         return true;
 }
 
@@ -248,7 +264,7 @@ static int make_room(struct mu_liveness *liveness, uint32_t devices)
         if (!watches)
                 return -ENOMEM;
         liveness->watches = watches;
-        uint32_t *silent = realloc(liveness->silent, room * sizeof(*silent));
+        struct silent *silent = realloc(liveness->silent, room * sizeof(*silent));
 
         if (!silent)
                 return -ENOMEM;
@@ -337,7 +353,7 @@ static void apply_threshold(struct mu_liveness *liveness, uint32_t device, uint3
                 mu_timer_wheel_cancel(liveness->wheel, device);
                 watch->state = WATCH_NOT;
         } else if (watch->state == WATCH_SILENT) {
-                watch->judge_again = true;
+                liveness->silent[watch->silent_place].judge_again = true;
         } else {
                 watch_soon(liveness, device);
         }
@@ -391,8 +407,7 @@ int mu_liveness_set_silent(struct mu_liveness *liveness, uint32_t device, int64_
 
         mu_timer_wheel_cancel(liveness->wheel, device);
         watch->since_ms = (int64_t)liveness->alive_ms - (ago_ms > 0 ? ago_ms : 0);
-        watch->mark_ms = 0;
-        list_silent(liveness, device);
+        list_silent(liveness, device, 0);
         return 0;
 }
 
@@ -438,7 +453,7 @@ static uint32_t peek_at_silent(struct mu_liveness *liveness, struct mu_liveness_
                 if (liveness->peek_place >= liveness->silent_count)
                         liveness->peek_place = 0;
                 /* With an edge another one has taken its place. */
-                if (peek(liveness, liveness->silent[liveness->peek_place], &edges[count]))
+                if (peek(liveness, liveness->peek_place, &edges[count]))
                         count++;
                 else
                         liveness->peek_place++;

@@ -14,7 +14,7 @@
 #include "identity/device_table.h"
 
 enum {
-        WORLD_PAUSES_MAX = 200, /* fewer than liveness merges */
+        WORLD_PAUSES_MAX = 60, /* fewer than liveness merges */
         WORLD_EDGES_MAX = 512,
         WORLD_INTERVAL_S = 300,
         WORLD_THRESHOLD_S = 720,

@@ -89,7 +89,7 @@ static void run(uint64_t seed, size_t pauses_wanted)
         uint64_t exact_ms = count <= MU_ALIVE_PAUSES ? 0 : pauses[count - MU_ALIVE_PAUSES].end_ms;
         uint64_t last_alive = 0;
 
-        for (uint64_t ms = 0; ms <= now_ms; ms += 1 + mu_random_below(&random, 700)) {
+        for (uint64_t ms = 0; ms <= now_ms; ms += 1 + mu_random_below(&random, 3000)) {
                 uint64_t alive = mu_alive_time_at(&time, ms);
                 uint64_t exact = naive_alive(pauses, count, ms);
 
