@@ -270,7 +270,7 @@ struct asked {
         bool reload;
 };
 
-static void wait_for_more(struct mu_notifier *notifier, struct asked *ret_asked)
+static void wait_for_more(struct mu_notifier *notifier, struct asked *asked)
 {
         uint64_t now_ns = mu_notifier_now_ns(notifier);
         uint64_t wait_ms = 0;
@@ -284,27 +284,20 @@ static void wait_for_more(struct mu_notifier *notifier, struct asked *ret_asked)
                !notifier->answered && !notifier->letters &&
                mu_wait_until(&notifier->changed, &notifier->lock, deadline_ns))
                 ;
-        *ret_asked = (struct asked){.stopping = notifier->stopping,
-                                    .woken = notifier->woken,
-                                    .reload = notifier->reload};
+        asked->stopping = notifier->stopping;
+        asked->woken = asked->woken || notifier->woken;
+        asked->reload = asked->reload || notifier->reload;
         notifier->woken = notifier->reload = false;
         pthread_mutex_unlock(&notifier->lock);
 }
 
-/* What the database could not be asked for is asked for again. */
-static void ask_again(struct mu_notifier *notifier, const struct asked *asked)
-{
-        pthread_mutex_lock(&notifier->lock);
-        notifier->woken = notifier->woken || asked->woken;
-        notifier->reload = notifier->reload || asked->reload;
-        pthread_mutex_unlock(&notifier->lock);
-}
-
-static void turn(struct mu_notifier *notifier, const struct asked *asked)
+/* What could not be done stays asked for, until the next tick. */
+static void turn(struct mu_notifier *notifier, struct asked *asked)
 {
         bool due = mu_notifier_now_ns(notifier) >= notifier->look_ns ||
                    mu_notifier_now_us(notifier) >= notifier->look_us;
         bool answered = take_answered(notifier);
+        bool migrated = true;
         struct mu_pg *pg;
 
         start_parked(notifier);
@@ -315,6 +308,8 @@ static void turn(struct mu_notifier *notifier, const struct asked *asked)
 
         if (code == 0) {
                 code = work(notifier, pg, due || asked->woken || asked->reload, asked->reload);
+                /* At a first start the tables are being made. */
+                migrated = code == 0 || strcmp(mu_pg_last_error(pg)->sqlstate, "42P01") != 0;
                 mu_database_release(notifier->config.database, pg);
         }
         mu_notifier_sweep_channels(notifier);
@@ -323,13 +318,13 @@ static void turn(struct mu_notifier *notifier, const struct asked *asked)
         if (code < 0) {
                 /* At the next tick; PostgreSQL's own absence is reported elsewhere. */
                 notifier->look_ns = mu_notifier_now_ns(notifier) + TICK_MS * MU_NS_PER_MS;
-                if (code != -EHOSTDOWN && code != -ENOTCONN && code != -ECANCELED &&
+                if (migrated && code != -EHOSTDOWN && code != -ENOTCONN && code != -ECANCELED &&
                     code != -ETIMEDOUT)
                         mu_notifier_trouble(notifier, "The outbox of alerts can't be read: %s.",
                                             strerror(-code));
-                if (asked->reload)
-                        ask_again(notifier, asked);
+                return;
         }
+        asked->woken = asked->reload = false;
 }
 
 /* What is under way may end, and is written down. */
