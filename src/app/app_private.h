@@ -61,6 +61,7 @@ struct mu_app {
         struct mu_web web;
         struct mu_server *server;
         struct mu_jobs *jobs;
+        struct mu_archiver *archiver;
         struct mu_backup_runner *backups;
         struct mu_doctor_settings doctor;
         char certificate[PATH_MAX]; /* the file in use */
@@ -88,6 +89,10 @@ struct mu_app {
 
 /* Says why on standard error and in the log; returns code. */
 int mu_app_fail(int code, const char *event, const char *sentence);
+
+/* archive_part.c */
+MU_MUST_CHECK
+int mu_app_create_archiver(struct mu_app *app);
 
 /* parts.c: makes everything that does not run yet. */
 MU_MUST_CHECK

@@ -123,6 +123,13 @@ MU_OPTION(alerts, discord_hosts, TEXT,
           "Whose webhooks are Discord's, with commas between: hosts, with their port where a URL "
           "has one. Another one only where a proxy or a stand-in for Discord is used.")
 
+MU_OPTION(archive, dir, TEXT, "", 0, 4000, false,
+          "Where old days go as files before they are dropped; empty: data.dir/archive.")
+MU_OPTION(archive, bandwidth, BYTES, "64MiB", 1048576, 1099511627776, false,
+          "Rows read or written for the archive, in bytes a second: what is left is for the fleet.")
+MU_OPTION(archive, keep_restored, DURATION, "7d", 60000000000, 31622400000000000, false,
+          "How long a restored day stays, unless the request says otherwise.")
+
 MU_OPTION(commands, resend, DURATION, "30s", 100000000, 3600000000000, false,
           "A pushed command that its device has not acknowledged is pushed again after this, then "
           "after twice as long, and so on; by FCM after eight times as long.")

@@ -108,6 +108,20 @@ void mu_log_slow_statement(void *context, const char *statement, uint64_t durati
                MU_LOG_UINT("duration_us", duration_us), MU_LOG_UINT("rows", rows));
 }
 
+void mu_log_archive(void *context, bool trouble, const char *event, const char *parent,
+                    const char *day, const char *detail)
+{
+        (void)context;
+        if (trouble)
+                mu_log(MU_LOG_WARNING, "archive.trouble", MU_LOG_STR("what", event),
+                       MU_LOG_STR("table", parent), MU_LOG_STR("day", day),
+                       MU_LOG_STR("detail", detail));
+        else
+                mu_log(MU_LOG_INFO, "archive.day", MU_LOG_STR("what", event),
+                       MU_LOG_STR("table", parent), MU_LOG_STR("day", day),
+                       MU_LOG_STR("detail", detail));
+}
+
 void mu_log_job_note(void *context, const char *job, const char *text)
 {
         (void)context;

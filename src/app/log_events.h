@@ -20,6 +20,8 @@ void mu_log_migration(void *context, const struct mu_migration *next, size_t don
 void mu_log_identity_trouble(void *context, const char *what, const char *detail);
 void mu_log_slow_statement(void *context, const char *statement, uint64_t duration_us,
                            uint64_t rows);
+void mu_log_archive(void *context, bool trouble, const char *event, const char *parent,
+                    const char *day, const char *detail);
 void mu_log_job_note(void *context, const char *job, const char *text);
 /* A line that the process said which makes a backup, or tries one. */
 void mu_log_backup(void *context, const char *work, const char *line, bool failed);

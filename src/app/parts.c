@@ -31,6 +31,7 @@
 #include "identity/principal.h"
 #include "identity/secrets.h"
 #include "ingest/pipeline.h"
+#include "jobs/archiver.h"
 #include "jobs/scheduler.h"
 #include "metrics/host.h"
 #include "metrics/process.h"
@@ -346,7 +347,10 @@ static int create_keeper(struct mu_app *app)
 static int create_jobs(struct mu_app *app)
 {
         struct mu_jobs_config config;
+        int code = mu_app_create_archiver(app);
 
+        if (code < 0)
+                return code;
         mu_jobs_config_init(&config, app->database);
         config.keep_audit_s = (int64_t)(app->config.retention_audit / MU_NS_PER_S);
         config.keep_alerts_s = (int64_t)(app->config.retention_alerts / MU_NS_PER_S);
@@ -359,10 +363,10 @@ static int create_jobs(struct mu_app *app)
         config.keep_commands_s = (int64_t)(app->config.retention_commands / MU_NS_PER_S);
         config.control = app->control;
         config.backups = app->backups;
+        config.archiver = app->archiver;
         config.on_run = mu_log_job;
         config.on_note = mu_log_job_note;
-        int code = mu_jobs_create(&config, NULL, 0, &app->jobs);
-
+        code = mu_jobs_create(&config, NULL, 0, &app->jobs);
         if (code == 0)
                 mu_jobs_desk(app->jobs, &app->job_desk);
         return code;
@@ -751,6 +755,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         mu_notifier_destroy(app->notifier);
         mu_dispatcher_destroy(app->dispatcher);
         mu_jobs_destroy(app->jobs);
+        mu_archiver_stop(app->archiver);
         mu_backup_runner_destroy(app->backups);
         mu_keeper_destroy(app->keeper);
         mu_pipeline_destroy(app->pipeline);
@@ -768,6 +773,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         mu_bus_destroy(app->bus);
         mu_qsbr_destroy(app->qsbr);
         mu_metrics_destroy(app->metrics);
+        mu_archiver_destroy(app->archiver);
         mu_metrics_host_destroy(app->host);
         mu_metrics_process_destroy(app->process);
 }

@@ -7,6 +7,7 @@
 #include "control/account/self_api.h"
 #include "control/account/user_api.h"
 #include "control/alert/alert_api.h"
+#include "control/archive/archive_api.h"
 #include "control/audit/audit_api.h"
 #include "control/backup/backup_api.h"
 #include "control/command/command_api.h"
@@ -49,6 +50,7 @@ static const struct mu_endpoints *const features[] = {
         &mu_selection_endpoints,
         &mu_bulk_endpoints,
         &mu_job_endpoints,
+        &mu_archive_endpoints,
         &mu_backup_endpoints,
         &mu_doctor_endpoints,
         &mu_status_at_endpoints,
