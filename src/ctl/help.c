@@ -15,7 +15,8 @@ static const char GLOBAL_HELP[] =
         "  --ca-file FILE         trust these certificates instead of the system's\n"
         "\n"
         "Exit status: 0 done, 1 refused, 2 wrong usage, 3 unreachable, 4 not signed in,\n"
-        "5 the command or check failed, 6 it was not waited out. Of doctor: 1 to look at, 2 wrong.\n";
+        "5 the command or check failed, 6 it was not waited out. Of doctor: 1 to look at,\n"
+        "2 wrong.\n";
 
 static void print_line(const struct mu_ctl_verb *verb)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backups of a running appliance: taken under load, encrypted, off-site, killed, restored, tried."""
+"""Backups of a running appliance: under load, encrypted, off-site, killed, restored, tried."""
 import hashlib
 import json
 import os
@@ -253,8 +253,9 @@ def hook(path, script):
 
 def test_hooks(make_appliance, scratch):
     said = scratch / "said"
-    before = hook(scratch / "before", f'echo "$1 $2 $BACKUP_DIRECTORY" >>{said}; echo getting ready\n'
-                                      f'test ! -e {scratch}/no || {{ echo not now >&2; exit 7; }}\n')
+    before = hook(scratch / "before",
+                  f'echo "$1 $2 $BACKUP_DIRECTORY" >>{said}; echo getting ready\n'
+                  f'test ! -e {scratch}/no || {{ echo not now >&2; exit 7; }}\n')
     after = hook(scratch / "after", f'echo "$1 $3 $BACKUP_OUTCOME ${{OURS:-clean}}" >>{said}\n'
                                     f'test ! -e {scratch}/slow || sleep 1000\n')
     appliance = make_appliance(options=["--backup-before", before, "--backup-after", after,

@@ -93,7 +93,8 @@ def place(bin_dir, scratch):
 def test_secrets(place):
     assert place()["secrets"]["status"] == "ok"
     place.put_secret("admin-key", "q7Jx0LwRtZ5vKc8sBn2MfYh4Gd6PaE1u", mode=0o640)
-    assert place()["secrets"]["status"] == "fail" and "open to others" in place()["secrets"]["found"]
+    assert place()["secrets"]["status"] == "fail"
+    assert "open to others" in place()["secrets"]["found"]
     for weak in ("short", "a" * 43, "admin" * 9):
         place.put_secret("admin-key", weak)
         found = place()["secrets"]
@@ -122,7 +123,8 @@ def test_the_certificate(place):
     assert "self-signed" in place()["certificate"]["found"]
     assert place()["certificate"]["status"] == "warn"
     place.put_certificate(days=10)
-    assert place()["certificate"]["status"] == "warn" and "10 days" in place()["certificate"]["found"]
+    assert place()["certificate"]["status"] == "warn"
+    assert "10 days" in place()["certificate"]["found"]
     place.put_certificate(days=-2)
     assert place()["certificate"]["status"] == "fail"
     other = place.put_certificate(days=300, name="other.pem")

@@ -134,11 +134,11 @@ static void start_backup(struct mu_ask *ask)
         if (err == 0)
                 err = desk->run_now(desk->ctx, "backup", ask->actor, &run_id);
         if (err == -EBUSY)
-                mu_call_problem(ask->call, 409, "backup-waits", NULL, error.text);
+                mu_call_problem(ask->call, 409, "backup-waits", NULL, "%s", error.text);
         else if (err < 0)
                 mu_call_problem(ask->call, err == -EPERM ? 403 : 400,
                                 err == -EPERM ? "directory-not-allowed" : "no-backup-directory",
-                                "directory",
+                                "directory", "%s",
                                 error.text[0] ? error.text : "There is no job named backup.");
         else if (mu_ask_audit(ask, "backup.start", "job-run", run_id, NULL,
                               json_pack("{s:s}", "directory", directory ? directory : "")))

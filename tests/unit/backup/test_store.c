@@ -80,7 +80,8 @@ static void count_removed(void *context, const char *name)
 {
         char *said = context;
 
-        (void)strcat(strcat(said, name + strlen("muster-202611")), " ");
+        (void)snprintf(said + strlen(said), 512 - strlen(said), "%s ",
+                       name + strlen("muster-202611"));
 }
 
 static uint32_t retain(void **state, uint32_t keep, uint32_t keep_days, char *said)
