@@ -95,6 +95,13 @@ int mu_ctl_test_channel(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
                         struct mu_ctl_input *input);
 int mu_ctl_reset_monitoring(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
                             struct mu_ctl_input *input);
+/* archive.c */
+int mu_ctl_archive_ask(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
+                       struct mu_ctl_input *input);
+int mu_ctl_archive_show(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
+                        struct mu_ctl_input *input);
+int mu_ctl_archive_verify(struct mu_ctl *ctl, const struct mu_ctl_verb *verb,
+                          struct mu_ctl_input *input);
 int mu_ctl_call(struct mu_ctl *ctl, const struct mu_ctl_verb *verb, struct mu_ctl_input *input);
 
 /* wait_job.c: until the run has ended, and how; wait_s 0: an hour. */

@@ -29,6 +29,14 @@
         }
 #define LIMIT QUERY("--limit", "limit", MU_CTL_INTEGER, "Rows of a page.")
 
+#define ARCHIVE_DAY(needed)                                                                        \
+        {.name = "DAY",                                                                            \
+         .key = "day",                                                                             \
+         .help = "Like 2026-11-21.",                                                               \
+         .place = MU_CTL_LOCAL,                                                                    \
+         .required = (needed)},                                                                    \
+                LOCAL("--parent", "parent", MU_CTL_TEXT, "Its table (heartbeats).")
+
 #define DEVICE_FILTERS                                                                             \
         QUERY("--search", "q", MU_CTL_TEXT, "Part of a name, hardware id or site; or an id."),     \
                 QUERY("--status", "status", MU_CTL_TEXT,                                           \
@@ -587,6 +595,52 @@ const struct mu_ctl_verb mu_ctl_verbs[] = {
          .options = {ARG("JOB", "name", "Its name."), LIMIT},
          .rows = "runs",
          .columns = "id state started=started_at duration_s changed asked_by error"},
+
+        {.words = "archive list",
+         .summary = "days that left their tables, newest first",
+         .method = "GET",
+         .path = "/admin/archives",
+         .options = {QUERY("--parent", "parent", MU_CTL_TEXT, "Of this table."), LIMIT},
+         .rows = "archives",
+         .columns = "parent day state rows stored=stored_bytes files verified=verified_at "
+                    "ok=verify_ok until=restored_until problem=verify_detail"},
+        {.words = "archive show",
+         .summary = "one day of the archive, and what was asked of it",
+         .method = "GET",
+         .path = "/admin/archives/{parent}/{day}",
+         .options = {ARCHIVE_DAY(true)},
+         .run = mu_ctl_archive_show},
+        {.words = "archive verify",
+         .summary = "read a day's files, or --all, and name whatever was changed",
+         .method = "POST",
+         .path = "/admin/archives/{parent}/{day}/verify",
+         .options = {ARCHIVE_DAY(false),
+                     LOCAL("--directory", "directory", MU_CTL_TEXT,
+                           "All files in this directory, without appliance and database."),
+                     LOCAL("--no-wait", "no_wait", MU_CTL_FLAG, "Only ask for it.")},
+         .run = mu_ctl_archive_verify},
+        {.words = "archive restore",
+         .summary = "make a day readable again for a while",
+         .method = "POST",
+         .path = "/admin/archives/{parent}/{day}/restore",
+         .options = {ARCHIVE_DAY(true),
+                     BODY("--keep", "keep_s", MU_CTL_DURATION, "For so long (7d)."),
+                     LOCAL("--no-wait", "no_wait", MU_CTL_FLAG, "Only ask for it.")},
+         .run = mu_ctl_archive_ask},
+        {.words = "archive drop-restored",
+         .summary = "let a restored day go before its time; its files stay",
+         .method = "POST",
+         .path = "/admin/archives/{parent}/{day}/drop-restored",
+         .options = {ARCHIVE_DAY(true),
+                     LOCAL("--no-wait", "no_wait", MU_CTL_FLAG, "Only ask for it.")},
+         .run = mu_ctl_archive_ask},
+        {.words = "archive retire",
+         .summary = "move days past their retention to the archive now",
+         .method = "POST",
+         .path = "/admin/jobs/archive/run",
+         .options = {LOCAL("--no-wait", "no_wait", MU_CTL_FLAG, "Only ask for it."),
+                     LOCAL("--timeout", "timeout", MU_CTL_DURATION, "Wait at most so long (1h).")},
+         .run = mu_ctl_run_job},
 
         {.words = "backup",
          .summary = "a backup now, into DIR on the appliance's own machine",
