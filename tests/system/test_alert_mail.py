@@ -12,7 +12,7 @@ from virtual_clock import VirtualClock
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "doubles"))
 from smtp_double import SmtpDouble  # noqa: E402
 
-DEADLINE_S = 60
+DEADLINE_S = 300
 NOW = ["--alerts-group-wait", "0s"]
 
 
