@@ -85,11 +85,13 @@ static void drop_answered(struct mu_notifier *notifier)
                 atomic_fetch_sub(&notifier->jobs_under_way, 1);
         }
         for (struct mu_notifier_channel *at = notifier->channels; at; at = at->next) {
-                if (at->job)
-                        mu_job_free(at->job);
+                for (size_t i = 0; i < MU_NOTIFIER_SLOTS; i++)
+                        if (at->jobs[i])
+                                mu_job_free(at->jobs[i]);
+                memset(at->jobs, 0, sizeof(at->jobs));
                 if (at->direct)
                         mu_job_free(at->direct);
-                at->job = at->direct = NULL;
+                at->direct = NULL;
         }
         MU_ASSERT(atomic_load(&notifier->jobs_under_way) == 0);
 }
@@ -161,38 +163,49 @@ static bool take_answered(struct mu_notifier *notifier)
         return any;
 }
 
+static void start_if_parked(struct mu_notifier_job *job)
+{
+        if (!job || !job->parked)
+                return;
+        mu_job_start(job);
+        finish(job);
+}
+
 static void start_parked(struct mu_notifier *notifier)
 {
         for (struct mu_notifier_channel *at = notifier->channels; at; at = at->next) {
-                struct mu_notifier_job *jobs[] = {at->direct, at->job};
-
-                for (size_t i = 0; i < MU_COUNT_OF(jobs); i++)
-                        if (jobs[i] && jobs[i]->parked) {
-                                mu_job_start(jobs[i]);
-                                finish(jobs[i]);
-                        }
+                start_if_parked(at->direct);
+                for (size_t i = 0; i < MU_NOTIFIER_SLOTS; i++)
+                        start_if_parked(at->jobs[i]);
         }
+}
+
+static int settle(struct mu_notifier_job *job, struct mu_pg *pg)
+{
+        if (!job || !job->judged)
+                return 0;
+        mu_job_tell_channel(job); /* what could not even be started */
+        return mu_job_settle(job, pg);
 }
 
 static int settle_all(struct mu_notifier *notifier, struct mu_pg *pg)
 {
-        for (struct mu_notifier_channel *at = notifier->channels; at; at = at->next) {
-                if (!at->job || !at->job->judged)
-                        continue;
-                mu_job_tell_channel(at->job); /* what could not even be started */
-                int code = mu_job_settle(at->job, pg);
+        for (struct mu_notifier_channel *at = notifier->channels; at; at = at->next)
+                for (size_t i = 0; i < MU_NOTIFIER_SLOTS; i++) {
+                        int code = settle(at->jobs[i], pg);
 
-                if (code < 0)
-                        return code;
-        }
+                        if (code < 0)
+                                return code;
+                }
         return 0;
 }
 
 static bool any_judged(const struct mu_notifier *notifier)
 {
         for (const struct mu_notifier_channel *at = notifier->channels; at; at = at->next)
-                if (at->job && at->job->judged)
-                        return true;
+                for (size_t i = 0; i < MU_NOTIFIER_SLOTS; i++)
+                        if (at->jobs[i] && at->jobs[i]->judged)
+                                return true;
         return false;
 }
 

@@ -73,6 +73,16 @@ bool mu_channel_may_send(struct mu_notifier_channel *channel, const struct mu_no
         return now_ns >= told_until_ns(channel, notifier) && channel->tokens >= 1;
 }
 
+struct mu_notifier_job **mu_channel_slot(struct mu_notifier_channel *channel)
+{
+        size_t slots = channel->kind == MU_CHANNEL_EMAIL ? MU_NOTIFIER_SLOTS : 1;
+
+        for (size_t i = 0; i < slots; i++)
+                if (!channel->jobs[i])
+                        return &channel->jobs[i];
+        return NULL;
+}
+
 void mu_channel_spend(struct mu_notifier_channel *channel)
 {
         channel->tokens -= 1;

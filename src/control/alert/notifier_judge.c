@@ -171,8 +171,8 @@ static void judge_mail(struct mu_notifier_job *job)
                 kind = MU_VERDICT_LATER;
         else if (answer->mail == MU_MAIL_SENT)
                 kind = MU_VERDICT_SENT;
-        judge(job, kind, kind == MU_VERDICT_LATER && answer->mail == MU_MAIL_GAVE_UP, "%s",
-              answer->error);
+        /* The mail service's breaker is outbound's; one recipient's trouble is not the others'. */
+        judge(job, kind, false, "%s", answer->error);
         job->verdict.throttled = answer->mail == MU_MAIL_CANCELLED;
 }
 

@@ -7,7 +7,8 @@
  *                          └─────────────┘
  *   letter (told directly) ─▶ a job for each channel: the same without a row
  *
- * A channel has at most one job of each sort. What a job was answered is kept until it is marked,
+ * A channel has at most one job of each sort, but mail, whose tries take
+ * minutes. What a job was answered is kept until it is marked,
  * also while PostgreSQL is away.
  *
  * Threads    The notifier's, but for: letters, flags and the list of answered jobs, under the lock.
@@ -38,6 +39,7 @@ enum mu_notifier_limits {
         MU_NOTIFIER_BODY_BYTES = 16 * 1024, /* of a reply, kept */
         MU_NOTIFIER_KEY_BYTES = 128,        /* of what makes the webhook-id */
         MU_NOTIFIER_LETTERS_MAX = 64,
+        MU_NOTIFIER_SLOTS = 8, /* of mail: one recipient that is tried again holds up nobody */
 };
 
 enum mu_notifier_outcome {
@@ -144,7 +146,7 @@ struct mu_notifier_channel {
         double tokens;
         uint64_t tokens_at_ns;
         uint64_t resume_ns; /* told to wait until then */
-        struct mu_notifier_job *job;
+        struct mu_notifier_job *jobs[MU_NOTIFIER_SLOTS];
         struct mu_notifier_job *direct;
         uint32_t job_count; /* also directs that wait */
 };
@@ -210,6 +212,8 @@ struct mu_notifier_channel *mu_notifier_channel(struct mu_notifier *notifier, in
 /* May something go out now, as far as limits go? Fills up its tokens. */
 bool mu_channel_may_send(struct mu_notifier_channel *channel, const struct mu_notifier *notifier);
 void mu_channel_spend(struct mu_notifier_channel *channel);
+/* Where its next job goes; NULL: it has as many as it may. */
+struct mu_notifier_job **mu_channel_slot(struct mu_notifier_channel *channel);
 /* When it may again, ns; for one that may not. */
 uint64_t mu_channel_next_ns(const struct mu_notifier_channel *channel,
                             const struct mu_notifier *notifier);

@@ -268,7 +268,9 @@ int mu_job_settle(struct mu_notifier_job *job, struct mu_pg *pg)
         if (write_channel(job, pg) < 0)
                 channel->failing = true; /* not known: the next success says so */
         count(job);
-        channel->job = NULL;
+        for (size_t i = 0; i < MU_NOTIFIER_SLOTS; i++)
+                if (channel->jobs[i] == job)
+                        channel->jobs[i] = NULL;
         mu_job_free(job);
         return 0;
 }

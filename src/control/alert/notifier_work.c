@@ -178,8 +178,8 @@ static int begin(struct mu_notifier *notifier, struct mu_pg *pg, const struct du
                 mu_job_free(job);
                 return code == -ENOENT ? 0 : code; /* dropped meanwhile: looked at again */
         }
-        channel->job = job;
-        /* One at a time: a breaker that was to be waited for no longer says yes here. */
+        *mu_channel_slot(channel) = job;
+        /* A breaker that was to be waited for no longer says yes here. */
         if (!job->forced)
                 job->forced = !mu_breaker_allow(&channel->breaker);
         mu_job_start(job);
@@ -188,9 +188,21 @@ static int begin(struct mu_notifier *notifier, struct mu_pg *pg, const struct du
 
 /* ---- looking ---- */
 
+static bool is_under_way(const struct due *due)
+{
+        for (size_t i = 0; i < MU_NOTIFIER_SLOTS; i++) {
+                const struct mu_notifier_job *job = due->channel->jobs[i];
+
+                if (job && job->id == due->id)
+                        return true;
+        }
+        return false;
+}
+
 static bool is_ready(struct mu_notifier_channel *channel, const struct mu_notifier *notifier)
 {
-        return channel->listed && !channel->job && mu_channel_may_send(channel, notifier);
+        return channel->listed && mu_channel_slot(channel) &&
+               mu_channel_may_send(channel, notifier);
 }
 
 static int decide(struct mu_notifier *notifier, struct mu_pg *pg, const struct due *due,
@@ -199,12 +211,15 @@ static int decide(struct mu_notifier *notifier, struct mu_pg *pg, const struct d
         const char *reason = reason_to_drop(due);
         bool away = mu_breaker_wait_ms(&due->channel->breaker) > 0;
 
+        *ret_did = false;
+        if (is_under_way(due))
+                return 0;
         *ret_did = true;
         if (reason)
                 return drop(notifier, pg, due, reason);
         if (!mu_pg_is_null(due->rows, due->row, MU_DUE_SILENCED))
                 return put_off(notifier, pg, due);
-        *ret_did = !due->channel->job && (!away || due->kind == MU_NOTICE_TEST);
+        *ret_did = mu_channel_slot(due->channel) && (!away || due->kind == MU_NOTICE_TEST);
         return *ret_did ? begin(notifier, pg, due) : 0;
 }
 
