@@ -4,7 +4,7 @@ from alert_desk import Desk
 from alert_watch import MINUTE, Watch
 from appliance import wait_until
 from doubles.discord_double import DiscordDouble
-from doubles.webhook_double import WebhookDouble
+from doubles.webhook_double import Answer, WebhookDouble
 
 SITES = ("Berlin", "Bonn", "Ulm")
 OF_EACH = 100
@@ -67,3 +67,44 @@ def test_300_devices_of_three_sites_are_three_incidents(make_appliance, failpoin
                  if "Resolved" in message["embeds"][0]["title"]]
         assert len(green) >= 2 * len(SITES)
         assert len(discord.events) <= 10 * len(SITES)
+
+
+def test_an_outage_of_postgresql_is_told_while_it_lasts(make_appliance, failpoint_bin_dir, scratch,
+                                                        postgres_server):
+    watch = Watch(make_appliance, failpoint_bin_dir, scratch,
+                  environment=postgres_server.environment)
+    desk = Desk(watch.appliance, watch.clock)
+    with DiscordDouble() as discord, WebhookDouble(now=watch.clock.now_s) as receiver:
+        desk.discord(discord)
+        desk.webhook(receiver)
+        desk.webhook(receiver, rules=["offline"])
+        # The channels are known once something went by them.
+        rows = [desk.test_message(channel) for channel, in
+                desk.sql("SELECT id FROM alert_channels ORDER BY id")]
+        wait_until(lambda: all(desk.row(row)["state"] != "waiting" for row in rows), "the tests")
+        asked = len(receiver.requests)
+        receiver.answer_next(Answer(503))
+        postgres_server.stop()
+
+        def told():
+            watch.clock.advance(watch.appliance, 4)
+            return any(m["body"]["type"] == "alert.opened" for m in receiver.messages)
+
+        wait_until(told, "the outage to be told", 120)
+        opened = receiver.messages[-1]
+        assert opened["id"].startswith("msg_direct_")
+        assert opened["body"]["data"]["incident"]["id"] is None
+        assert opened["body"]["data"]["incident"]["kind"] == "appliance"
+        assert receiver.requests[asked:] == [503, 200]
+        assert len(discord.wait_events(2)) == 2
+        postgres_server.start()
+
+        def over():
+            watch.clock.advance(watch.appliance, 4)
+            return any(m["body"]["type"] == "alert.closed" for m in receiver.messages)
+
+        wait_until(over, "its end to be told", 120)
+        closed = receiver.messages[-1]["body"]["data"]["incident"]
+        assert (closed["rule"], closed["state"]) == ("database_away", "resolved")
+        assert "Resolved" in discord.wait_events(3)[2][1]["embeds"][0]["title"]
+        assert receiver.violations == [] and discord.violations == []
