@@ -73,7 +73,7 @@ enum mu_alert_edge mu_alert_machine_step(struct mu_alert_machine *machine,
                 return MU_EDGE_NONE;
         case MU_ALERT_STATE_COUNT:
         default:
-                MU_ASSERT(!"a state");
+                MU_ASSERT(false);
                 return MU_EDGE_NONE;
         }
 }

@@ -163,6 +163,6 @@ void mu_content_judge(const struct mu_content *content, enum mu_alert_rule rule,
                         judge_service(content, monitoring, detail, ret_reading);
                 break;
         default:
-                MU_ASSERT(!"a rule about content");
+                MU_ASSERT(false); /* no rule about content */
         }
 }
