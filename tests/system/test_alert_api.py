@@ -272,6 +272,46 @@ def test_what_can_not_be_acknowledged(daemon, operator, book, device):
     operator.ask("POST", "/admin/incidents/999/acknowledge", expect=404)
 
 
+# -- with the alert thread --
+
+def test_a_battery_runs_low_and_is_charged(daemon, boss, viewer, operator):
+    """From a heartbeat to the list, the thread and whoever watches; and a rule that is changed."""
+    phone = daemon.register("phone")
+    console = Viewer(daemon, ticket_of(viewer)).subscribe(topics=["alerts"]).wait_ready()
+
+    def standing():
+        alerts = viewer.ask("GET", f"/admin/devices/{phone['device_id']}/alerts?state=firing",
+                            expect=200).json()["alerts"]
+        return [alert for alert in alerts if alert["rule"] == "low_battery"]
+
+    def report(battery):
+        assert daemon.heartbeat(phone["token"], battery=battery).status_code == 202
+
+    report(9)
+    alert = wait_until(standing, "the alert to fire")[0]
+    assert (alert["value"], alert["threshold"], alert["severity"]) == (9, 15, "warning")
+    incident = alert["incident_id"]
+    operator.ask("POST", f"/admin/incidents/{incident}/acknowledge", expect=200)
+    assert standing()[0]["acked_by"] == operator.username
+    # Judged anew at once, by another rule for this device alone.
+    boss.ask("PUT", f"/admin/alert-rules/low_battery/devices/{phone['device_id']}",
+             {"threshold": 5, "clear_at": 8}, expect=200)
+    wait_until(lambda: not standing(), "the alert to end")
+    over = viewer.ask("GET", f"/admin/alerts/{alert['id']}", expect=200).json()
+    assert over["state"] == "resolved" and over["resolved_at"]
+    closed = viewer.ask("GET", f"/admin/incidents/{incident}", expect=200).json()["incident"]
+    assert closed["closed_at"] and closed["firing_count"] == 0 and closed["acked_by"]
+    # Two publish: an acknowledgement may overtake what it is of.
+    console.wait(lambda v: sorted(a["change"] for a in v.alerts if a["incident_id"] == incident) ==
+                 ["acked", "closed", "fired", "opened", "resolved"], "all of it to be told live")
+    fired = next(a for a in console.alerts if a["change"] == "fired"
+                 and a["alert_id"] == alert["id"])
+    assert fired["device_id"] == phone["device_id"] and fired["firing_count"] == 1
+    lines = viewer.ask("GET", f"/admin/incidents/{incident}/events", expect=200).json()["events"]
+    assert {"opened", "fired", "acked", "resolved", "closed"} <= {line["kind"] for line in lines}
+    console.close()
+
+
 # -- rules --
 
 def rule_of(person, rule):
