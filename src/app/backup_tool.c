@@ -266,6 +266,19 @@ static int report_failure(const struct tool *tool, const struct mu_backup_error 
 
 /* ---- the verbs ---- */
 
+/* For the next one that is scheduled: runner.h. */
+static void remember(const struct tool *tool)
+{
+        const char *directory = tool->settings.backup_directory;
+        char path[PATH_MAX + 32];
+
+        if (strcmp(tool->operand, directory) != 0)
+                return;
+        (void)snprintf(path, sizeof(path), "%s/" MU_BACKUP_LAST_FILE, tool->data_directory);
+        if (mu_fs_write_file(path, directory, strlen(directory), 0600) < 0)
+                (void)fprintf(stderr, "%s can't be written\n", path);
+}
+
 static int backup(struct tool *tool)
 {
         struct mu_backup_report report;
@@ -276,6 +289,7 @@ static int backup(struct tool *tool)
 
         if (err < 0)
                 return report_failure(tool, &error);
+        remember(tool);
         (void)snprintf(sentence, sizeof(sentence), "%s: %llu files, %llu MiB%s%s%s",
                        report.directory, (unsigned long long)report.file_count,
                        (unsigned long long)(report.bytes >> 20),

@@ -17,7 +17,7 @@
 static const char *const LEFT_OUT[] = {
         "postgres",        "postgres.new", "postgres-log", "postgres.location", "postgres.lock",
         "journal",         "musterd.pid",  "run.json",     "backup.lock",       MU_BACKUP_STAGING,
-        MU_BACKUP_SCRATCH, "logs",         "lost+found",   "backup.checked",
+        MU_BACKUP_SCRATCH, "logs",         "lost+found",   "backup.checked",    "backup.last",
 };
 
 bool mu_files_left_out(const char *name)
@@ -65,7 +65,7 @@ static bool link_earlier(struct copy *copy, const char *from, const char *path, 
         bool linked = false;
 
         if (!copy->earlier || !json_object_get(copy->earlier_manifest.files, path) ||
-            mu_tree_hash_file(from, &bytes, hex) < 0 ||
+            mu_tree_hash_file(from, &copy->pace, &bytes, hex) < 0 ||
             !mu_manifest_has(&copy->earlier_manifest, path, bytes, hex))
                 return false;
         char *before = mu_tree_join(copy->earlier, path);
@@ -221,7 +221,7 @@ static int add_entry(void *context, const struct mu_tree_entry *entry)
         if (err == 0 && entry->is_directory) {
                 err = mu_manifest_add_directory(copy->manifest, path, 0700);
         } else if (err == 0 && entry->is_regular) {
-                err = mu_tree_hash_file(entry->whole, &bytes, hex);
+                err = mu_tree_hash_file(entry->whole, &copy->pace, &bytes, hex);
                 if (err == 0)
                         err = mu_manifest_add_file(copy->manifest, path, bytes, 0600, hex);
         } else if (err == 0) {
@@ -231,10 +231,13 @@ static int add_entry(void *context, const struct mu_tree_entry *entry)
         return err;
 }
 
-int mu_files_add(const char *to, const char *name, struct mu_manifest *manifest,
-                 struct mu_backup_error *ret_error)
+int mu_files_add(const struct mu_backup_config *config, const char *to, const char *name,
+                 struct mu_manifest *manifest, struct mu_backup_error *ret_error)
 {
-        struct copy copy = {.manifest = manifest, .to = to, .name = name};
+        struct copy copy = {.manifest = manifest,
+                            .to = to,
+                            .name = name,
+                            .pace = {.bytes_per_s = config->bandwidth_bytes_per_s}};
         char *whole = mu_tree_join(to, name);
         int err = whole ? mu_manifest_add_directory(manifest, name, 0700) : -ENOMEM;
 

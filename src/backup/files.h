@@ -24,8 +24,8 @@ int mu_files_copy(const struct mu_backup_config *config, const char *store, cons
                   struct mu_manifest *manifest, struct mu_backup_error *ret_error);
 /* Digests of what was put into to/name by other programs. */
 MU_MUST_CHECK
-int mu_files_add(const char *to, const char *name, struct mu_manifest *manifest,
-                 struct mu_backup_error *ret_error);
+int mu_files_add(const struct mu_backup_config *config, const char *to, const char *name,
+                 struct mu_manifest *manifest, struct mu_backup_error *ret_error);
 
 /* All of from as one file to/MU_BACKUP_SEALED, readable with the recipients' private keys. */
 MU_MUST_CHECK

@@ -251,7 +251,7 @@ static int verify_file(const char *directory, const char *path, const json_t *en
         char *whole = mu_tree_join(directory, path);
         char hex[MU_SHA256_HEX_BYTES];
         uint64_t bytes = 0;
-        int err = whole ? mu_tree_hash_file(whole, &bytes, hex) : -ENOMEM;
+        int err = whole ? mu_tree_hash_file(whole, NULL, &bytes, hex) : -ENOMEM;
 
         free(whole);
         if (err == -ENOENT)

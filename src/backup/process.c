@@ -133,8 +133,10 @@ static int wait_one(pid_t pid, uint64_t deadline_ns, int *ret_status)
         }
         if (ended.fd >= 0)
                 (void)close(ended.fd);
-        if (err < 0)
+        if (err < 0) { /* and what it started: it has a session of its own */
+                (void)kill(-pid, SIGKILL);
                 (void)kill(pid, SIGKILL);
+        }
         while (waitpid(pid, ret_status, 0) < 0)
                 if (errno != EINTR)
                         return -errno;

@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "backup/store.h"
 #include "backup/tree.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -24,7 +23,7 @@ enum {
         ACTOR_BYTES = 128,
         LINE_BYTES = 2048,
         ARGUMENTS_MAX = 256,
-        CHECKED_BYTES_MAX = 64,
+        WORD_BYTES = PATH_MAX,
         OUTPUT_BYTES_MAX = 16 * 1024 * 1024, /* of one process; more is not read */
 };
 
@@ -51,31 +50,33 @@ static const char *const VERBS[] = {"backup", "backup-check"};
 
 /* ---- what is known from files ---- */
 
-/* When DATA_DIR/backup.checked was written; its word is what came out. */
-static int64_t read_checked(const struct mu_backup_runner *runner, bool *ret_ok)
+/* When a file of the data directory was written, and its word; 0: it is not there. */
+static int64_t read_moment(const struct mu_backup_runner *runner, const char *name,
+                           char word[WORD_BYTES])
 {
-        char *path = mu_tree_join(runner->config.data_directory, MU_BACKUP_CHECKED_FILE);
+        char *path = mu_tree_join(runner->config.data_directory, name);
         struct stat status;
-        char *word = NULL;
+        char *text = NULL;
         int64_t at_s = path && stat(path, &status) == 0 ? (int64_t)status.st_mtime : 0;
 
-        *ret_ok = at_s > 0 && mu_fs_read_file(path, CHECKED_BYTES_MAX, &word, NULL) == 0 &&
-                  strncmp(word, "failed", 6) != 0;
-        free(word);
+        word[0] = '\0';
+        if (at_s > 0 && mu_fs_read_file(path, WORD_BYTES - 1, &text, NULL) == 0)
+                (void)snprintf(word, WORD_BYTES, "%s", text);
+        free(text);
         free(path);
         return at_s;
 }
 
 int64_t mu_backup_runner_last_s(struct mu_backup_runner *runner, enum mu_backup_work work)
 {
-        struct mu_backup_name newest;
-        bool ok;
+        char word[WORD_BYTES];
+        int64_t at_s = read_moment(
+                runner, work == MU_BACKUP_WORK_CHECK ? MU_BACKUP_CHECKED_FILE : MU_BACKUP_LAST_FILE,
+                word);
 
-        if (work == MU_BACKUP_WORK_CHECK)
-                return read_checked(runner, &ok);
-        return *runner->config.directory && mu_store_newest(runner->config.directory, &newest) == 0
-                       ? newest.at_s
-                       : 0;
+        /* Into another directory than the one that is configured now: it does not count. */
+        return work == MU_BACKUP_WORK_CHECK || strcmp(word, runner->config.directory) == 0 ? at_s
+                                                                                           : 0;
 }
 
 /* The first such time of day after. */
@@ -118,9 +119,10 @@ static double last_check(void *context)
 
 static double last_check_ok(void *context)
 {
-        bool ok;
+        char word[WORD_BYTES];
 
-        return read_checked(context, &ok) == 0 || ok ? 1 : 0;
+        (void)read_moment(context, MU_BACKUP_CHECKED_FILE, word);
+        return strncmp(word, "failed", 6) != 0;
 }
 
 static void register_metrics(struct mu_backup_runner *runner)

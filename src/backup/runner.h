@@ -4,8 +4,9 @@
  *
  *   ask ─▶ [step: start] ─▶ again ─▶ again ─▶ … ─▶ it has ended: 0, or its last sentence
  *
- * What is due is read from the directory itself: the newest backup's name says when it was made,
- * and DATA_DIR/backup.checked when one was last tried. So a restart forgets nothing.
+ * What is due stands in two files: DATA_DIR/backup.last was written when the last one into
+ * backup.directory was made, backup.checked when one was last tried. So a restart forgets nothing,
+ * and a directory that hangs (a network's) holds up the process alone, never the jobs.
  *
  * Units      *_s, *_us since the epoch. Threads: step: the jobs' alone; the process dies with it.
  * ask, due, last: any. Ownership: configuration strings are borrowed. Errors: negative errno and a
@@ -23,6 +24,7 @@
 
 struct mu_backup_runner;
 
+#define MU_BACKUP_LAST_FILE "backup.last"
 #define MU_BACKUP_CHECKED_FILE "backup.checked"
 
 enum { MU_BACKUP_NOT_GOOD = 3 }; /* exit code of a check that found it so */
@@ -68,7 +70,7 @@ int mu_backup_runner_step(struct mu_backup_runner *runner, enum mu_backup_work w
 /* The next time, us; INT64_MAX: none is scheduled. */
 int64_t mu_backup_runner_due_us(struct mu_backup_runner *runner, enum mu_backup_work work,
                                 int64_t now_us);
-/* When the newest in backup.directory was made, or was last tried; 0: never. */
+/* When one was last made into backup.directory, or tried; 0: never. */
 int64_t mu_backup_runner_last_s(struct mu_backup_runner *runner, enum mu_backup_work work);
 
 #endif

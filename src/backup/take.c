@@ -259,7 +259,8 @@ static int put_together(struct take *take, json_t **ret_facts)
         int err = mu_source_copy(&take->source, take->config, take->work, &facts, take->error);
 
         if (err == 0)
-                err = mu_files_add(take->work, database, &take->manifest, take->error);
+                err = mu_files_add(take->config, take->work, database, &take->manifest,
+                                   take->error);
         mu_backup_say(take->config, "the data directory is copied");
         if (err == 0)
                 err = mu_files_copy(take->config, sealed ? NULL : take->store, take->work,
@@ -295,7 +296,7 @@ static int seal(struct take *take, json_t *facts)
         }
         mu_backup_say(take->config, "it is encrypted");
         err = mu_backup_seal(take->work, take->partial, take->config->recipients, take->error);
-        if (err == 0 && ((err = mu_tree_hash_file(path, &bytes, hex)) < 0 ||
+        if (err == 0 && ((err = mu_tree_hash_file(path, NULL, &bytes, hex)) < 0 ||
                          (err = mu_manifest_add_file(&outer, MU_BACKUP_SEALED, bytes, 0600, hex))))
                 (void)mu_backup_fail(take->error, err, "%s can't be read again: %s", path,
                                      strerror(-err));

@@ -161,13 +161,14 @@ static int pump(int from_fd, int to_fd, struct mu_tree_pace *pace, uint64_t *ret
         return 0;
 }
 
-int mu_tree_hash_file(const char *path, uint64_t *ret_bytes, char *ret_hex)
+int mu_tree_hash_file(const char *path, struct mu_tree_pace *pace, uint64_t *ret_bytes,
+                      char *ret_hex)
 {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
         if (fd < 0)
                 return -errno;
-        int err = pump(fd, -1, NULL, ret_bytes, ret_hex);
+        int err = pump(fd, -1, pace, ret_bytes, ret_hex);
 
         (void)close(fd); /* only read from */
         return err;

@@ -36,16 +36,17 @@ MU_MUST_CHECK
 int mu_tree_walk(const char *root, bool (*skip)(void *context, const struct mu_tree_entry *entry),
                  int (*each)(void *context, const struct mu_tree_entry *entry), void *context);
 
-/* SHA-256 in hexadecimal, 65 bytes. */
-MU_MUST_CHECK
-int mu_tree_hash_file(const char *path, uint64_t *ret_bytes, char *ret_hex);
-
 /* So many bytes a second on average since the first; 0: as fast as can be. */
 struct mu_tree_pace {
         uint64_t bytes_per_s;
         uint64_t begun_ns;
         uint64_t bytes;
 };
+
+/* SHA-256 in hexadecimal, 65 bytes. pace may be NULL. */
+MU_MUST_CHECK
+int mu_tree_hash_file(const char *path, struct mu_tree_pace *pace, uint64_t *ret_bytes,
+                      char *ret_hex);
 
 /* A new file, synced; the digest is of what was read. ret_hex may be NULL. */
 MU_MUST_CHECK

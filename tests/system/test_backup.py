@@ -245,6 +245,14 @@ def test_the_self_test_finds_what_is_not_good(appliance, scratch):
     assert appliance.heartbeat(appliance.register()["token"]).status_code == 202  # untouched
 
 
+def running(pid):
+    """Lives, and is no zombie that nobody reaps."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def hook(path, script):
     path.write_text("#!/bin/sh\n" + script)
     path.chmod(0o755)
@@ -256,8 +264,9 @@ def test_hooks(make_appliance, scratch):
     before = hook(scratch / "before",
                   f'echo "$1 $2 $BACKUP_DIRECTORY" >>{said}; echo getting ready\n'
                   f'test ! -e {scratch}/no || {{ echo not now >&2; exit 7; }}\n')
-    after = hook(scratch / "after", f'echo "$1 $3 $BACKUP_OUTCOME ${{OURS:-clean}}" >>{said}\n'
-                                    f'test ! -e {scratch}/slow || sleep 1000\n')
+    after = hook(scratch / "after",
+                 f'echo "$1 $3 $BACKUP_OUTCOME ${{OURS:-clean}}" >>{said}\n'
+                 f'test ! -e {scratch}/slow || {{ sleep 1000 & echo $! >{scratch}/pid; wait; }}\n')
     appliance = make_appliance(options=["--backup-before", before, "--backup-after", after,
                                         "--backup-hook-timeout", "2s"])
     appliance.start()
@@ -274,6 +283,8 @@ def test_hooks(make_appliance, scratch):
     (scratch / "slow").touch()
     done = tool(appliance, "backup", scratch / "backups", "--json")
     assert "within 2 s" in json.loads(done.stdout)["hook_problem"]
+    slept = (scratch / "pid").read_text().strip()
+    wait_until(lambda: not running(slept), "what the hook had started to be ended")
     assert [(row[1], row[6]) for row in backups(appliance)] == [
         ("ok", "ok"), ("failed", "ok"), ("ok", "failed")]
 

@@ -3,6 +3,7 @@
 #include "backup/runner.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,14 +34,15 @@ static struct mu_backup_runner *make(void **state, const char *at, const char *d
         return runner;
 }
 
-static void make_backup(void **state, const char *name)
+/* A file of the data directory, written so many hours before noon. */
+static void put(void **state, const char *name, const char *word, int hours)
 {
-        char path[4200];
+        const char *path = scratch_path(state, name);
+        struct timespec times[2] = {{.tv_sec = NOON_US / MU_US_PER_S - hours * 3600}};
 
-        (void)snprintf(path, sizeof(path), "%s/%s", (const char *)*state, name);
-        assert_int_equal(mkdir(path, 0700), 0);
-        (void)snprintf(path, sizeof(path), "%s/%s/manifest.json", (const char *)*state, name);
-        assert_int_equal(mu_fs_write_file(path, "{}", 2, 0600), 0);
+        times[1] = times[0];
+        assert_int_equal(mu_fs_write_file(path, word, strlen(word), 0600), 0);
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
 static int64_t due(struct mu_backup_runner *runner, enum mu_backup_work work)
@@ -48,40 +50,39 @@ static int64_t due(struct mu_backup_runner *runner, enum mu_backup_work work)
         return mu_backup_runner_due_us(runner, work, NOON_US);
 }
 
-static void test_by_interval_from_the_newest(void **state)
+static void test_by_interval_from_the_last(void **state)
 {
-        struct mu_backup_runner *runner = make(state, "", *state, "");
+        struct mu_backup_runner *runner = make(state, "", "/bk", "");
 
         assert_int_equal(due(runner, MU_BACKUP_WORK_BACKUP), NOON_US);  /* the first: now */
         assert_int_equal(due(runner, MU_BACKUP_WORK_CHECK), INT64_MAX); /* nothing to try */
-        make_backup(state, "muster-20261121T110000Z");
+        put(state, MU_BACKUP_LAST_FILE, "/bk", 1);
         assert_int_equal(due(runner, MU_BACKUP_WORK_BACKUP), NOON_US + HOUR_US);
         assert_int_equal(due(runner, MU_BACKUP_WORK_CHECK), NOON_US);
-        assert_int_equal(
-                mu_fs_write_file(scratch_path(state, MU_BACKUP_CHECKED_FILE), "ok", 2, 0600), 0);
-        int64_t checked_s = mu_backup_runner_last_s(runner, MU_BACKUP_WORK_CHECK);
-
-        assert_true(checked_s > 0);
-        assert_int_equal(due(runner, MU_BACKUP_WORK_CHECK), (checked_s + 3600) * MU_US_PER_S);
+        put(state, MU_BACKUP_CHECKED_FILE, "failed", 3);
+        assert_int_equal(due(runner, MU_BACKUP_WORK_CHECK), NOON_US - 2 * HOUR_US);
+        /* Another directory is configured now: nothing lies there yet. */
+        put(state, MU_BACKUP_LAST_FILE, "/other", 1);
+        assert_int_equal(due(runner, MU_BACKUP_WORK_BACKUP), NOON_US);
         mu_backup_runner_destroy(runner);
 }
 
 static void test_at_a_time_of_day(void **state)
 {
-        struct mu_backup_runner *runner = make(state, "03:30", *state, "");
+        struct mu_backup_runner *runner = make(state, "03:30", "/bk", "");
 
         /* None yet: the next such time. */
         assert_int_equal(due(runner, MU_BACKUP_WORK_BACKUP), NOON_US + 31 * HOUR_US / 2);
-        make_backup(state, "muster-20261121T033000Z");
+        put(state, MU_BACKUP_LAST_FILE, "/bk", 8); /* 04:00 */
         assert_int_equal(due(runner, MU_BACKUP_WORK_BACKUP), NOON_US + 31 * HOUR_US / 2);
         mu_backup_runner_destroy(runner);
 }
 
 static void test_one_that_was_missed_is_due(void **state)
 {
-        struct mu_backup_runner *runner = make(state, "03:30", *state, "");
+        struct mu_backup_runner *runner = make(state, "03:30", "/bk", "");
 
-        make_backup(state, "muster-20261120T033000Z");
+        put(state, MU_BACKUP_LAST_FILE, "/bk", 30);
         assert_int_equal(due(runner, MU_BACKUP_WORK_BACKUP), NOON_US - 17 * HOUR_US / 2);
         mu_backup_runner_destroy(runner);
 }
@@ -140,9 +141,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_by_interval_from_the_newest), TEST(test_at_a_time_of_day),
-                TEST(test_one_that_was_missed_is_due),  TEST(test_without_a_directory_none_is_due),
-                TEST(test_only_allowed_directories),    TEST(test_no_time_of_day),
+                TEST(test_by_interval_from_the_last),  TEST(test_at_a_time_of_day),
+                TEST(test_one_that_was_missed_is_due), TEST(test_without_a_directory_none_is_due),
+                TEST(test_only_allowed_directories),   TEST(test_no_time_of_day),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
