@@ -112,7 +112,8 @@ MU_OPTION(alerts, group_devices, NUMBER, "5", 1, 1000000, false,
           "More devices than this of one site or network that raise the same alert within "
           "alerts.group_window are one incident.")
 MU_OPTION(alerts, group_window, DURATION, "60s", 1000000000, 86400000000000, false,
-          "How close together they must be.")
+          "How close together they must be. Devices that fall silent together are noticed one by "
+          "one: for them a heartbeat interval more.")
 MU_OPTION(alerts, group_wait, DURATION, "10s", 0, 3600000000000, false,
           "How long a new incident waits for more of its kind before people are told.")
 MU_OPTION(alerts, console_url, TEXT, "", 0, 1000, false,

@@ -131,6 +131,7 @@ static int make_book(struct mu_alert_thread *alerts)
         struct mu_incident_book_config config = {
                 .group_devices = alerts->config.group_devices,
                 .group_window_s = alerts->config.group_window_s,
+                .offline_spread_s = alerts->config.heartbeat_interval_s,
         };
         struct mu_incident_book *book;
         int64_t alert_id;

@@ -444,6 +444,8 @@ static uint32_t recent(const struct mu_incident_book *book, const struct group *
         struct incident *single = group->last;
         uint32_t count = 0;
 
+        if (group->rule == MU_RULE_OFFLINE)
+                window_us += (int64_t)book->config.offline_spread_s * MU_US_PER_S;
         /* Only where the clock was set back are there any from later on. */
         while (single && single->only->fired_at_us >= at_us + window_us)
                 single = single->earlier;

@@ -8,8 +8,8 @@
  * JOIN else:                                    OPEN (device), JOIN resolved ─▶ last one of its
  * incident:             CLOSE
  *
- * Only alerts that still fire count towards a group, and only what fired within the window before
- * is merged; older single incidents stay. Devices with neither a site nor a known address are a
+ * Only alerts that still fire count towards a group, and only what fired within the window is
+ * merged; older single incidents stay. Devices with neither a site nor a known address are a
  * group too ("unknown"): a start just before an outage would else be an incident per device. The
  * appliance's own alerts (device 0) each have an incident of their own, kind 'appliance'.
  *
@@ -61,8 +61,11 @@ int mu_incident_group_of(const char *name, enum mu_incident_group *ret_group); /
 #define MU_INCIDENT_KEY_BYTES_MAX 512u
 
 struct mu_incident_book_config {
-        uint32_t group_devices;   /* more than so many, 1.. */
-        uint32_t group_window_s;  /* 1.. */
+        uint32_t group_devices;  /* more than so many, 1.. */
+        uint32_t group_window_s; /* 1.. */
+        /* What happens at once to many is found out so much apart: when they fall silent, by their
+         * last heartbeats. The window of the offline rule is longer by that. */
+        uint32_t offline_spread_s;
         int64_t next_incident_id; /* above every id there ever was */
 };
 

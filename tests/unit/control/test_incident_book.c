@@ -322,6 +322,41 @@ static void test_only_what_fired_within_the_window_counts(void **state)
         database_done(&db);
 }
 
+/* Devices of a small site fall silent at once, and are found out one by one. */
+static void test_silence_has_a_longer_window(void **state)
+{
+        static const enum mu_alert_rule rules[] = {MU_RULE_OFFLINE, MU_RULE_LOW_BATTERY};
+        const struct mu_incident_book_config config = {
+                .group_devices = GROUP_DEVICES,
+                .group_window_s = WINDOW_S,
+                .offline_spread_s = 300,
+                .next_incident_id = 1,
+        };
+        struct mu_incident_book *book;
+        struct database db;
+
+        (void)state;
+        database_init(&db);
+        assert_int_equal(mu_incident_book_create(&config, &book), 0);
+        for (int64_t i = 0; i < 20; i++) {
+                const struct mu_incident_alert alert = {
+                        .alert_id = i + 1,
+                        .device_id = i / 2 + 1,
+                        .rule = rules[i % 2],
+                        .site = "Hall",
+                        .at_us = NOON + i / 2 * 30 * SECOND,
+                };
+                int64_t incident_id;
+
+                assert_int_equal(mu_incident_book_fired(book, &alert, &incident_id), 0);
+        }
+        commit(book, &db);
+        assert_int_equal(open_count(&db, MU_INCIDENT_SITE), 1);
+        assert_int_equal(open_count(&db, MU_INCIDENT_DEVICE), 10); /* the other rule */
+        mu_incident_book_destroy(book);
+        database_done(&db);
+}
+
 static void test_places_and_rules_stay_apart(void **state)
 {
         static const struct {
@@ -448,7 +483,7 @@ static void test_edges_between_two_transactions(void **state)
 
 static void test_rows_that_cannot_be(void **state)
 {
-        const struct mu_incident_book_config config = {5, 60, 100};
+        const struct mu_incident_book_config config = {5, 60, 0, 100};
         struct mu_incident_book_config wrong = config;
         struct mu_incident_book *book;
         struct mu_incident_row row = {.incident_id = 7,
@@ -735,6 +770,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_few_are_single_many_are_one),
                 cmocka_unit_test(test_only_what_fired_within_the_window_counts),
+                cmocka_unit_test(test_silence_has_a_longer_window),
                 cmocka_unit_test(test_places_and_rules_stay_apart),
                 cmocka_unit_test(test_the_appliance_is_no_group),
                 cmocka_unit_test(test_the_worst_severity_stays),
