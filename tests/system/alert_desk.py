@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Channels, incidents and outbox rows put straight into the database of an appliance, to try what
-brings them out. Rows come in as the alert thread and the API would write them."""
+brings them out. Rows come in as the alert thread and the API would write them, with ids that the
+alert thread does not come to; what it does not know it leaves alone, once it has read what stands
+(own_incidents)."""
 import base64
 import itertools
 import json
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from appliance import wait_until
 
-COUNTER = itertools.count(1)
+COUNTER = itertools.count(1_000_000)
 
 
 def new_secret():
@@ -31,6 +33,21 @@ class Desk:
         """The appliance's, as SQL wants it."""
         seconds = self.clock.shifts()[1] / 1e6 if self.clock else 0
         return f"(clock_timestamp() + interval '{seconds:.6f} seconds')"
+
+    def own_incidents(self):
+        """Has the alert thread read what stands, and close what has no alert, once more: now, so
+        that it does not come to it while a test is under way."""
+        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type ="
+                 " 'client backend' AND pid <> pg_backend_pid() AND pid NOT IN"
+                 " (SELECT pid FROM pg_locks WHERE locktype = 'advisory')")
+        canary = self.incident()
+
+        def read():
+            self.pass_time()
+            return self.sql("SELECT closed_at IS NOT NULL FROM alert_incidents WHERE id = %s",
+                            canary)[0][0]
+
+        wait_until(read, "the alert thread to read what stands", 120)
 
     # -- channels --
 
@@ -87,9 +104,9 @@ class Desk:
         columns.setdefault("severity", "warning")
         names = "".join(f", {name}" for name in columns)
         marks = ", %s" * len(columns)
-        return self.sql(f"INSERT INTO alert_incidents (opened_at, updated_at{names})"
-                        f" VALUES ({self.now()}, {self.now()}{marks}) RETURNING id",
-                        *columns.values())[0][0]
+        return self.sql(f"INSERT INTO alert_incidents (id, opened_at, updated_at{names})"
+                        f" VALUES (%s, {self.now()}, {self.now()}{marks}) RETURNING id",
+                        next(COUNTER), *columns.values())[0][0]
 
     def member(self, incident_id, device_id, firing=True, **columns):
         rule, severity = self.sql("SELECT rule, severity FROM alert_incidents WHERE id = %s",
@@ -97,14 +114,14 @@ class Desk:
         columns.setdefault("value", 780)
         columns.setdefault("threshold", 720)
         names = "".join(f", {name}" for name in columns)
-        self.sql(f"INSERT INTO alerts (device_id, incident_id, pending_at, fired_at, resolved_at,"
-                 f" episode, state, rule, severity{names}) SELECT %s, %s, {self.now()},"
+        self.sql(f"INSERT INTO alerts (id, device_id, incident_id, pending_at, fired_at,"
+                 f" resolved_at, episode, state, rule, severity{names}) SELECT %s, %s, %s, {self.now()},"
                  f" {self.now()}, CASE WHEN NOT %s THEN {self.now()} END,"
                  " 1 + coalesce((SELECT max(episode) FROM alerts WHERE device_id = %s AND rule ="
                  f" %s), 0), CASE WHEN %s THEN 'firing' ELSE 'resolved' END, %s, %s"
                  f"{', %s' * len(columns)}",
-                 device_id, incident_id, firing, device_id, rule, firing, rule, severity,
-                 *columns.values())
+                 next(COUNTER), device_id, incident_id, firing, device_id, rule, firing, rule,
+                 severity, *columns.values())
         self.sql("UPDATE alert_incidents SET alert_count = alert_count + 1, firing_count ="
                  " firing_count + %s WHERE id = %s", int(firing), incident_id)
 

@@ -56,6 +56,7 @@ def place(failpoint_bin_dir):
     made = Place(failpoint_bin_dir)
     try:
         made.appliance.start()
+        made.desk.own_incidents()
         yield made
         assert made.appliance.process.poll() is None, made.appliance.log_tail()
     finally:
