@@ -144,7 +144,7 @@ def report(options, pairs, found):
     show(f"{count} devices of {options.sites} sites fall silent", [
         ("fired after the deadline: least, p50, p99, max",
          "   ".join(map(ms, (least, half, most_of, last)))),
-        ("from the first incident to the last row written", f"{found['stored']:.1f} s"),
+        ("from the first incident opened to the last one updated", f"{found['stored']:.1f} s"),
         ("CPU of the alert thread: all watched", f"{found['watching'] * 1000:.2f} ms a second"),
         ("... all silent", f"{found['silent'] * 1000:.2f} ms a second"),
         ("... from one to the other", f"{found['edges']:.2f} s")])
