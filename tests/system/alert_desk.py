@@ -115,8 +115,8 @@ class Desk:
         columns.setdefault("threshold", 720)
         names = "".join(f", {name}" for name in columns)
         self.sql(f"INSERT INTO alerts (id, device_id, incident_id, pending_at, fired_at,"
-                 f" resolved_at, episode, state, rule, severity{names}) SELECT %s, %s, %s, {self.now()},"
-                 f" {self.now()}, CASE WHEN NOT %s THEN {self.now()} END,"
+                 f" resolved_at, episode, state, rule, severity{names}) SELECT %s, %s, %s,"
+                 f" {self.now()}, {self.now()}, CASE WHEN NOT %s THEN {self.now()} END,"
                  " 1 + coalesce((SELECT max(episode) FROM alerts WHERE device_id = %s AND rule ="
                  f" %s), 0), CASE WHEN %s THEN 'firing' ELSE 'resolved' END, %s, %s"
                  f"{', %s' * len(columns)}",

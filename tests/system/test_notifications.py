@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the outbox to Discord, webhooks and mail: each edge once and in order, whatever goes wrong."""
+"""From the outbox to Discord, webhooks and mail: each edge in order, whatever goes wrong."""
 import pathlib
 import shutil
 import socket
@@ -194,8 +194,8 @@ def test_a_global_429_holds_all_of_discord(desk):
 def test_a_deleted_webhook_is_left_alone(desk, discord):
     channel = desk.discord(discord)
     url = f"http://{discord.host}/api/webhooks/1/gone"
-    desk.sql("UPDATE alert_channels SET sealed = %s WHERE id = %s", desk.seal(channel, {"url": url}),
-             channel)
+    desk.sql("UPDATE alert_channels SET sealed = %s WHERE id = %s",
+             desk.seal(channel, {"url": url}), channel)
     desk.change(channel)
     first = desk.incident()
     row = desk.wait(desk.notify(first, channel, "opened"), "failed")

@@ -2,14 +2,11 @@
 /*
  * notifier_private.h - what the notifier's files share.
  *
- *   outbox row ─▶ job: claimed ─▶ step under way ─▶ answered ─▶ verdict ─▶ marked, gone
- *                          ▲             │ parked: the channel has to wait before the next step
- *                          └─────────────┘
+ *   outbox row ─▶ a job of its channel (notifier_job.h)
  *   letter (told directly) ─▶ a job for each channel: the same without a row
  *
- * A channel has at most one job of each sort, but mail, whose tries take
- * minutes. What a job was answered is kept until it is marked,
- * also while PostgreSQL is away.
+ * A channel has at most one job of each sort, but mail, whose tries take minutes. What a job was
+ * answered is kept until it is marked, also while PostgreSQL is away.
  *
  * Threads    The notifier's, but for: letters, flags and the list of answered jobs, under the lock.
  */
@@ -21,26 +18,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/breaker.h"
 #include "base/clock.h"
 #include "base/random.h"
-#include "control/alert/channel.h"
-#include "control/alert/discord.h"
-#include "control/alert/notice.h"
 #include "control/alert/notifier.h"
+#include "control/alert/notifier_channel.h"
+#include "control/alert/notifier_job.h"
 #include "metrics/metrics.h"
 #include "outbound/outbound.h"
-#include "outbound/smtp.h"
 
 struct mu_pg;
-
-enum mu_notifier_limits {
-        MU_NOTIFIER_ERROR_BYTES = 320,
-        MU_NOTIFIER_BODY_BYTES = 16 * 1024, /* of a reply, kept */
-        MU_NOTIFIER_KEY_BYTES = 128,        /* of what makes the webhook-id */
-        MU_NOTIFIER_LETTERS_MAX = 64,
-        MU_NOTIFIER_SLOTS = 8, /* of mail: one recipient that is tried again holds up nobody */
-};
 
 enum mu_notifier_outcome {
         MU_OUTCOME_SENT,
@@ -58,98 +44,6 @@ enum mu_notifier_outcome {
 /* Behind the notices' kinds. */
 #define MU_KIND_DIRECT MU_NOTICE_KINDS
 #define MU_KIND_COUNT (MU_NOTICE_KINDS + 1)
-
-/* What the other side said, copied on the outbound thread. */
-struct mu_job_answer {
-        enum mu_outbound_outcome outcome;
-        int status;
-        bool has_retry_after;
-        uint32_t retry_after_s;
-        bool refused_address;
-        char error[MU_NOTIFIER_ERROR_BYTES];
-        char *body; /* NULL: none */
-        size_t body_bytes;
-        char remaining[MU_OUTBOUND_REPLY_HEADER_BYTES]; /* Discord's; "" none */
-        char reset_after[MU_OUTBOUND_REPLY_HEADER_BYTES];
-        enum mu_mail_outcome mail;
-        bool again;
-        char *mailed;
-};
-
-enum mu_verdict_kind {
-        MU_VERDICT_SENT,
-        MU_VERDICT_LATER,
-        MU_VERDICT_FAILED,
-};
-
-struct mu_verdict {
-        enum mu_verdict_kind kind;
-        int status;
-        bool throttled;                      /* later, without costing a try */
-        bool broken;                         /* the channel is not there */
-        bool disable;                        /* and asks not to be used again */
-        bool sick;                           /* counts against the breaker */
-        uint64_t wait_ms;                    /* later: at least */
-        char error[MU_NOTIFIER_ERROR_BYTES]; /* a sentence; "" none */
-};
-
-enum mu_job_step {
-        MU_STEP_POST, /* the whole notice, anew */
-        MU_STEP_EDIT,
-        MU_STEP_RECOVERY,
-};
-
-struct mu_notifier_channel;
-
-struct mu_notifier_job {
-        struct mu_notifier *notifier;
-        struct mu_notifier_channel *channel;
-        struct mu_notifier_job *next; /* answered, or directs that wait */
-        struct mu_notice notice;
-        bool direct;
-        bool under_way; /* handed to outbound or mail */
-        bool parked;    /* the step waits for the channel */
-        bool judged;    /* only the mark is missing */
-        bool told;      /* the channel knows of the verdict */
-        bool forced;    /* past the breaker: a test */
-        enum mu_job_step step;
-        int64_t id; /* of the row */
-        int64_t created_us;
-        uint32_t tries;  /* with this one */
-        uint64_t due_ns; /* direct: not before */
-        int64_t answered_us;
-        char webhook_id[MU_NOTIFIER_KEY_BYTES + 32];
-        char remote_id[MU_DISCORD_ID_BYTES];
-        char *mailed;
-        struct mu_job_answer answer;
-        struct mu_verdict verdict;
-};
-
-struct mu_notifier_channel {
-        struct mu_notifier_channel *next;
-        int64_t id;
-        int64_t updated_us;
-        enum mu_channel_kind kind;
-        bool listed; /* by the last reading; else it goes with its last job */
-        bool takes_direct;
-        bool allow_private;
-        bool failing; /* its error stands in the database */
-        bool broken;
-        uint64_t broken_until_ns;
-        uint32_t rate_per_min;
-        char *name;
-        struct mu_channel_secret secret;
-        char **to;
-        size_t to_count;
-        char unusable[MU_NOTIFIER_ERROR_BYTES]; /* why, "" usable */
-        struct mu_breaker breaker;
-        double tokens;
-        uint64_t tokens_at_ns;
-        uint64_t resume_ns; /* told to wait until then */
-        struct mu_notifier_job *jobs[MU_NOTIFIER_SLOTS];
-        struct mu_notifier_job *direct;
-        uint32_t job_count; /* also directs that wait */
-};
 
 struct mu_letter {
         struct mu_letter *next;
@@ -203,25 +97,6 @@ static inline int64_t mu_notifier_now_us(const struct mu_notifier *notifier)
         return mu_clock_realtime_us(notifier->config.clock);
 }
 
-/* ---- notifier_channels.c ---- */
-
-/* Anew from the database; what is known of each goes on unless it was changed. */
-MU_MUST_CHECK
-int mu_notifier_read_channels(struct mu_notifier *notifier, struct mu_pg *pg);
-struct mu_notifier_channel *mu_notifier_channel(struct mu_notifier *notifier, int64_t id);
-/* May something go out now, as far as limits go? Fills up its tokens. */
-bool mu_channel_may_send(struct mu_notifier_channel *channel, const struct mu_notifier *notifier);
-void mu_channel_spend(struct mu_notifier_channel *channel);
-/* Where its next job goes; NULL: it has as many as it may. */
-struct mu_notifier_job **mu_channel_slot(struct mu_notifier_channel *channel);
-/* When it may again, ns; for one that may not. */
-uint64_t mu_channel_next_ns(const struct mu_notifier_channel *channel,
-                            const struct mu_notifier *notifier);
-bool mu_channel_is_broken(struct mu_notifier_channel *channel, const struct mu_notifier *notifier);
-/* Frees those that are no longer listed and have no job. */
-void mu_notifier_sweep_channels(struct mu_notifier *notifier);
-void mu_notifier_free_channels(struct mu_notifier *notifier);
-
 /* ---- notifier_work.c ---- */
 
 /* Rows that are due become jobs, or are put off or dropped. *ret_more: look again at once. */
@@ -230,33 +105,6 @@ int mu_notifier_look(struct mu_notifier *notifier, struct mu_pg *pg, bool *ret_m
 /* What is over before it was told, or whose channel is off; counts what waits. */
 MU_MUST_CHECK
 int mu_notifier_tidy(struct mu_notifier *notifier, struct mu_pg *pg);
-
-/* ---- notifier_send.c ---- */
-
-/* Zeroed, with the channel; NULL: no memory. */
-struct mu_notifier_job *mu_job_new(struct mu_notifier *notifier,
-                                   struct mu_notifier_channel *channel);
-/* Starts the job's step, or parks it. What can't be started is judged. */
-void mu_job_start(struct mu_notifier_job *job);
-/* Looks at the answer: the next step, or judged. */
-void mu_job_answered(struct mu_notifier_job *job);
-void mu_job_free(struct mu_notifier_job *job);
-
-/* ---- notifier_judge.c: what an answer means ---- */
-
-/* False: there is another step. */
-MU_MUST_CHECK
-bool mu_job_judge(struct mu_notifier_job *job);
-
-/* ---- notifier_settle.c ---- */
-
-/* Writes the verdict down, and frees the job. On error it is kept: call again. */
-MU_MUST_CHECK
-int mu_job_settle(struct mu_notifier_job *job, struct mu_pg *pg);
-/* What the verdict means for the channel; once. */
-void mu_job_tell_channel(struct mu_notifier_job *job);
-/* How long before another try, with jitter. */
-uint64_t mu_notifier_backoff_ms(struct mu_notifier *notifier, uint32_t tries);
 
 /* ---- notifier_direct.c ---- */
 

@@ -8,9 +8,9 @@
         discord.messages                         # by id, as they stand now
 
 What Discord documents is enforced: embeds' limits (characters are code points), unknown webhooks
-and messages, rate limits per webhook and route with their headers. What a request breaks is answered
-as Discord would, and stands in discord.violations, which a test should find empty. Requests that
-come while a 429 or an exhausted bucket forbids them stand in discord.early.
+and messages, rate limits per webhook and route with their headers. What a request breaks is
+answered as Discord would, and stands in discord.violations, which a test should find empty.
+Requests that come while a 429 or an exhausted bucket forbids them stand in discord.early.
 """
 import contextlib
 import copy

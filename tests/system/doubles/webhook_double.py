@@ -2,7 +2,7 @@
 """A receiver of webhooks, on loopback: verifies them as Standard Webhooks' libraries do.
 
     with WebhookDouble() as receiver:
-        receiver.secrets = ["whsec_..."]          # what it knows: one of the signatures must be by it
+        receiver.secrets = ["whsec_..."]          # one of the signatures must be by one of these
         receiver.answer_next(Answer(503, headers={"Retry-After": "1"}))
         receiver.wait_messages(2)                 # {"id", "timestamp", "body", "signatures", ...}
 
