@@ -27,8 +27,8 @@
 
 enum {
         RUN_MS = 2000, /* other jobs want their turn */
-        PAGE = 1000,
-        SUSPECTS_MAX = 10000,
+        PAGE = 500, /* also if each of them is to be repaired, in a transaction of its own */
+        SUSPECTS_MAX = 500,
         ARRIVALS_STEP_S = 3600,
         MARGIN_DAYS = 2,
         NOTES_MAX = 20, /* lines of the log a slice */
@@ -347,9 +347,11 @@ static int check_arrivals(struct pass *pass)
 
         if (err < 0)
                 return err;
+        uint64_t before = pass->repaired;
+
         err = repair_suspects(pass, rows);
-        /* Full: there may be more in this hour. */
-        if (err == 0 && mu_pg_rows(rows) < SUSPECTS_MAX)
+        /* Full: there may be more in this hour, unless it is those that are no drift. */
+        if (err == 0 && (mu_pg_rows(rows) < SUSPECTS_MAX || pass->repaired == before))
                 pass->arrivals_to_us = to_us;
         mu_pg_result_free(rows);
         return err;
