@@ -96,11 +96,22 @@ static bool connect(struct mu_alert_thread *alerts)
 
 /* ---- what stands ---- */
 
+/* Rows that contradict each other, by somebody's hand: one that can't be must not keep all others
+ * from being written. */
+static int pass_over(struct mu_alert_thread *alerts, int error, const char *detail)
+{
+        if (error != -EINVAL && error != -EEXIST && error != -ENOENT)
+                return error;
+        mu_alert_trouble(alerts, detail);
+        return 0;
+}
+
 static int load_incident(void *context, const struct mu_incident_row *row)
 {
         struct mu_alert_thread *alerts = context;
 
-        return mu_incident_book_load_incident(alerts->book, row);
+        return pass_over(alerts, mu_incident_book_load_incident(alerts->book, row),
+                         "An open incident in the database contradicts others; it is left alone.");
 }
 
 static int load_alert(void *context, const struct mu_alert_row *row)
@@ -119,8 +130,10 @@ static int load_alert(void *context, const struct mu_alert_row *row)
         int error = mu_alert_engine_load(alerts->engine, index, row, alerts->now, &adopted);
 
         if (error == 0 && row->state == MU_ALERT_FIRING && row->incident_id != 0)
-                error = mu_incident_book_load_alert(alerts->book, row->alert_id, row->incident_id,
-                                                    row->fired_us);
+                error = pass_over(alerts,
+                                  mu_incident_book_load_alert(alerts->book, row->alert_id,
+                                                              row->incident_id, row->fired_us),
+                                  "A firing alert in the database has no open incident.");
         if (error == 0 && adopted && row->rule == MU_RULE_OFFLINE && row->state == MU_ALERT_FIRING)
                 error = mu_liveness_set_silent(alerts->liveness, index, row->fired_us);
         return error;

@@ -448,9 +448,14 @@ static int tell_book(struct mu_alert_engine *engine, struct entry *entry, enum m
                 .at_us = entry->machine.fired_us,
         };
 
-        if (kind == MU_CHANGE_RESOLVE)
-                return mu_incident_book_resolved(engine->book, entry->alert_id,
-                                                 entry->machine.resolved_us, &entry->incident_id);
+        if (kind == MU_CHANGE_RESOLVE) {
+                int error =
+                        mu_incident_book_resolved(engine->book, entry->alert_id,
+                                                  entry->machine.resolved_us, &entry->incident_id);
+
+                /* A row whose incident is not open, by somebody's hand: it ends all the same. */
+                return error == -ENOENT ? 0 : error;
+        }
         if (kind != MU_CHANGE_FIRE && kind != MU_CHANGE_BEGIN_FIRING)
                 return 0;
         if (entry->device != MU_ENGINE_APPLIANCE)

@@ -30,8 +30,9 @@ struct mu_alert_fleet {
 
 /* Only the tags that rules speak of: $1, one a line. */
 #define DEVICES                                                                                    \
-        "SELECT d.id, d.site, (SELECT string_agg(t.tag, E'\\n') FROM unnest(d.tags) AS t (tag)"    \
-        " WHERE t.tag = ANY (string_to_array($1, E'\\n'))) FROM devices d"                         \
+        "SELECT d.id, d.site, CASE WHEN $1 <> '' THEN (SELECT string_agg(t.tag, E'\\n')"           \
+        " FROM unnest(d.tags) AS t (tag) WHERE t.tag = ANY (string_to_array($1, E'\\n'))) END"     \
+        " FROM devices d"                                                                          \
         " WHERE d.deleted_at IS NULL"
 
 static const struct mu_pg_statement READ_ALL = {

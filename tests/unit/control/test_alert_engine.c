@@ -531,6 +531,36 @@ static void test_only_what_still_holds_is_written(void **state)
         teardown(&world);
 }
 
+/* Somebody has closed the incident by hand: its alert ends all the same. */
+static void test_an_alert_whose_incident_is_gone_ends(void **state)
+{
+        struct world world;
+
+        (void)state;
+        setup(&world, false);
+        judge(&world, 0, MU_CONDITION_BREACH, 0);
+        write_all(&world);
+        world.incidents[1].open = false;
+        mu_incident_book_destroy(world.book);
+        const struct mu_incident_book_config config = {
+                .group_devices = 3, .group_window_s = 60, .next_incident_id = 2};
+        bool adopted;
+
+        assert_int_equal(mu_incident_book_create(&config, &world.book), 0);
+        make_engine(&world);
+        mu_alert_engine_begin_load(world.engine, world.book, world.row_count);
+        assert_int_equal(
+                mu_alert_engine_load(world.engine, 0, &world.rows[1].alert, world.now, &adopted),
+                0);
+        assert_true(adopted);
+        mu_alert_engine_end_load(world.engine);
+        judge(&world, 0, MU_CONDITION_CLEAR, 10);
+        write_all(&world);
+        assert_int_equal(count_lines(world.log.data, "4 offline device 1 "), 1);
+        assert_false(world.rows[1].stands);
+        teardown(&world);
+}
+
 /* A hold that is over by time alone needs a value of lately. */
 static void test_a_hold_needs_a_recent_value(void **state)
 {
@@ -575,6 +605,7 @@ int main(void)
                 cmocka_unit_test(test_same_history_same_log),
                 cmocka_unit_test(test_restarts_change_nothing),
                 cmocka_unit_test(test_only_what_still_holds_is_written),
+                cmocka_unit_test(test_an_alert_whose_incident_is_gone_ends),
                 cmocka_unit_test(test_a_hold_needs_a_recent_value),
         };
 
