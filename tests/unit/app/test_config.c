@@ -259,6 +259,9 @@ static void what_must_fit_together(void **state)
         refused(LOAD(.flags = {"--ingest-dedupe-entries=5000"}), "ingest.dedupe_entries",
                 "power of two");
         refused(LOAD(.flags = {"--journal-segment=1048577"}), "journal.segment", "1MiB");
+        refused(LOAD(.flags = {"--backup-at=24:00"}), "backup.at", "03:30");
+        refused(LOAD(.flags = {"--backup-at=3:30"}), "backup.at", "03:30");
+        refused(LOAD(.flags = {"--backup-offsite-key=/a key"}), "backup.offsite_key", "space");
         refused(LOAD(.flags = {"--journal-capacity=255MiB"}), "journal.capacity", "4 segments");
         refused(LOAD(.flags = {"--journal-io=posix"}), "journal.io", "auto, uring or plain");
         refused(LOAD(.flags = {"--database-connections=8", "--control-workers=5"}),
