@@ -19,7 +19,7 @@ static const struct wording wordings[MU_RULE_COUNT] = {
         [MU_RULE_OFFLINE] = {"No request for {v} (limit {t}).", "offline"},
         [MU_RULE_LOW_BATTERY] = {"Battery at {v} (limit {t}).", "low on battery"},
         [MU_RULE_SERVICE_DOWN] = {"{service|The monitored service} was last in the foreground {v} "
-                                  "ago (limit {t}).",
+                                  "ago (limit {t}), at {last_foreground_at|a time unknown}.",
                                   "with their service down"},
         [MU_RULE_AGENT_OUTDATED] = {"The agent's version is {version|too old}; at least "
                                     "{least|a newer one} is wanted.",

@@ -249,9 +249,11 @@ static void a_device_is_told_of_in_sentences(void **state)
                  "No request for 13 min (limit 12 min)."},
                 {"low_battery", "9", "15", "NULL", "Low battery: Till 1",
                  "Battery at 9 % (limit 15 %)."},
-                {"service_down", "75", "10", "'{\"service\":\"Speedtest\"}'",
+                {"service_down", "75", "10",
+                 "'{\"service\":\"Speedtest\",\"last_foreground_at\":\"2026-11-21T08:00:00Z\"}'",
                  "Service down: Till 1",
-                 "Speedtest was last in the foreground 1 h 15 min ago (limit 10 min)."},
+                 "Speedtest was last in the foreground 1 h 15 min ago (limit 10 min), at "
+                 "2026-11-21T08:00:00Z."},
                 {"agent_outdated", "NULL", "NULL", "'{\"version\":\"1.2\",\"least\":\"2.0\"}'",
                  "Agent outdated: Till 1", "The agent's version is 1.2; at least 2.0 is wanted."},
                 {"offline", "780", "720", "'{\"text\":\"Said otherwise.\"}'",
