@@ -249,6 +249,33 @@ def test_a_hold_matures_between_heartbeats(watch):
     assert watch.edges()[2:] == [fired(device, "low_battery")]
 
 
+def test_a_day_of_the_log_that_is_missing_is_made(watch):
+    device = watch.add(battery=50)
+    watch.clock.jump(0, 40 * 86400)  # past all days that were made ahead
+    watch.beat(device, battery=5)
+    assert watch.edges() == [fired(device, "low_battery")]
+    now = watch.clock.now_s()
+    at = watch.appliance.sql("SELECT extract(epoch FROM at) FROM alert_events")
+    assert all(abs(float(second) - now) < 600 for second, in at)
+
+
+def test_rows_that_somebody_changed_are_read_again(watch):
+    device = watch.add(battery=5)
+    watch.appliance.sql("UPDATE alerts SET state = 'resolved', resolved_at = fired_at")
+    watch.beat_later(device, battery=50)  # its end finds no row that fires
+
+    def settled():
+        watch.clock.jump(1, 1)
+        return watch.appliance.sql("SELECT count(*) FROM alert_incidents WHERE closed_at IS NULL"
+                                   " AND rule = 'low_battery'") == [(0,)]
+
+    wait_until(settled, "the incident to be closed")
+    assert watch.edges() == [fired(device, "low_battery")]
+    watch.beat_later(device, battery=5)
+    assert watch.standing() == [(device["id"], "low_battery", "firing")]
+    assert watch.appliance.sql("SELECT max(episode) FROM alerts") == [(2,)]
+
+
 # -- devices that are not judged --
 
 def test_quarantine_ends_what_content_says(watch):
