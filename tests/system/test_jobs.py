@@ -108,7 +108,10 @@ def test_the_database_away_is_no_failure(make_appliance, postgres_server):
                                         'outcome="database_away"}') > 0,
                "a job to find the database away")
     postgres_server.start()
-    appliance.wait_storing()
+    # Until the breaker lets somebody try, requests are answered 503.
+    wait_until(lambda: appliance.session.get(f"{appliance.url}/admin/jobs", timeout=15,
+                                             headers=appliance.admin_headers()).ok,
+               "the database to be found again")
     appliance.run_job("selections")
     assert appliance.metric("muster_job_failures_in_a_row") == 0
     assert appliance.sql("SELECT count(*) FROM job_runs WHERE outcome = 'failed'") == [(0,)]
