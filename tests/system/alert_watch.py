@@ -8,12 +8,12 @@ INTERVAL_S = 60
 
 
 class Watch:
-    def __init__(self, make_appliance, bin_dir, scratch, environment=None, options=(), name="data"):
-        self.clock = VirtualClock(scratch / f"{name}-clock")
+    def __init__(self, make_appliance, bin_dir, scratch, environment=None, options=(),
+                 interval_s=INTERVAL_S):
+        self.clock = VirtualClock(scratch / "clock")
         self.appliance = make_appliance(
-            name=name, bin_dir=bin_dir,
-            environment={**self.clock.environment(), **(environment or {})},
-            options=["--ingest-heartbeat-interval", f"{INTERVAL_S}s", *options])
+            bin_dir=bin_dir, environment={**self.clock.environment(), **(environment or {})},
+            options=["--ingest-heartbeat-interval", f"{interval_s}s", *options])
         self.appliance.start()
 
     # -- devices --
