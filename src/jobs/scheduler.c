@@ -235,25 +235,36 @@ static bool is_worth_a_line(const struct mu_job *job, const struct mu_job_run *r
                (run->changed > 0 && job->interval_s >= RECORD_INTERVAL_MIN_S);
 }
 
-/* The run is now the last one. */
+static void record_run(struct mu_jobs *jobs, struct mu_job_slot *slot, const struct mu_job_run *run)
+{
+        struct mu_pg *pg;
+
+        if (mu_database_acquire(jobs->config.database, CONNECTION_WAIT_MS, &pg, NULL) < 0) {
+                slot->record_at_ns = mu_clock_monotonic_ns(jobs->config.clock) +
+                                     RECORD_RETRY_S * (uint64_t)MU_NS_PER_S;
+                return;
+        }
+        int err = mu_jobs_record(pg, run);
+
+        mu_database_release(jobs->config.database, pg);
+        slot->record_at_ns = err < 0 ? mu_clock_monotonic_ns(jobs->config.clock) +
+                                               RECORD_RETRY_S * (uint64_t)MU_NS_PER_S
+                                     : UINT64_MAX;
+}
+
+/* The run is now the last one; who is told that it ended finds it in job_runs. */
 static void close_run(struct mu_jobs *jobs, struct mu_job_slot *slot, const struct slice *slice)
 {
         static const char *const states[] = {"ok", "failed", "skipped"};
         int64_t now_us = mu_clock_realtime_us(jobs->config.clock);
+        struct mu_job_run ended = slot->now; /* this thread alone changes it while it runs */
 
-        pthread_mutex_lock(&jobs->mutex);
-        slot->last = slot->now;
-        slot->last.finished_at_us = now_us;
-        slot->last.state = states[slice->outcome];
-        (void)snprintf(slot->last.error, sizeof(slot->last.error), "%s",
+        ended.finished_at_us = now_us;
+        ended.state = states[slice->outcome];
+        (void)snprintf(ended.error, sizeof(ended.error), "%s",
                        slice->outcome == MU_JOB_OK ? "" : slice->error.text);
-        slot->now = slot->next;
-        slot->next = (struct mu_job_run){0};
-        if (slot->job->due_at_us)
-                slot->due_at_us = own_time(jobs, slot->job);
-        pthread_mutex_unlock(&jobs->mutex);
-        if (is_worth_a_line(slot->job, &slot->last, slice->outcome))
-                slot->record_at_ns = 0;
+        if (is_worth_a_line(slot->job, &ended, slice->outcome))
+                record_run(jobs, slot, &ended);
         mu_cell_set(&slot->last_run_s, (uint64_t)(now_us / MU_US_PER_S));
         if (slice->outcome == MU_JOB_OK) {
                 mu_cell_set(&slot->last_success_s, (uint64_t)(now_us / MU_US_PER_S));
@@ -261,6 +272,13 @@ static void close_run(struct mu_jobs *jobs, struct mu_job_slot *slot, const stru
         } else if (slice->outcome == MU_JOB_FAILED) {
                 mu_cell_add(&slot->failures, 1);
         }
+        pthread_mutex_lock(&jobs->mutex);
+        slot->last = ended;
+        slot->now = slot->next;
+        slot->next = (struct mu_job_run){0};
+        if (slot->job->due_at_us)
+                slot->due_at_us = own_time(jobs, slot->job);
+        pthread_mutex_unlock(&jobs->mutex);
 }
 
 /* The slice belongs to the run that waits or is under way, or to a new one. */
@@ -349,23 +367,6 @@ static uint64_t due_ns(struct mu_jobs *jobs, struct mu_job_slot *slot)
         return at_ns > slot->not_before_ns ? at_ns : slot->not_before_ns;
 }
 
-static void record_last(struct mu_jobs *jobs, struct mu_job_slot *slot)
-{
-        struct mu_pg *pg;
-
-        if (mu_database_acquire(jobs->config.database, CONNECTION_WAIT_MS, &pg, NULL) < 0) {
-                slot->record_at_ns = mu_clock_monotonic_ns(jobs->config.clock) +
-                                     RECORD_RETRY_S * (uint64_t)MU_NS_PER_S;
-                return;
-        }
-        int err = mu_jobs_record(pg, &slot->last);
-
-        mu_database_release(jobs->config.database, pg);
-        slot->record_at_ns = err < 0 ? mu_clock_monotonic_ns(jobs->config.clock) +
-                                               RECORD_RETRY_S * (uint64_t)MU_NS_PER_S
-                                     : UINT64_MAX;
-}
-
 static bool is_stopping(struct mu_jobs *jobs)
 {
         pthread_mutex_lock(&jobs->mutex);
@@ -386,7 +387,7 @@ uint64_t mu_jobs_step(struct mu_jobs *jobs)
                 if (due_ns(jobs, slot) <= mu_clock_monotonic_ns(clock))
                         run_slot(jobs, slot);
                 if (slot->record_at_ns <= mu_clock_monotonic_ns(clock))
-                        record_last(jobs, slot);
+                        record_run(jobs, slot, &slot->last);
                 uint64_t due = due_ns(jobs, slot);
 
                 next_ns = due < next_ns ? due : next_ns;
