@@ -41,7 +41,7 @@ static void register_parent(struct mu_archiver *archiver, enum mu_parent parent)
         struct mu_archive_cells *cells = &archiver->cells;
         const char *table = mu_parent_facts(parent)->table;
 
-        mu_metrics_gauge(metrics, "muster_archive_days", "Days that the archive holds.",
+        mu_metrics_gauge(metrics, "muster_archive_partitions", "Days that the archive holds.",
                          MU_LABELS({"table", table}), &cells->days[parent]);
         mu_metrics_gauge(metrics, "muster_archive_rows", "Rows in them.",
                          MU_LABELS({"table", table}), &cells->rows[parent]);
@@ -51,7 +51,7 @@ static void register_parent(struct mu_archiver *archiver, enum mu_parent parent)
         mu_metrics_gauge(metrics, "muster_archive_bytes", "Their size, plain and as it is stored.",
                          MU_LABELS({"table", table}, {"form", "stored"}),
                          &cells->stored_bytes[parent]);
-        mu_metrics_gauge(metrics, "muster_archive_restored_days",
+        mu_metrics_gauge(metrics, "muster_archive_restored_partitions",
                          "Archived days that are restored for a while.",
                          MU_LABELS({"table", table}), &cells->restored[parent]);
 }

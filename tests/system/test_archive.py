@@ -113,7 +113,7 @@ def test_day_goes_and_comes_back(appliance):
     assert "2 days: 0 not" in archive(appliance, "verify", "--all")
     assert str(day) in archive(appliance, "list") and "verify" in archive(appliance, "show",
                                                                           str(day))
-    assert appliance.metric('muster_archive_days{table="heartbeats"}') == 2
+    assert appliance.metric('muster_archive_partitions{table="heartbeats"}') == 2
     assert appliance.metric("muster_archive_last_verify_ok") == 1
 
     archive(appliance, "restore", str(day), "--keep", "1h")
