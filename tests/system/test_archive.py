@@ -281,7 +281,7 @@ def test_long_reader_only_delays_and_writers_pass(appliance):
         reader.execute("SELECT count(*) FROM heartbeats")
         seen = reader.fetchone()[0]
         register(appliance, day)
-        fleet = Fleet(appliance, devices=8, connections=4, seed=11).start(appliance)
+        fleet = Fleet(appliance, devices=8, connections=4, seed=11, per_s=500).start(appliance)
         appliance.ask_job("archive")
         wait_until(lambda: appliance.metric("muster_archive_detach_waits_total") >= 2,
                    "the day to wait for its reader")
@@ -301,7 +301,8 @@ def test_ingest_goes_on_while_days_are_archived(make_appliance):
     """Days of several files each, archived and restored, and not one refused heartbeat."""
     appliance = make_appliance(options=["--archive-bandwidth", "4MiB"])
     appliance.start()
-    fleet = Fleet(appliance, devices=16, connections=8, seed=5).start(appliance)
+    # No faster, or a device runs out of the days it may send for.
+    fleet = Fleet(appliance, devices=16, connections=8, seed=5, per_s=1000).start(appliance)
     days = [day_back(130), day_back(129)]
     before = [make_day(appliance, day, 150000, devices=61) for day in days][0]
     appliance.ask_job("archive")
