@@ -162,7 +162,7 @@ CREATE TABLE alert_channels (
     broken       boolean NOT NULL DEFAULT false,
     error        text,
     config       jsonb NOT NULL DEFAULT '{}', -- what is no secret: to, allow_private, host shown
-    -- what is (URL, secrets), sealed: JSON under a key from secrets/ (alert/channel.h)
+    -- what is (URL, secrets), sealed: JSON under a key from secrets/ (notify/channel.h)
     sealed       bytea,
     updated_by   text NOT NULL
 );

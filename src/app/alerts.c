@@ -7,7 +7,7 @@
 #include "app/app_private.h"
 #include "app/log_events.h"
 #include "control/alert/alert_thread.h"
-#include "control/alert/notifier.h"
+#include "control/notify/notifier.h"
 
 enum { TEST_TICK_MS = 5 };
 

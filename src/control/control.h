@@ -34,18 +34,18 @@ struct mu_pg;
 struct mu_secrets;
 
 /* What features keep for as long as the daemon runs; each has a header of its own. */
-struct mu_alert_thread; /* alert/alert_thread.h: told when rules or channels change */
-struct mu_bus;          /* base/bus.h: changes, for whoever watches live */
-struct mu_dispatcher;   /* command/dispatcher.h: brings commands to devices */
-struct mu_guard;        /* guard.h: limits, security events, what seals kept replies */
-struct mu_notifier;     /* alert/notifier.h: the same */
+struct mu_alert_thread;  /* alert/alert_thread.h: told when rules or channels change */
+struct mu_bus;           /* base/bus.h: changes, for whoever watches live */
+struct mu_dispatcher;    /* command/dispatcher.h: brings commands to devices */
+struct mu_guard;         /* guard.h: limits, security events, what seals kept replies */
+struct mu_notifier;      /* notify/notifier.h: the same */
 struct mu_backup_runner; /* backup/runner.h */
-struct mu_doctor_facts; /* doctor/doctor.h */
+struct mu_doctor_facts;  /* doctor/doctor.h */
 struct mu_doctor_settings;
-struct mu_job_desk;     /* job/job_desk.h */
-struct mu_mailer;       /* outbound/smtp.h; NULL: not configured */
-struct mu_openapi;      /* openapi/openapi.h */
-struct mu_ws_tickets;   /* account/ws_ticket.h */
+struct mu_job_desk;   /* job/job_desk.h */
+struct mu_mailer;     /* outbound/smtp.h; NULL: not configured */
+struct mu_openapi;    /* openapi/openapi.h */
+struct mu_ws_tickets; /* account/ws_ticket.h */
 
 enum mu_control_limits {
         MU_LIMIT_RULES = 3,
@@ -63,13 +63,13 @@ struct mu_control_config {
         struct mu_bus *bus;
         struct mu_dispatcher *dispatcher;
         struct mu_mailer *mail;
-        const struct mu_job_desk *jobs;             /* filled in before anybody asks */
-        struct mu_backup_runner *backups;           /* NULL: none are made */
+        const struct mu_job_desk *jobs;   /* filled in before anybody asks */
+        struct mu_backup_runner *backups; /* NULL: none are made */
         const struct mu_doctor_settings *doctor;
         void (*doctor_facts)(void *ctx, struct mu_doctor_facts *ret_facts);
         struct mu_alert_thread *alerts;             /* NULL: none runs */
         struct mu_notifier *notifier;               /* NULL: none runs */
-        const char *discord_hosts;                  /* alert/channel.h; NULL: Discord's own */
+        const char *discord_hosts;                  /* notify/channel.h; NULL: Discord's own */
         const uint8_t *journal_id;                  /* 16 bytes */
         struct mu_rate_rule limits[MU_LIMIT_RULES]; /* general, reset, bulk; all 0: no limits */
         /* Once a minute at most for each kind and address. Any worker. */

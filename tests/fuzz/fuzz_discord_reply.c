@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "control/alert/discord.h"
+#include "control/notify/discord.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

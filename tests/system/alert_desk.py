@@ -44,7 +44,7 @@ class Desk:
     # -- channels --
 
     def seal(self, channel_id, secret):
-        """As alert/channel.h says."""
+        """As notify/channel.h says."""
         master = base64.b64decode(
             (self.appliance.data_dir / "secrets" / "hmac-master").read_text())
         key = HKDF(hashes.SHA256(), 32, None, b"muster key: alert-channel").derive(master)

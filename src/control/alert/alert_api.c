@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "control/alert/alert_thread.h"
 #include "control/alert/alert_view.h"
-#include "control/alert/notifier.h"
 #include "control/device/device_filter.h"
+#include "control/notify/notifier.h"
 #include "identity/device_table.h"
 #include "muster/wire.h"
 

@@ -10,7 +10,7 @@
 #include "base/failpoint.h"
 #include "base/text.h"
 #include "control/alert/alert_store_sql.h"
-#include "control/alert/outbox.h"
+#include "control/notify/outbox.h"
 #include "pg/query.h"
 
 /* As alert_store_sql.c has them. */

@@ -13,8 +13,8 @@
 #include "base/bus.h"
 #include "control/alert/alert_api.h"
 #include "control/alert/incident_view.h"
-#include "control/alert/notifier.h"
-#include "control/alert/outbox.h"
+#include "control/notify/notifier.h"
+#include "control/notify/outbox.h"
 
 enum {
         ACK_NOTE_CHARS_MAX = 500,

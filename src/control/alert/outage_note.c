@@ -18,9 +18,9 @@
 #include "base/fs.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "control/alert/notifier.h"
 #include "control/alert/outage_sql.h"
-#include "control/alert/outbox.h"
+#include "control/notify/notifier.h"
+#include "control/notify/outbox.h"
 #include "pg/partition.h"
 #include "pg/query.h"
 

@@ -11,10 +11,10 @@
 #include "base/bus.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "control/alert/notifier.h"
-#include "control/alert/outbox.h"
 #include "control/alert/remediation_sql.h"
 #include "control/command/own_command.h"
+#include "control/notify/notifier.h"
+#include "control/notify/outbox.h"
 
 enum {
         CHUNK = 100, /* alerts a step, in one round */

@@ -292,7 +292,7 @@ static const char *tag_description(const char *name)
                 {"Alert rules", "When there is an alert: for all, for a tag, for one device."},
                 {"Alerts", "What is wrong with devices and with the appliance itself."},
                 {"API tokens", "For programs: scopes instead of a person's role."},
-                {"Archive", "Days that left their tables for files: what is there, whether it is whole."},
+                {"Archive", "Days that left their tables for files: what is there, is it whole."},
                 {"Audit", "Who changed what, in a chain that shows tampering."},
                 {"Commands", "What devices are told to do, and what became of it."},
                 {"Devices", "The fleet: finding, describing and deleting devices."},

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "control/alert/channel.h"
-#include "control/alert/standard_webhook.h"
+#include "control/notify/channel.h"
+#include "control/notify/standard_webhook.h"
 #include "identity/secrets.h"
 #include "muster/compiler.h"
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "control/alert/alert_mail.h"
-#include "control/alert/notice.h"
+#include "control/notify/alert_mail.h"
+#include "control/notify/notice.h"
 #include "outbound/message.h"
 #include "unit.h"
 

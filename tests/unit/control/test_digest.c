@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/alert/digest.h"
+#include "control/notify/digest.h"
 
 #include "alert_world.h"
 

@@ -9,8 +9,8 @@
 
 #include "base/random.h"
 #include "base/text.h"
-#include "control/alert/discord.h"
-#include "control/alert/notice.h"
+#include "control/notify/discord.h"
+#include "control/notify/notice.h"
 #include "muster/compiler.h"
 
 /* ---- what Discord counts ---- */

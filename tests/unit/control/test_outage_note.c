@@ -10,7 +10,7 @@
 #include "alert_world.h"
 #include "base/failpoint.h"
 #include "base/fs.h"
-#include "control/alert/notifier.h"
+#include "control/notify/notifier.h"
 #include "fake_clock.h"
 #include "scratch.h"
 

@@ -8,8 +8,8 @@
 
 #include "../pg/fixture.h"
 #include "base/clock.h"
-#include "control/alert/notice.h"
-#include "control/alert/outbox.h"
+#include "control/notify/notice.h"
+#include "control/notify/outbox.h"
 
 static const int64_t now_us = INT64_C(1795000000) * MU_US_PER_S;
 

@@ -6,7 +6,7 @@
 #include "alert_world.h"
 #include "base/bus.h"
 #include "base/failpoint.h"
-#include "control/alert/notifier.h"
+#include "control/notify/notifier.h"
 #include "fake_clock.h"
 
 /* Nobody listens here; the notifier itself needs not be linked. */
