@@ -17,8 +17,8 @@
  *            recipients, or more than MU_CHANNEL_TO_MAX; -ENOMEM. Addresses that can't be written
  *            to count as refused.
  */
-#ifndef MUSTER_CONTROL_ALERT_ALERT_MAIL_H
-#define MUSTER_CONTROL_ALERT_ALERT_MAIL_H
+#ifndef MUSTER_CONTROL_NOTIFY_ALERT_MAIL_H
+#define MUSTER_CONTROL_NOTIFY_ALERT_MAIL_H
 
 #include <stdbool.h>
 #include <stddef.h>

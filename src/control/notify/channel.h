@@ -16,8 +16,8 @@
  * Errors     -EINVAL and a sentence for whoever set it up; -EBADMSG: sealed with another key, for
  *            another channel, or damaged; -ENOMEM.
  */
-#ifndef MUSTER_CONTROL_ALERT_CHANNEL_H
-#define MUSTER_CONTROL_ALERT_CHANNEL_H
+#ifndef MUSTER_CONTROL_NOTIFY_CHANNEL_H
+#define MUSTER_CONTROL_NOTIFY_CHANNEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

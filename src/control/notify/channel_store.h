@@ -6,8 +6,8 @@
  * Ownership  mu_channel_row_done and mu_channel_secret_done free what is filled.
  * Errors     a function that returns false has answered the call and filled nothing.
  */
-#ifndef MUSTER_CONTROL_ALERT_CHANNEL_STORE_H
-#define MUSTER_CONTROL_ALERT_CHANNEL_STORE_H
+#ifndef MUSTER_CONTROL_NOTIFY_CHANNEL_STORE_H
+#define MUSTER_CONTROL_NOTIFY_CHANNEL_STORE_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -6,8 +6,8 @@
  * Threads    a handler's worker. Ownership: references are the caller's.
  * Errors     NULL: no memory. A function that returns false has answered the call.
  */
-#ifndef MUSTER_CONTROL_ALERT_CHANNEL_VIEW_H
-#define MUSTER_CONTROL_ALERT_CHANNEL_VIEW_H
+#ifndef MUSTER_CONTROL_NOTIFY_CHANNEL_VIEW_H
+#define MUSTER_CONTROL_NOTIFY_CHANNEL_VIEW_H
 
 #include "control/alert/alert_view.h"
 #include "control/endpoint.h"

@@ -18,8 +18,8 @@
  * Threads    that of the connection.
  * Errors     negative errno as in pg/error.h.
  */
-#ifndef MUSTER_CONTROL_ALERT_DIGEST_H
-#define MUSTER_CONTROL_ALERT_DIGEST_H
+#ifndef MUSTER_CONTROL_NOTIFY_DIGEST_H
+#define MUSTER_CONTROL_NOTIFY_DIGEST_H
 
 #include <stdint.h>
 

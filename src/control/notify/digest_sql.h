@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* digest_sql.h - statements of digests (private to this folder). */
-#ifndef MUSTER_CONTROL_ALERT_DIGEST_SQL_H
-#define MUSTER_CONTROL_ALERT_DIGEST_SQL_H
+#ifndef MUSTER_CONTROL_NOTIFY_DIGEST_SQL_H
+#define MUSTER_CONTROL_NOTIFY_DIGEST_SQL_H
 
 #include "pg/query.h"
 

@@ -17,8 +17,8 @@
  * Ownership  *ret_json is malloc's.
  * Errors     -ENOMEM; -EBADMSG: no JSON object of Discord's.
  */
-#ifndef MUSTER_CONTROL_ALERT_DISCORD_H
-#define MUSTER_CONTROL_ALERT_DISCORD_H
+#ifndef MUSTER_CONTROL_NOTIFY_DISCORD_H
+#define MUSTER_CONTROL_NOTIFY_DISCORD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -18,8 +18,8 @@
  * Errors     negative errno of pg/error.h; -ENOENT: no such incident; -ENOMEM. The notice is
  *            untouched then.
  */
-#ifndef MUSTER_CONTROL_ALERT_NOTICE_H
-#define MUSTER_CONTROL_ALERT_NOTICE_H
+#ifndef MUSTER_CONTROL_NOTIFY_NOTICE_H
+#define MUSTER_CONTROL_NOTIFY_NOTICE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* notice_sql.h - what a notice is made from. Each takes the incident's id first. */
-#ifndef MUSTER_CONTROL_ALERT_NOTICE_SQL_H
-#define MUSTER_CONTROL_ALERT_NOTICE_SQL_H
+#ifndef MUSTER_CONTROL_NOTIFY_NOTICE_SQL_H
+#define MUSTER_CONTROL_NOTIFY_NOTICE_SQL_H
 
 #include "pg/query.h"
 

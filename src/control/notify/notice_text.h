@@ -7,8 +7,8 @@
  *
  * Units: as notice.h. Threads: any. Errors: the text's (base/text.h).
  */
-#ifndef MUSTER_CONTROL_ALERT_NOTICE_TEXT_H
-#define MUSTER_CONTROL_ALERT_NOTICE_TEXT_H
+#ifndef MUSTER_CONTROL_NOTIFY_NOTICE_TEXT_H
+#define MUSTER_CONTROL_NOTIFY_NOTICE_TEXT_H
 
 #include <jansson.h>
 

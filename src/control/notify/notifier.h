@@ -32,8 +32,8 @@
  * Ownership  Everything pointed to is lent and outlives it.
  * Errors     negative errno from create and start; later troubles go to on_trouble.
  */
-#ifndef MUSTER_CONTROL_ALERT_NOTIFIER_H
-#define MUSTER_CONTROL_ALERT_NOTIFIER_H
+#ifndef MUSTER_CONTROL_NOTIFY_NOTIFIER_H
+#define MUSTER_CONTROL_NOTIFY_NOTIFIER_H
 
 #include <stdbool.h>
 #include <stdint.h>

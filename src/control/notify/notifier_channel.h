@@ -5,8 +5,8 @@
  * Threads    the notifier's.
  * Ownership  The notifier owns its channels; one that is no longer listed goes with its last job.
  */
-#ifndef MUSTER_CONTROL_ALERT_NOTIFIER_CHANNEL_H
-#define MUSTER_CONTROL_ALERT_NOTIFIER_CHANNEL_H
+#ifndef MUSTER_CONTROL_NOTIFY_NOTIFIER_CHANNEL_H
+#define MUSTER_CONTROL_NOTIFY_NOTIFIER_CHANNEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,8 +9,8 @@
  * Threads    the notifier's; the answer is filled on the outbound thread while under_way.
  * Ownership  A job belongs to its channel, or to the list of directs that wait.
  */
-#ifndef MUSTER_CONTROL_ALERT_NOTIFIER_JOB_H
-#define MUSTER_CONTROL_ALERT_NOTIFIER_JOB_H
+#ifndef MUSTER_CONTROL_NOTIFY_NOTIFIER_JOB_H
+#define MUSTER_CONTROL_NOTIFY_NOTIFIER_JOB_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,8 +10,8 @@
  *
  * Threads    The notifier's, but for: letters, flags and the list of answered jobs, under the lock.
  */
-#ifndef MUSTER_CONTROL_ALERT_NOTIFIER_PRIVATE_H
-#define MUSTER_CONTROL_ALERT_NOTIFIER_PRIVATE_H
+#ifndef MUSTER_CONTROL_NOTIFY_NOTIFIER_PRIVATE_H
+#define MUSTER_CONTROL_NOTIFY_NOTIFIER_PRIVATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>

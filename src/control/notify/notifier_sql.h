@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* notifier_sql.h - the notifier's statements. Times are the notifier's clock's. */
-#ifndef MUSTER_CONTROL_ALERT_NOTIFIER_SQL_H
-#define MUSTER_CONTROL_ALERT_NOTIFIER_SQL_H
+#ifndef MUSTER_CONTROL_NOTIFY_NOTIFIER_SQL_H
+#define MUSTER_CONTROL_NOTIFY_NOTIFIER_SQL_H
 
 #include "pg/query.h"
 

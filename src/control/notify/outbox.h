@@ -18,8 +18,8 @@
  * Threads    that of the connection.
  * Errors     negative errno of pg/error.h.
  */
-#ifndef MUSTER_CONTROL_ALERT_OUTBOX_H
-#define MUSTER_CONTROL_ALERT_OUTBOX_H
+#ifndef MUSTER_CONTROL_NOTIFY_OUTBOX_H
+#define MUSTER_CONTROL_NOTIFY_OUTBOX_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* outbox_sql.h - the outbox's statements. */
-#ifndef MUSTER_CONTROL_ALERT_OUTBOX_SQL_H
-#define MUSTER_CONTROL_ALERT_OUTBOX_SQL_H
+#ifndef MUSTER_CONTROL_NOTIFY_OUTBOX_SQL_H
+#define MUSTER_CONTROL_NOTIFY_OUTBOX_SQL_H
 
 #include "pg/query.h"
 

@@ -11,8 +11,8 @@
  * Threads    any.
  * Errors     -EINVAL: no such secret; -ENOBUFS.
  */
-#ifndef MUSTER_CONTROL_ALERT_STANDARD_WEBHOOK_H
-#define MUSTER_CONTROL_ALERT_STANDARD_WEBHOOK_H
+#ifndef MUSTER_CONTROL_NOTIFY_STANDARD_WEBHOOK_H
+#define MUSTER_CONTROL_NOTIFY_STANDARD_WEBHOOK_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
  * Ownership  *ret_json is malloc's.
  * Errors     -ENOMEM.
  */
-#ifndef MUSTER_CONTROL_ALERT_WEBHOOK_H
-#define MUSTER_CONTROL_ALERT_WEBHOOK_H
+#ifndef MUSTER_CONTROL_NOTIFY_WEBHOOK_H
+#define MUSTER_CONTROL_NOTIFY_WEBHOOK_H
 
 #include <stddef.h>
 
