@@ -19,6 +19,12 @@ static const struct mu_job TABLE[] = {
          .lock = MU_LOCK_JOB_ENROLMENT_TOKENS,
          .run = mu_job_enrolment_tokens,
          .doc = "Removes enrolment tokens that expired or were revoked long ago."},
+        {.name = "account_leftovers",
+         .interval_s = DAY_S,
+         .lock = MU_LOCK_JOB_ACCOUNT_LEFTOVERS,
+         .run = mu_job_account_leftovers,
+         .doc = "Removes sessions, codes for a new password and API tokens that ended a month "
+                "ago."},
         {.name = "purge",
          .interval_s = PURGE_S,
          .lock = MU_LOCK_JOB_PURGE,

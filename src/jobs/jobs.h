@@ -25,6 +25,11 @@ MU_MUST_CHECK
 int mu_job_enrolment_tokens(const struct mu_jobs_config *config, struct mu_pg *pg,
                             uint64_t *ret_changed);
 
+/* account_leftovers.c: sessions, resets and API tokens that ended a month ago go. */
+MU_MUST_CHECK
+int mu_job_account_leftovers(const struct mu_jobs_config *config, struct mu_pg *pg,
+                             uint64_t *ret_changed);
+
 /* commands_expire.c: commands whose time is over end, and whoever has to know is told. */
 MU_MUST_CHECK
 int mu_job_commands_expire(const struct mu_jobs_config *config, struct mu_pg *pg,

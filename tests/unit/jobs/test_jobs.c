@@ -396,6 +396,29 @@ static void a_job_may_give_its_time(void **state)
         mu_jobs_destroy(jobs);
 }
 
+/* Of each table one that ended long ago, and one that is needed. */
+static void leave_accounts(struct mu_pg *pg)
+{
+        test_pg_run(pg, "INSERT INTO users (id, role, name, password_hash)"
+                        " VALUES (1, 'admin', 'ann', '!')");
+        test_pg_run(pg, "INSERT INTO sessions (id, user_id, expires_at, idle_expires_at, ended_at,"
+                        " address) VALUES"
+                        " (1, 1, '2027-01-01', '2026-12-01', '2026-10-01', 'a'),"
+                        " (2, 1, '2027-01-01', '2026-10-01', NULL, 'idle'),"
+                        " (3, 1, '2027-01-01', '2026-12-01', '2026-11-20', 'just ended'),"
+                        " (4, 1, '2027-01-01', '2026-12-01', NULL, 'good')");
+        test_pg_run(pg, "INSERT INTO refresh_tokens (token_sha256, session_id)"
+                        " SELECT sha256(id::text::bytea), id FROM sessions");
+        test_pg_run(pg, "INSERT INTO password_resets (token_sha256, user_id, expires_at, issued_by)"
+                        " VALUES (sha256('old'), 1, '2026-10-01', 'email'),"
+                        " (sha256('good'), 1, '2026-11-22', 'email')");
+        test_pg_run(pg, "INSERT INTO api_tokens (created_by, expires_at, revoked_at, role, name,"
+                        " scopes, token_sha256) VALUES"
+                        " (1, '2026-10-01', NULL, 'viewer', 'old', '*', sha256('old')),"
+                        " (1, '2027-01-01', '2026-10-01', 'viewer', 'gone', '*', sha256('gone')),"
+                        " (1, '2027-01-01', NULL, 'viewer', 'good', '*', sha256('good'))");
+}
+
 static void own_jobs_do_their_work(void **state)
 {
         struct fake fake = {.monotonic_ns = 5 * S_NS, .realtime_us = NOON_US};
@@ -413,6 +436,7 @@ static void own_jobs_do_their_work(void **state)
                         " ('2027-01-01', NULL, 1, sha256('good'))");
         test_pg_run(pg, "INSERT INTO enrolment_token_uses (device_id, token_id)"
                         " SELECT 1, id FROM enrolment_tokens");
+        leave_accounts(pg);
         while (mu_jobs_step(jobs) == 0)
                 ;
         size_t count;
@@ -425,22 +449,24 @@ static void own_jobs_do_their_work(void **state)
         assert_int_equal(log.runs[MU_JOB_OK], due);
         int64_t made = test_pg_number(pg, "SELECT count(*) FROM partition_registry");
 
-        /* Of heartbeats 13 to 20 November and 21 to 28 at least; two tokens; and the statistics
-         * that a migration asked for. */
+        /* Of heartbeats 13 to 20 November and 21 to 28 at least; two tokens, five of
+         * accounts; and the statistics that a migration asked for. */
         assert_true(made >= 16);
-        assert_int_equal(log.changed, made + 2 + 1);
+        assert_int_equal(log.changed, made + 2 + 5 + 1);
         assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM pg_class WHERE relname IN"
                                             " ('heartbeats_20261113', 'heartbeats_20261128')"
                                             " AND relispartition"),
                          2);
         assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM enrolment_token_uses"), 2);
+        assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM refresh_tokens"), 2);
+        assert_int_equal(test_pg_number(pg, "SELECT count(*) FROM api_tokens"), 1);
         advance(&fake, 3600 * 24);
         mu_jobs_step(jobs);
         /* Of each parent the new day, at its far end. */
         int64_t parents = test_pg_number(pg, "SELECT count(DISTINCT parent) FROM"
                                              " partition_registry");
 
-        assert_int_equal(log.changed, made + 2 + 1 + parents);
+        assert_int_equal(log.changed, made + 2 + 5 + 1 + parents);
         mu_database_release(test->database, pg);
         mu_jobs_destroy(jobs);
 }
