@@ -62,7 +62,8 @@ MU_MUST_CHECK
 int mu_backup_runner_ask(struct mu_backup_runner *runner, const char *directory,
                          const char *asked_by, struct mu_backup_error *ret_error);
 
-/* Starts it, or sees how far it is. 1: it goes on; 0: done; negative errno: failed. */
+/* Starts it, or sees how far it is. 1: it goes on; 0: done; negative errno: failed;
+ * -EINVAL: no directory is configured. */
 MU_MUST_CHECK
 int mu_backup_runner_step(struct mu_backup_runner *runner, enum mu_backup_work work,
                           struct mu_backup_error *ret_error);

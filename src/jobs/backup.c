@@ -3,6 +3,8 @@
  * backup.c - scheduled backups, and those that were asked for: a process of its own does the work,
  * and each slice looks how far it is.
  */
+#include <errno.h>
+
 #include "backup/runner.h"
 #include "jobs/jobs.h"
 
@@ -14,6 +16,9 @@ static int step(const struct mu_jobs_config *config, struct mu_pg *pg, enum mu_b
 
         if (err < 0)
                 mu_pg_explain(pg, error.text);
+        /* No directory: asked for in vain, which is no trouble of the appliance's. */
+        if (err == -EINVAL)
+                return MU_JOB_IDLE;
         *ret_changed += config->backups && err == 0;
         return err > 0 ? MU_JOB_AGAIN : err;
 }

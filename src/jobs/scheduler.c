@@ -15,7 +15,8 @@ enum {
         CONNECTION_WAIT_MS = 5000,
         RETRY_BASE_MS = 1000,
         RETRY_CAP_MS = 5 * 60 * 1000,
-        RECORD_INTERVAL_MIN_S = 30, /* what a job does more often than that is in its metrics */
+        RETRY_OWN_BASE_MS = 60 * 1000, /* of jobs with their own times: they are long */
+        RECORD_INTERVAL_MIN_S = 30,    /* what a job does more often than that is in its metrics */
         RECORD_RETRY_S = 5,
 };
 
@@ -85,13 +86,17 @@ static int add_job(struct mu_jobs *jobs, const struct mu_job *job)
 
         MU_ASSERT(jobs->count < MU_JOBS_MAX && job->interval_s > 0);
         MU_ASSERT(strlen(job->name) < MU_JOB_NAME_BYTES);
+        uint32_t base_ms = job->due_at_us ? RETRY_OWN_BASE_MS : RETRY_BASE_MS;
+
         if (!job->due_at_us && cap_ms > RETRY_CAP_MS)
                 cap_ms = RETRY_CAP_MS;
+        if (cap_ms < base_ms)
+                cap_ms = base_ms;
         slot->job = job;
         slot->due_ns = job->due_at_us ? UINT64_MAX : mu_clock_monotonic_ns(jobs->config.clock);
         slot->due_at_us = own_time(jobs, job);
         slot->record_at_ns = UINT64_MAX;
-        mu_backoff_init(&slot->backoff, RETRY_BASE_MS,
+        mu_backoff_init(&slot->backoff, base_ms,
                         cap_ms < UINT32_MAX ? (uint32_t)cap_ms : UINT32_MAX);
         jobs->count++;
         return mu_histogram_create(&slot->duration_us);
@@ -196,6 +201,8 @@ static void run_slice(struct mu_jobs *jobs, const struct mu_job *job, struct sli
 
         mu_database_release(jobs->config.database, pg);
         slice->again = err == MU_JOB_AGAIN;
+        if (err == MU_JOB_IDLE)
+                slice->outcome = MU_JOB_SKIPPED;
         if (err >= 0)
                 return;
         slice->outcome = is_away(err) ? MU_JOB_AWAY : MU_JOB_FAILED;
@@ -322,8 +329,7 @@ static void run_slot(struct mu_jobs *jobs, struct mu_job_slot *slot)
         pthread_mutex_unlock(&jobs->mutex);
         if (slice.again) {
                 slot->not_before_ns = end_ns + slot->job->again_ms * (uint64_t)MU_NS_PER_MS;
-                mu_backoff_reset(&slot->backoff);
-                return;
+                return; /* no success yet: what fails in its last slice keeps its pauses */
         }
         mu_cell_add(&slot->runs[slice.outcome], 1);
         if (slice.outcome == MU_JOB_AWAY) {

@@ -42,6 +42,8 @@
 
 /* A slice's answer beside 0 and negative errno: there is more to do. */
 #define MU_JOB_AGAIN 1
+/* Or there is nothing that it could do, and the connection's last error says why: skipped. */
+#define MU_JOB_IDLE 2
 
 /* A job's own next time: only when asked for. */
 #define MU_JOB_NEVER INT64_MAX
@@ -54,7 +56,7 @@ struct mu_reconcile_cells;
 enum mu_job_outcome {
         MU_JOB_OK,
         MU_JOB_FAILED,
-        MU_JOB_SKIPPED, /* another process has its lock */
+        MU_JOB_SKIPPED, /* another process has its lock, or it is not configured */
         MU_JOB_AWAY,    /* the database is: a pause */
         MU_JOB_OUTCOMES,
 };
@@ -81,7 +83,7 @@ struct mu_jobs_config {
         /* A sentence for the log, of a job that found something people should know. Context as
          * above. */
         void (*on_note)(void *context, const char *job, const char *text);
-        struct mu_archiver *archiver; /* archiver.h; NULL: no day leaves its table */
+        struct mu_archiver *archiver;         /* archiver.h; NULL: no day leaves its table */
         struct mu_reconcile_cells *reconcile; /* the scheduler's own; NULL: nothing is counted */
 };
 
@@ -89,7 +91,8 @@ struct mu_job {
         const char *name; /* [a-z_]+: the metrics' label; shorter than MU_JOB_NAME_BYTES */
         uint32_t interval_s;
         enum mu_lock lock;
-        /* A slice. 0: done; MU_JOB_AGAIN; negative errno: failed. ret_changed starts at 0. */
+        /* A slice. 0: done; MU_JOB_AGAIN; MU_JOB_IDLE; negative errno: failed. ret_changed starts
+         * at 0. */
         int (*run)(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed);
         const char *doc;   /* one sentence for people: what it does */
         uint32_t again_ms; /* between slices; 0: at once */

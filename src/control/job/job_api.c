@@ -266,7 +266,8 @@ static const struct mu_field RUN_FIELDS[] = {
          .type = MU_FIELD_TEXT,
          .flags = MU_FIELD_REQUIRED,
          .one_of = "waiting|running|ok|failed|skipped",
-         .doc = "skipped: another process was at it. waiting may also be for the database."},
+         .doc = "skipped: another process was at it, or it is not configured. waiting may also be "
+                "for the database."},
         {.name = "started_at",
          .type = MU_FIELD_TIME,
          .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,

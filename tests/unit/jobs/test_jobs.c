@@ -152,6 +152,73 @@ static void failure_is_tried_again_sooner(void **state)
         mu_jobs_destroy(jobs);
 }
 
+static int turns_of_watched;
+
+/* One slice that only looks, then the failure: as with a child process. */
+static int watched(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed)
+{
+        (void)config;
+        (void)ret_changed;
+        return ++turns_of_watched % 2 ? MU_JOB_AGAIN : mu_pg_script(pg, "test", "SELECT 1/0");
+}
+
+static int64_t always(const struct mu_jobs_config *config, int64_t now_us)
+{
+        (void)config;
+        return now_us;
+}
+
+static const struct mu_job WATCHED = {.name = "watched",
+                                      .interval_s = 3600,
+                                      .lock = MU_LOCK_JOB_BACKUP,
+                                      .run = watched,
+                                      .due_at_us = always};
+
+static void what_fails_in_its_last_slice_pauses_longer(void **state)
+{
+        struct fake fake = {.monotonic_ns = 5 * S_NS, .realtime_us = NOON_US};
+        const struct mu_clock clock = {fake_monotonic, fake_realtime, &fake};
+        struct log log = {0};
+        struct mu_jobs *jobs = create(*state, &WATCHED, 1, &clock, &log, NULL);
+
+        turns_of_watched = 0;
+        /* Two days: 7 pauses of up to 1, 2, … 64 minutes, then up to an hour each, half of it on
+         * average. Some 100; with pauses that began anew it would be nearly 5,800. */
+        for (int i = 0; i < 2 * 24 * 60 * 6; i++) {
+                (void)mu_jobs_step(jobs);
+                advance(&fake, 10);
+        }
+        assert_in_range(log.runs[MU_JOB_FAILED], 48, 400);
+        mu_jobs_destroy(jobs);
+}
+
+static int idle(const struct mu_jobs_config *config, struct mu_pg *pg, uint64_t *ret_changed)
+{
+        (void)config;
+        (void)ret_changed;
+        mu_pg_explain(pg, "Nothing is configured.");
+        return MU_JOB_IDLE;
+}
+
+static const struct mu_job IDLE = {
+        .name = "idle", .interval_s = 60, .lock = MU_LOCK_JOB_BACKUP, .run = idle};
+
+static void what_is_not_configured_is_no_failure(void **state)
+{
+        struct fake fake = {.monotonic_ns = 5 * S_NS, .realtime_us = NOON_US};
+        const struct mu_clock clock = {fake_monotonic, fake_realtime, &fake};
+        struct log log = {0};
+        struct mu_jobs *jobs = create(*state, &IDLE, 1, &clock, &log, NULL);
+        char name[MU_JOB_NAME_BYTES];
+        uint32_t failures;
+
+        assert_int_equal(mu_jobs_step(jobs), 60 * S_NS);
+        assert_int_equal(log.runs[MU_JOB_SKIPPED], 1);
+        mu_jobs_trouble(jobs, &failures, name);
+        assert_int_equal(failures, 0);
+        mu_jobs_destroy(jobs);
+}
+
 static void another_process_work_is_not_repeated(void **state)
 {
         struct fake fake = {.monotonic_ns = 5 * S_NS, .realtime_us = NOON_US};
@@ -476,6 +543,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(due_at_start_and_each_interval),
                 cmocka_unit_test(failure_is_tried_again_sooner),
+                cmocka_unit_test(what_fails_in_its_last_slice_pauses_longer),
+                cmocka_unit_test(what_is_not_configured_is_no_failure),
                 cmocka_unit_test(another_process_work_is_not_repeated),
                 cmocka_unit_test(thread_runs_and_stops),
                 cmocka_unit_test(more_to_do_waits_for_the_others),
