@@ -26,7 +26,11 @@
 
 enum {
         CONNECT_WAIT_MS = 1000,
-        STATEMENT_MS = 20000,
+        /* A server that hangs holds the thread up for so long, and silence is noticed as much
+         * later; doubled each time that it was not enough. */
+        STATEMENT_MS = 4000,
+        STATEMENT_MS_MAX = 64000,
+        DAYS_MAX = 366,     /* of the log, made for one batch */
         CHANGES_MAX = 2000, /* in a transaction */
         WRITE_MS = 1000,    /* of writing before it looks up again */
         STATUSES_MAX = 5000,
@@ -61,6 +65,8 @@ static void give_up(struct mu_alert_thread *alerts, int error)
 {
         const struct mu_pg_error *reason = mu_pg_last_error(alerts->pg);
 
+        if (error == -ETIMEDOUT && alerts->statement_ms < STATEMENT_MS_MAX)
+                alerts->statement_ms *= 2;
         wait_to_connect(alerts, error == -ESTALE
                                         ? "Alerts in the database are not as they were left; they "
                                           "are read again."
@@ -87,7 +93,9 @@ static bool connect(struct mu_alert_thread *alerts)
                 wait_to_connect(alerts, error.text);
                 return false;
         }
-        int code = mu_pg_set_timeout(alerts->pg, STATEMENT_MS);
+        if (alerts->statement_ms == 0)
+                alerts->statement_ms = STATEMENT_MS;
+        int code = mu_pg_set_timeout(alerts->pg, alerts->statement_ms);
 
         if (code < 0)
                 give_up(alerts, code);
@@ -173,6 +181,8 @@ static int load_rows(struct mu_alert_thread *alerts)
         if (error < 0)
                 return error;
         mu_alert_engine_end_load(alerts->engine);
+        if (!alerts->ever_known)
+                alerts->facts_ms = 0; /* now the appliance can be judged */
         alerts->rows_known = alerts->ever_known = true;
         alerts->sweep_wanted = true;
         return 0;
@@ -192,6 +202,7 @@ static int read_fleet(struct mu_alert_thread *alerts)
         alerts->changed_count = 0;
         alerts->sweep_wanted = true;
         alerts->statuses_wanted = true;
+        alerts->statuses_again = false;
         alerts->statuses_after = 0;
         return 0;
 }
@@ -208,6 +219,13 @@ static int read_changed(struct mu_alert_thread *alerts)
                 error = mu_alert_set_thresholds(alerts);
         if (error < 0)
                 return error;
+        /* What they said was judged by the rules of before. */
+        for (uint32_t i = 0; i < alerts->changed_count; i++) {
+                if (alerts->cut_count < MU_ALERT_CHANGED_MAX)
+                        alerts->cut[alerts->cut_count++] = alerts->changed[i];
+                else
+                        alerts->statuses_again = true;
+        }
         alerts->changed_count = 0;
         alerts->sweep_wanted = true;
         return 0;
@@ -292,6 +310,11 @@ static int read_statuses(struct mu_alert_thread *alerts)
                 if (error < 0)
                         return error;
                 alerts->cut_count = 0;
+        }
+        if (!alerts->statuses_wanted && alerts->statuses_again) {
+                alerts->statuses_wanted = true;
+                alerts->statuses_again = false;
+                alerts->statuses_after = 0;
         }
         if (!alerts->statuses_wanted)
                 return 0;
@@ -384,14 +407,32 @@ static void count(struct mu_alert_thread *alerts, const struct mu_alert_batch *b
         }
 }
 
-/* A day of the log that is not there is made; the batch is tried again. */
-static int make_days(struct mu_alert_thread *alerts, int error)
+static int64_t day_of_change(const struct mu_alert_change *change)
+{
+        return mu_partition_day(
+                (change->kind == MU_CHANGE_RESOLVE ? change->resolved_us : change->fired_us) /
+                MU_US_PER_S);
+}
+
+/* Days of the log that are not there are made, also those of an outage's begin; the batch is tried
+ * again. */
+static int make_days(struct mu_alert_thread *alerts, const struct mu_alert_batch *batch, int error)
 {
         int64_t today = mu_partition_day(alerts->now.real_us / MU_US_PER_S);
+        int64_t first = today - 1;
+        int64_t last = today + 1;
 
         if (!mu_pg_error_is_missing_partition(mu_pg_last_error(alerts->pg)))
                 return error;
-        return mu_partitions_ensure(alerts->pg, MU_PARENT_ALERT_EVENTS, today - 1, today + 1, NULL);
+        for (uint32_t i = 0; i < batch->change_count; i++) {
+                int64_t day = day_of_change(&batch->changes[i]);
+
+                if (day < first && day >= today - DAYS_MAX)
+                        first = day;
+                if (day > last && day <= today + DAYS_MAX)
+                        last = day;
+        }
+        return mu_partitions_ensure(alerts->pg, MU_PARENT_ALERT_EVENTS, first, last, NULL);
 }
 
 static int write_batch(struct mu_alert_thread *alerts, uint32_t *ret_count)
@@ -411,7 +452,7 @@ static int write_batch(struct mu_alert_thread *alerts, uint32_t *ret_count)
         uint64_t began_ns = mu_clock_monotonic_ns(alerts->config.clock);
 
         error = mu_alert_store_write(alerts->pg, &batch);
-        if (error < 0 && make_days(alerts, error) == 0)
+        if (error < 0 && make_days(alerts, &batch, error) == 0)
                 error = mu_alert_store_write(alerts->pg, &batch);
         if (error < 0)
                 return error;

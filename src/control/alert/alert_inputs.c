@@ -24,6 +24,8 @@ enum {
         DETAIL_BYTES = 96,
 };
 
+#define AHEAD_US (60 * MU_US_PER_S) /* what two clocks that are right may differ by */
+
 static const enum mu_alert_rule CONTENT_RULES[MU_CONTENT_RULES] = {
         MU_RULE_LOW_BATTERY, MU_RULE_SERVICE_DOWN, MU_RULE_AGENT_OUTDATED,
         MU_RULE_CLOCK_SKEW,  MU_RULE_QUEUE_DEPTH,
@@ -202,7 +204,9 @@ static bool is_news(struct mu_alert_thread *alerts, uint32_t index, int64_t obse
                 alerts->observed_us = observed;
                 alerts->observed_count = (uint32_t)room;
         }
-        if (observed_us < alerts->observed_us[index])
+        /* What lies ahead of the clock is of a clock that was set back since. */
+        if (observed_us < alerts->observed_us[index] &&
+            alerts->observed_us[index] <= alerts->now.real_us + AHEAD_US)
                 return false;
         alerts->observed_us[index] = observed_us;
         return true;
@@ -227,7 +231,7 @@ static void judge_rule(struct mu_alert_thread *alerts, const struct mu_device *d
                 reading.age_ms = 0;
         if (mu_alert_engine_judge(alerts->engine, device->index, device->id, &reading, alerts->now,
                                   NULL) < 0)
-                alerts->statuses_wanted = true;
+                alerts->statuses_again = true;
 }
 
 void mu_alert_judge_content(struct mu_alert_thread *alerts, int64_t device_id,
@@ -264,7 +268,7 @@ static void take_status(struct mu_alert_thread *alerts, const struct mu_bus_even
                 if (alerts->cut_count < MU_ALERT_CHANGED_MAX)
                         alerts->cut[alerts->cut_count++] = event->device_id;
                 else
-                        alerts->statuses_wanted = true;
+                        alerts->statuses_again = true;
                 content.present &= ~(uint32_t)MU_FIELD_AGENT_VERSION;
         }
         memcpy(content.agent_version, status->strings + status->fg_package_bytes,
@@ -307,7 +311,8 @@ void mu_alert_read_bus(struct mu_alert_thread *alerts)
 {
         struct mu_bus_event events[EVENTS_MAX];
 
-        if (!alerts->reader.bus)
+        /* Before it is known what stands, what begins anew would look like its end. */
+        if (!alerts->reader.bus || !alerts->ever_known)
                 return;
         for (uint32_t taken = 0; taken < EVENTS_PER_ROUND;) {
                 uint64_t lost = 0;
@@ -414,6 +419,8 @@ void mu_alert_judge_appliance(struct mu_alert_thread *alerts)
         alerts->facts_ms = now_ms + FACTS_MS;
         alerts->config.facts(alerts->config.ctx, &alerts->facts);
         tick_outage(alerts);
+        if (!alerts->ever_known)
+                return; /* the rules may say otherwise than what is built in */
         mu_appliance_judge(&alerts->facts, &alerts->slow, readings);
         for (unsigned i = 0; i < MU_APPLIANCE_RULE_COUNT; i++)
                 judge_reading(alerts, &readings[i]);

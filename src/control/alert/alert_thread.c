@@ -146,12 +146,11 @@ static int watch_devices(struct mu_alert_thread *alerts)
 {
         mu_alert_look(alerts);
         alerts->start_us = alerts->now.real_us;
-        const struct mu_rule *rule =
-                mu_alert_fleet_rule(alerts->fleet, MU_ENGINE_APPLIANCE, MU_RULE_OFFLINE);
         const struct mu_liveness_config config = {
                 .devices = alerts->config.devices,
                 .heartbeat_interval_s = alerts->config.heartbeat_interval_s,
-                .threshold_s = (uint32_t)rule->threshold,
+                /* Until the rules are read nobody is silent: they may say longer, or never. */
+                .threshold_s = MU_LIVENESS_THRESHOLD_MAX_S,
         };
         const struct mu_liveness_now now = {
                 .monotonic_ms = (uint64_t)alerts->now.mono_ms,

@@ -72,6 +72,7 @@ struct mu_alert_thread {
         struct mu_pg *pg;
         struct mu_backoff backoff;
         struct mu_random random;
+        uint32_t statement_ms;
         uint64_t connect_ms;
         bool away;       /* told so */
         bool rows_known; /* engine and book are as the database */
@@ -79,7 +80,8 @@ struct mu_alert_thread {
 
         /* What has to be read. */
         bool fleet_wanted;
-        bool statuses_wanted;
+        bool statuses_wanted;   /* being read, in pieces */
+        bool statuses_again;    /* from the first device on, once those are read */
         int64_t statuses_after; /* the last device that was read */
         int64_t changed[MU_ALERT_CHANGED_MAX];
         uint32_t changed_count;
