@@ -277,7 +277,8 @@ def test_a_webhook_is_signed_and_says_everything(desk, receiver):
     assert message["content_type"] == "application/json"
     assert message["body"]["type"] == "alert.opened"
     data = message["body"]["data"]
-    assert data["devices"] == [{"id": device, "alias": "Till 4", "site": "Berlin", "firing": True}]
+    assert data["devices"] == [
+        {"id": str(device), "alias": "Till 4", "site": "Berlin", "firing": True}]
     told = data["incident"]
     assert told["title"] == "Device offline: Till 4"
     assert told["what"] == "No request for 13 min (limit 12 min)."

@@ -20,12 +20,14 @@ const struct mu_pg_statement mu_notice_members_sql = {
         .repeatable = true,
 };
 
-/* The bound on the time leaves out days that cannot hold one. */
+/* The bound on the time leaves out days that cannot hold one. What became part of this incident is
+ * in the list of its devices. */
 const struct mu_pg_statement mu_notice_lines_sql = {
         .name = "notice_lines",
         .sql = "SELECT at, kind, actor, detail FROM alert_events"
                " WHERE incident_id = $1 AND at >= $2 - interval '1 day'"
-               " AND (kind IN ('acked', 'unacked', 'merged') OR kind LIKE 'remedy%')"
+               " AND (kind IN ('acked', 'unacked', 'noted') OR kind LIKE 'remedy%'"
+               "  OR (kind = 'merged' AND NOT detail ? 'from'))"
                " ORDER BY id DESC LIMIT $3",
         .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ, MU_PG_INT8},
         .repeatable = true,

@@ -252,7 +252,7 @@ void mu_notice_event_text(int64_t at_us, const char *kind, const char *actor, co
                           struct mu_text *text)
 {
         char at[MU_NOTICE_TIME_BYTES];
-        const char *note = member(detail, "note");
+        const char *note = member(detail, "text");
 
         mu_notice_time(at_us, at);
         /* "2026-11-21 16:20 UTC" */
@@ -262,6 +262,8 @@ void mu_notice_event_text(int64_t at_us, const char *kind, const char *actor, co
                 mu_text_add_format(text, "acknowledged by %s", actor);
         else if (strcmp(kind, "unacked") == 0)
                 mu_text_add_format(text, "acknowledgement taken back by %s", actor);
+        else if (strcmp(kind, "noted") == 0)
+                mu_text_add_format(text, "noted by %s", actor);
         else if (strcmp(kind, "merged") == 0)
                 mu_text_add(text, "became part of a wider incident");
         else

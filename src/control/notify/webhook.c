@@ -2,14 +2,16 @@
 #include "control/notify/webhook.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "control/notify/notice.h"
 
+/* A string, as everywhere: not every reader's numbers hold 64 bits. */
 static json_t *id_or_null(int64_t id)
 {
-        return id ? json_integer((json_int_t)id) : json_null();
+        return id ? json_sprintf("%" PRId64, id) : json_null();
 }
 
 static json_t *time_or_null(int64_t at_us)
@@ -43,8 +45,8 @@ static json_t *devices_json(const struct mu_notice *notice)
 
                 /* A failed append leaves a short list; only want of memory fails it. */
                 if (json_array_append_new(list,
-                                          json_pack("{s:I, s:s, s:o, s:b}", "id",
-                                                    (json_int_t)device->id, "alias", device->alias,
+                                          json_pack("{s:o, s:s, s:o, s:b}", "id",
+                                                    id_or_null(device->id), "alias", device->alias,
                                                     "site", text_or_null(device->site), "firing",
                                                     device->firing)) < 0) {
                         json_decref(list);

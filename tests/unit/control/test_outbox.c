@@ -302,7 +302,7 @@ static void a_thread_is_told_in_order(void **state)
                     " (to_timestamp(1795000090), 1, 'notified', 'appliance', NULL),"
                     " (to_timestamp(1795000120), 1, 'remedy_failed', 'appliance',"
                     "  '{\"try\":1,\"of\":3,\"error\":\"no such app\"}'),"
-                    " (to_timestamp(1795000180), 1, 'acked', 'user:anna', '{\"note\":\"on it\"}')");
+                    " (to_timestamp(1795000180), 1, 'acked', 'user:anna', '{\"text\":\"on it\"}')");
         test_pg_run(world->pg, "UPDATE alert_incidents SET acked_at = to_timestamp(1795000180),"
                                " acked_by = 'user:anna'");
         read_notice(world, id, &notice);
