@@ -137,7 +137,8 @@ static void test_help(void **state)
         assert_true(parsed.globals.help && !parsed.input.verb);
 }
 
-/* Each row can be said, and each parameter of its path is filled by a required word. */
+/* Each row can be said, and each parameter of its path is filled by a required word, unless a
+ * function of its own makes the path of what it was given. */
 static void test_every_row_is_whole(void **state)
 {
         (void)state;
@@ -146,7 +147,7 @@ static void test_every_row_is_whole(void **state)
 
                 assert_true(verb->run || (verb->method && verb->path));
                 assert_true(!verb->rows || verb->columns);
-                for (const char *at = verb->path ? strchr(verb->path, '{') : NULL; at;
+                for (const char *at = verb->path && !verb->run ? strchr(verb->path, '{') : NULL; at;
                      at = strchr(at + 1, '{')) {
                         bool filled = false;
 
