@@ -169,7 +169,9 @@ static int read_all(struct reader *reader)
                 if (bytes < 0 && errno == EINTR)
                         continue;
                 if (bytes < 0)
-                        return -errno;
+                        return errno == EIO ? bad(reader, "can't be read from the disk: %s",
+                                                  strerror(EIO))
+                                            : -errno;
                 if (bytes == 0)
                         break;
                 reader->stored_bytes += bytes;

@@ -289,6 +289,10 @@ static int begin(struct mu_archiver *archiver, struct mu_pg *pg,
                                           NULL);
         if (!err)
                 err = mu_archive_sql_begin(restore->pg, "SET LOCAL statement_timeout = 0;"
+                                                        /* other jobs' slices in between */
+                                                        "SET LOCAL"
+                                                        " idle_in_transaction_session_timeout ="
+                                                        " '1h';"
                                                         "SET LOCAL lock_timeout = '1500ms';"
                                                         "SET LOCAL maintenance_work_mem = '128MB'");
         if (!err)

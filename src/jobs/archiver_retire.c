@@ -215,21 +215,40 @@ static int64_t due_us(const struct mu_archiver *archiver, enum mu_parent parent)
         return mu_archiver_now_us(archiver) - keep_s * MU_US_PER_S;
 }
 
+/* Not the day's own trouble: the database is away, or we are to stop. */
+static bool is_passing(int err)
+{
+        return err == -ENOTCONN || err == -EHOSTDOWN || err == -ETIMEDOUT || err == -ECANCELED ||
+               err == -ENOMEM;
+}
+
 int mu_archive_retire_step(struct mu_archiver *archiver, struct mu_pg *pg, uint64_t *ret_changed)
 {
+        struct mu_pg_error trouble = {.text = ""};
+        int failed = 0;
         int code = mu_pg_query(pg, &EXPIRE,
                                MU_PG_VALUES(mu_pg_timestamptz(mu_archiver_now_us(archiver))), NULL);
 
-        /* One that has to wait holds up no other table. */
+        /* One that has to wait, or can't be, holds up no other table. */
         for (enum mu_parent parent = 0; parent < MU_PARENTS && code == 0; parent++) {
                 struct mu_archive_day day;
                 bool found;
 
                 code = mu_archive_sql_next(pg, parent, due_us(archiver, parent), &day, &found);
-                if (code == 0 && found) {
-                        code = step_day(archiver, pg, &day);
-                        *ret_changed += code == MU_JOB_AGAIN;
+                if (code < 0 || !found)
+                        continue;
+                code = step_day(archiver, pg, &day);
+                *ret_changed += code == MU_JOB_AGAIN;
+                if (code < 0 && !is_passing(code)) {
+                        if (mu_pg_in_transaction(pg))
+                                mu_pg_rollback(pg);
+                        if (!failed)
+                                trouble = *mu_pg_last_error(pg);
+                        failed = failed ? failed : code;
+                        code = 0;
                 }
         }
-        return code;
+        if (code == 0 && failed)
+                mu_pg_explain(pg, trouble.text[0] ? trouble.text : strerror(-failed));
+        return code == 0 ? failed : code;
 }

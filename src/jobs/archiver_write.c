@@ -430,9 +430,6 @@ static int set_aside(const struct work *work)
 
 static int name_directory(const struct work *work)
 {
-        /* The year's, the table's, the archive's: each may be new. Paths through the day's, which
-         * is there by then. */
-        static const char *const above[] = {"/..", "/../..", "/../../..", "/../../../.."};
         int err = set_aside(work);
 
         if (!err)
@@ -441,6 +438,19 @@ static int name_directory(const struct work *work)
         if (!err && rename(work->partial, work->final) < 0)
                 err = -errno;
         MU_FAILPOINT("archive.named", err);
+        return err;
+}
+
+/* Also of a directory that was named before we were cut off: its name may not be on the disk yet.
+ */
+static int sync_names(const struct work *work)
+{
+        /* The day's, the year's, the table's, the archive's: each may be new. Paths through the
+         * day's, which is there by then. */
+        static const char *const above[] = {"", "/..", "/../..", "/../../..", "/../../../.."};
+        int err = 0;
+
+        MU_FAILPOINT("archive.names_sync", err);
         for (size_t i = 0; i < MU_COUNT_OF(above) && !err; i++) {
                 char *path = mu_archiver_path(work->archiver, work->day, above[i]);
 
@@ -498,6 +508,8 @@ static int finish(struct mu_pg *pg, struct work *work)
         } else if (!err) {
                 err = mu_archive_remove_directory(work->partial); /* an empty day's, begun again */
         }
+        if (!err)
+                err = sync_names(work);
         if (!err)
                 err = record_whole(pg, work, &text);
         mu_text_done(&text);

@@ -241,6 +241,45 @@ def test_killed_at_every_step(make_appliance, failpoint_bin_dir):
     assert {day: rows_of(appliance, day) for day in days} == before
 
 
+def test_a_name_is_on_the_disk_before_the_table_says_so(make_appliance, failpoint_bin_dir):
+    """Cut off just after the directory got its name: the next one syncs that name first."""
+    appliance = make_appliance(bin_dir=failpoint_bin_dir, options=KEEP_ALL)
+    appliance.start()
+    day = day_back(150)
+    before = make_day(appliance, day, 300)
+    assert appliance.terminate() == 0
+    appliance.options = []
+    for point in ("archive.named", "archive.names_sync"):
+        appliance.environment["MUSTER_FAILPOINTS"] = f"{point}=crash"
+        appliance.launch()
+        code = wait_until(lambda: appliance.process.poll(), f"the crash at {point}", 180)
+        assert code == -signal.SIGKILL, point
+        appliance.forget()
+    del appliance.environment["MUSTER_FAILPOINTS"]
+    appliance.start()
+    wait_state(appliance, day, "dropped")
+    assert verify_directory(appliance, appliance.data_dir / "archive")["rows"] == len(before)
+
+
+def test_a_day_in_trouble_holds_up_no_other_table(appliance):
+    """A heartbeats day whose table is gone before its files were written: said, and stays."""
+    lost, day = day_back(130), day_back(600)
+    appliance.sql("INSERT INTO partition_registry (parent, partition, range_from, range_to, state)"
+                  f" VALUES ('heartbeats', '{partition(lost)}', '{lost} 00:00Z',"
+                  f" timestamptz '{lost} 00:00Z' + '1 day', 'archiving')")
+    name = f"alert_events_{day:%Y%m%d}"
+    appliance.sql(f"CREATE TABLE {name} PARTITION OF alert_events FOR VALUES"
+                  f" FROM ('{day} 00:00Z') TO ('{day + datetime.timedelta(days=1)} 00:00Z');"
+                  "INSERT INTO partition_registry (parent, partition, range_from, range_to)"
+                  f" VALUES ('alert_events', '{name}', '{day} 00:00Z',"
+                  f" timestamptz '{day} 00:00Z' + '1 day')")
+    wait_until(lambda: appliance.sql("SELECT state FROM partition_registry WHERE partition = %s",
+                                     name)[0][0] == "dropped", "the other table's day", 180)
+    assert state_of(appliance, lost) == "archiving"
+    wait_until(lambda: appliance.metric('muster_job_failures_in_a_row{job="archive"}') >= 1,
+               "the trouble to be told", 180)
+
+
 def test_killed_while_restoring(make_appliance, failpoint_bin_dir):
     appliance = make_appliance(bin_dir=failpoint_bin_dir, options=KEEP_ALL)
     appliance.start()
