@@ -27,7 +27,7 @@
 
 enum {
         RUN_MS = 2000, /* other jobs want their turn */
-        PAGE = 500, /* also if each of them is to be repaired, in a transaction of its own */
+        PAGE = 500,    /* also if each of them is to be repaired, in a transaction of its own */
         SUSPECTS_MAX = 500,
         ARRIVALS_STEP_S = 3600,
         MARGIN_DAYS = 2,
@@ -157,25 +157,34 @@ static const struct mu_pg_statement JUDGE = {
         .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ},
 };
 
-/* Content as history has it; liveness only goes forward, as with writers. */
+#define REPAIR_INSERT                                                                              \
+        "WITH r AS (SELECT received_at, clock_offset_s FROM heartbeats"                            \
+        "  WHERE device_id = $1 AND bucket >= $2"                                                  \
+        "  ORDER BY received_at DESC, observed_at DESC LIMIT 1)"                                   \
+        " INSERT INTO device_last_status AS s (device_id, received_at, observed_at,"               \
+        "  clock_offset_s, " CONTENT_COLUMNS ")"                                                   \
+        " SELECT h.device_id, r.received_at, h.observed_at, r.clock_offset_s,"                     \
+        " h.uptime_s, h.monitored_last_fg_s, h.seq, h.ram_free_mb, h.ram_total_mb,"                \
+        " h.queue_depth, h.battery, h.flags, h.charging, h.power_ok, h.device_owner,"              \
+        " h.battery_unrestricted, h.doze_whitelisted, h.net_validated, h.network, h.ssid,"         \
+        " h.fg_package, h.agent_version, h.boot_id, h.extra FROM r, " NEWEST_OF_ONE
+
+/* Content as history has it; liveness only goes forward, as with writers. The row is locked. */
 static const struct mu_pg_statement REPAIR_CONTENT = {
         .name = "reconcile_repair_content",
-        .sql = "WITH r AS (SELECT received_at, clock_offset_s FROM heartbeats"
-               "  WHERE device_id = $1 AND bucket >= $2"
-               "  ORDER BY received_at DESC, observed_at DESC LIMIT 1)"
-               " INSERT INTO device_last_status AS s (device_id, received_at, observed_at,"
-               "  clock_offset_s, " CONTENT_COLUMNS ")"
-               " SELECT h.device_id, r.received_at, h.observed_at, r.clock_offset_s,"
-               " h.uptime_s, h.monitored_last_fg_s, h.seq, h.ram_free_mb, h.ram_total_mb,"
-               " h.queue_depth, h.battery, h.flags, h.charging, h.power_ok, h.device_owner,"
-               " h.battery_unrestricted, h.doze_whitelisted, h.net_validated, h.network, h.ssid,"
-               " h.fg_package, h.agent_version, h.boot_id, h.extra FROM r, " NEWEST_OF_ONE
-               " ON CONFLICT (device_id) DO UPDATE SET"
-               "  received_at = greatest(s.received_at, excluded.received_at),"
-               "  clock_offset_s = CASE WHEN excluded.received_at >= s.received_at"
-               "   THEN excluded.clock_offset_s ELSE s.clock_offset_s END,"
-               "  observed_at = excluded.observed_at,"
-               "  (" CONTENT_COLUMNS ") = ROW " CONTENT_OF_REPAIR,
+        .sql = REPAIR_INSERT " ON CONFLICT (device_id) DO UPDATE SET"
+                             "  received_at = greatest(s.received_at, excluded.received_at),"
+                             "  clock_offset_s = CASE WHEN excluded.received_at >= s.received_at"
+                             "   THEN excluded.clock_offset_s ELSE s.clock_offset_s END,"
+                             "  observed_at = excluded.observed_at,"
+                             "  (" CONTENT_COLUMNS ") = ROW " CONTENT_OF_REPAIR,
+        .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ},
+};
+
+/* There was no row to be locked: a writer's that came meanwhile is newer. */
+static const struct mu_pg_statement REPAIR_MISSING = {
+        .name = "reconcile_repair_missing",
+        .sql = REPAIR_INSERT " ON CONFLICT (device_id) DO NOTHING",
         .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ},
 };
 
@@ -242,6 +251,24 @@ static int judge(struct pass *pass, int64_t device_id, enum mu_drift *ret_drift)
         return 0;
 }
 
+static int run_repair(struct pass *pass, int64_t device_id, enum mu_drift *drift)
+{
+        const struct mu_pg_statement *statement = *drift == MU_DRIFT_LIVENESS  ? &REPAIR_LIVENESS
+                                                  : *drift == MU_DRIFT_MISSING ? &REPAIR_MISSING
+                                                                               : &REPAIR_CONTENT;
+        struct mu_pg_result *result;
+        int err = mu_pg_query(
+                pass->pg, statement,
+                MU_PG_VALUES(mu_pg_int8(device_id), mu_pg_timestamptz(pass->since_us)), &result);
+
+        if (err < 0)
+                return err;
+        if (mu_pg_affected(result) == 0)
+                *drift = MU_DRIFTS;
+        mu_pg_result_free(result);
+        return 0;
+}
+
 /* In a transaction. Locks in the order of whoever deletes: the device, its row. */
 static int repair_locked(struct pass *pass, int64_t device_id, enum mu_drift *ret_drift)
 {
@@ -251,17 +278,17 @@ static int repair_locked(struct pass *pass, int64_t device_id, enum mu_drift *re
         if (err < 0)
                 return err;
         bool lives = mu_pg_get_int(rows, 0, 0) == 1;
+        bool locked = mu_pg_get_int(rows, 0, 1) == 1;
 
         mu_pg_result_free(rows);
         *ret_drift = MU_DRIFTS;
         if (lives)
                 err = judge(pass, device_id, ret_drift);
+        /* Its row came between the two statements, and is not locked: the next pass looks at it. */
+        if (!locked && *ret_drift != MU_DRIFT_MISSING)
+                *ret_drift = MU_DRIFTS;
         if (err == 0 && *ret_drift != MU_DRIFTS)
-                err = mu_pg_query(
-                        pass->pg,
-                        *ret_drift == MU_DRIFT_LIVENESS ? &REPAIR_LIVENESS : &REPAIR_CONTENT,
-                        MU_PG_VALUES(mu_pg_int8(device_id), mu_pg_timestamptz(pass->since_us)),
-                        NULL);
+                err = run_repair(pass, device_id, ret_drift);
         return err;
 }
 

@@ -111,6 +111,36 @@ def test_an_old_item_that_came_last_counts(daemon, fleet):
     assert status(daemon) == whole
 
 
+def test_a_writer_that_comes_between_wins(daemon, fleet):
+    """The row is missing; while it is made from history a writer makes it, with what is newer."""
+    device = fleet[0]
+    daemon.sql("DELETE FROM device_last_status WHERE device_id = %s", device)
+    before = drift(daemon)
+    writer = daemon.connect()
+    try:
+        writer.autocommit = False
+        with writer.cursor() as cursor:
+            cursor.execute("INSERT INTO heartbeats (device_id, bucket, received_at, observed_at,"
+                           " clock_offset_s, flags, battery) SELECT %s,"
+                           " date_bin('10 seconds', now(), 'epoch'), now(), now(), 0, 0, 77",
+                           [device])
+            cursor.execute("INSERT INTO device_last_status (device_id, received_at, observed_at,"
+                           " clock_offset_s, flags, battery) VALUES (%s, now(), now(), 0, 0, 77)",
+                           [device])
+        run_id = daemon.ask_job("reconcile")
+        wait_until(lambda: daemon.sql("SELECT count(*) FROM pg_stat_activity"
+                                      " WHERE wait_event_type = 'Lock'"
+                                      " AND query LIKE '%%INSERT INTO device_last_status AS s%%'")
+                   == [(1,)], "the repair to wait for the writer", 60)
+        writer.commit()
+    finally:
+        writer.close()
+    wait_until(lambda: daemon.job_run(run_id)["finished_at"], "the pass to end", 180)
+    assert rows(daemon, "battery")[device] == (77,)
+    assert_true(daemon)
+    assert difference(before, drift(daemon)) == {}
+
+
 def test_rows_of_deleted_devices_go(daemon, fleet):
     gone = daemon.register("gone")
     assert daemon.delete_device(gone["device_id"]).status_code == 204
