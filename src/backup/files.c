@@ -56,12 +56,13 @@ static bool skip(void *context, const struct mu_tree_entry *entry)
                is_same(entry->status, &copy->store) || is_same(entry->status, &copy->journal);
 }
 
-/* True when the earlier backup's file was linked in its place. */
+/* True when the earlier backup's file was linked in its place. That one is read too: what has
+ * rotted there would else be in every backup to come. */
 static bool link_earlier(struct copy *copy, const char *from, const char *path, const char *to,
                          uint64_t *ret_bytes, char *ret_hex)
 {
-        char hex[MU_SHA256_HEX_BYTES];
-        uint64_t bytes;
+        char hex[MU_SHA256_HEX_BYTES], hex_before[MU_SHA256_HEX_BYTES];
+        uint64_t bytes, bytes_before;
         bool linked = false;
 
         if (!copy->earlier || !json_object_get(copy->earlier_manifest.files, path) ||
@@ -70,7 +71,8 @@ static bool link_earlier(struct copy *copy, const char *from, const char *path, 
                 return false;
         char *before = mu_tree_join(copy->earlier, path);
 
-        linked = before && link(before, to) == 0;
+        linked = before && mu_tree_hash_file(before, &copy->pace, &bytes_before, hex_before) == 0 &&
+                 bytes_before == bytes && strcmp(hex_before, hex) == 0 && link(before, to) == 0;
         free(before);
         if (linked) {
                 *ret_bytes = bytes;

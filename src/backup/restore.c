@@ -456,6 +456,24 @@ static int put_files(struct restore *restore)
         return err;
 }
 
+/* Their names too must outlive a power cut: the files themselves are synced. */
+static int sync_directories(struct restore *restore)
+{
+        const char *path;
+        json_t *mode;
+        int err = 0;
+
+        json_object_foreach(restore->manifest.directories, path, mode)
+        {
+                char *to = err == 0 ? target_of(restore, path) : NULL;
+
+                if (to && (err = mu_fs_sync_directory(to)) < 0)
+                        (void)fail(restore, err, to, "synced");
+                free(to);
+        }
+        return err;
+}
+
 /* ---- all of it ---- */
 
 static int put_all(struct restore *restore)
@@ -469,6 +487,8 @@ static int put_all(struct restore *restore)
                               restore->config->data_directory);
                 err = put_files(restore);
         }
+        if (err == 0)
+                err = sync_directories(restore);
         if (err == 0 && (err = mu_fs_sync_directory(restore->config->data_directory)) < 0)
                 (void)fail(restore, err, restore->config->data_directory, "synced");
         return err;

@@ -213,6 +213,17 @@ def test_a_flipped_bit_anywhere_is_found_and_named(appliance, make_appliance, sc
     tool(restored, "restore", backup)
 
 
+def test_what_rotted_in_an_earlier_backup_is_not_linked(appliance, make_appliance, scratch):
+    first = take(appliance, scratch / "backups")
+    flip(first / "data/secrets/hmac-master", 11)
+    second = take(appliance, scratch / "backups")
+    restored = make_appliance("restored")
+    assert "damaged" in tool(restored, "restore", first, expect=1).stderr
+    tool(restored, "restore", second)
+    secret = "secrets/hmac-master"
+    assert (restored.data_dir / secret).read_bytes() == (appliance.data_dir / secret).read_bytes()
+
+
 def test_the_self_test_finds_what_is_not_good(appliance, scratch):
     appliance.register()
     good = take(appliance, scratch / "backups")
