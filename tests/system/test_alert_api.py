@@ -316,6 +316,7 @@ def test_a_battery_runs_low_and_is_charged(daemon, boss, viewer, operator):
     assert fired["device_id"] == phone["device_id"] and fired["firing_count"] == 1
     lines = viewer.ask("GET", f"/admin/incidents/{incident}/events", expect=200).json()["events"]
     assert {"opened", "fired", "acked", "resolved", "closed"} <= {line["kind"] for line in lines}
+    boss.ask("DELETE", f"/admin/alert-rules/low_battery/devices/{phone['device_id']}", expect=204)
     console.close()
 
 
@@ -336,16 +337,16 @@ def test_rules_for_all(daemon, boss, viewer, operator):
     changed = boss.ask("PATCH", "/admin/alert-rules/offline",
                        {"threshold": 300, "severity": "warning"}, expect=200).json()
     assert changed["values"]["threshold"] == 300 and changed["values"]["enabled"] is None
-    boss.ask("PATCH", "/admin/alert-rules/offline", {"hold_s": 5}, expect=200)
+    boss.ask("PATCH", "/admin/alert-rules/offline", {"enabled": True}, expect=200)
     offline = rule_of(viewer, "offline")
     assert offline["fleet"]["threshold"] == 300 and offline["fleet"]["updated_by"] == "user:admin"
-    assert offline["effective"] == {**offline["defaults"], "threshold": 300, "hold_s": 5,
+    assert offline["effective"] == {**offline["defaults"], "threshold": 300,
                                     "severity": "warning"}
     subject, before, after = audited(daemon, "alert_rule.change")
     assert subject == "alert-rule:offline:0"
-    assert before["hold_s"] is None and after["hold_s"] == 5 and after["threshold"] == 300
+    assert before["enabled"] is None and after["enabled"] is True and after["threshold"] == 300
     gone = boss.ask("PATCH", "/admin/alert-rules/offline",
-                    {"threshold": None, "severity": None, "hold_s": None}, expect=200).json()
+                    {"threshold": None, "severity": None, "enabled": None}, expect=200).json()
     assert gone["values"] is None and rule_of(viewer, "offline")["fleet"] is None
     assert daemon.sql("SELECT count(*) FROM alert_rules WHERE rule = 'offline'") == [(0,)]
 
@@ -363,6 +364,8 @@ def test_rules_for_all(daemon, boss, viewer, operator):
     ("low_battery", {"threshold": 101}, "from 1 to 100 percent"),
     ("low_battery", {"threshold": 30, "clear_at": 25}, "clear_at must be 30 or more"),
     ("low_battery", {"clear_at": 101}, "from 1 to 100 percent"),
+    ("offline", {"hold_s": 60}, "its threshold is how long"),
+    ("offline", {"clear_hold_s": 60}, "the device's next request"),
     ("queue_depth", {"threshold": 10, "clear_at": 11}, "clear_at must be 10 or less"),
     ("service_down", {"threshold": 121}, "from 1 to 120 minutes"),
     ("agent_outdated", {"threshold": 5}, "text_value is the least version"),
@@ -395,11 +398,12 @@ def test_rules_of_tags_and_devices(daemon, boss, viewer, device):
     boss.ask("PUT", f"{rule}/tags/kiosk", {"threshold": 35, "priority": 5}, expect=200)
     now = applies()  # the same priority: by name
     assert now["effective"]["threshold"] == 35 and now["sources"]["threshold"] == "tag:kiosk"
-    assert now["sources"]["clear_at"] == "tag:köln" and now["effective"]["clear_at"] == 40
+    # 10 above the threshold, as köln has it.
+    assert now["sources"]["clear_at"] == "tag:kiosk" and now["effective"]["clear_at"] == 45
     boss.ask("PUT", f"{rule}/devices/{device}", {"enabled": False, "threshold": 50}, expect=200)
     now = applies()
     assert now["effective"]["enabled"] is False and now["sources"]["enabled"] == "device"
-    assert now["effective"]["clear_at"] == 50  # what the tags say would never end
+    assert now["effective"]["clear_at"] == 60 and now["sources"]["clear_at"] == "device"
     boss.ask("PUT", f"{rule}/devices/{device}", {"severity": "info"}, expect=200)  # the whole
     assert applies()["sources"]["threshold"] == "tag:kiosk"
 

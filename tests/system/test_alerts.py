@@ -353,3 +353,48 @@ def test_metrics_are_always_there(watch):
     watch.add(battery=5)
     assert watch.appliance.metric('muster_alerts_firing{rule="low_battery"}') == 1
     assert watch.appliance.metric("muster_alert_commit_duration_seconds_count") >= 1
+
+
+# -- what changes while it is judged --
+
+def test_a_changed_device_is_judged_by_its_rules(watch):
+    """Nothing new has to come of it for that."""
+    device = watch.add("tagged", battery=40)
+    watch.ask("PUT", "/admin/alert-rules/low_battery/tags/frail", threshold=50)
+    assert watch.edges() == []
+    watch.ask("PATCH", f"/admin/devices/{device['id']}", tags=["frail"])
+    wait_until(lambda: watch.edges() == [fired(device, "low_battery")], "the tag's rule to count")
+    watch.ask("PATCH", f"/admin/devices/{device['id']}", tags=[])
+    wait_until(lambda: watch.edges()[1:] == [resolved(device, "low_battery")],
+               "the rule to count no longer")
+
+
+def test_a_clock_set_back_hides_nothing(watch):
+    """What was seen by the clock of before must not count as newer for an hour."""
+    device = watch.add("dated", battery=80)
+    watch.clock.jump(0, -3600)
+    watch.clock.wait_looked()
+    watch.beat(device, battery=5)
+    wait_until(lambda: watch.edges() == [fired(device, "low_battery")], "the alert")
+    watch.beat_later(device, battery=60)
+    wait_until(lambda: watch.edges()[1:] == [resolved(device, "low_battery")], "the recovery")
+    opened, closed, fired_at, resolved_at = watch.appliance.sql(
+        "SELECT i.opened_at, i.closed_at, a.fired_at, a.resolved_at FROM alerts a JOIN"
+        " alert_incidents i ON i.id = a.incident_id")[0]
+    assert opened <= closed and fired_at <= resolved_at
+
+
+def test_a_clock_set_back_during_an_episode(watch):
+    device, other = watch.add("low", battery=5), watch.add("other")
+    wait_until(lambda: watch.edges() == [fired(device, "low_battery")], "the alert")
+    watch.clock.jump(0, -3600)
+    watch.clock.wait_looked()
+    watch.clock.jump(20, 20)  # and the daemon is stopped for a while
+    watch.clock.wait_looked()
+    watch.beat(device, other, battery=90)
+    wait_until(lambda: watch.edges()[1:] == [resolved(device, "low_battery")], "the recovery")
+    assert watch.standing() == []
+    watch.advance(10 * MINUTE)
+    assert len(watch.edges()) == 2
+    watch.advance(4 * MINUTE)
+    assert sorted(watch.edges()[2:]) == sorted([fired(device), fired(other)])

@@ -207,6 +207,12 @@ static json_t *merge(const json_t *own, const json_t *fleet, int64_t threshold_m
                 json_t *value = is_set(own, name) ? json_object_get(own, name)
                                                   : json_object_get(fleet, name);
 
+                /* The fleet's name is of the fleet's package. */
+                if (strcmp(name, "display_name") == 0 && !is_set(own, name) &&
+                    is_set(own, "package") &&
+                    !json_equal(json_object_get(own, "package"), json_object_get(fleet, "package")))
+                        value = NULL;
+
                 value = value && !json_is_null(value) ? json_incref(value)
                                                       : built_in(name, effective, threshold_min);
                 if (json_object_set_new(effective, name, value) < 0) {

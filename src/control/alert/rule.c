@@ -8,7 +8,11 @@
 #include "base/clock.h"
 #include "control/alert/version.h"
 
-enum { MINUTE_S = 60 };
+enum {
+        MINUTE_S = 60,
+        PERCENT_MOST = 100,
+        DISK_MOST = 99, /* no disk is quite empty */
+};
 
 /* The values that alert.h's comments promise. */
 static const struct mu_rule BUILT_IN[MU_RULE_COUNT] = {
@@ -64,12 +68,29 @@ void mu_rule_default(enum mu_alert_rule rule, struct mu_rule *ret_settings)
         *ret_settings = BUILT_IN[rule];
 }
 
+/* Where an alert ends by a threshold that comes without its own clear_at: as far from it as before.
+ * Where there is no room for that, in proportion; what can't be reached would never end. */
+static int64_t moved_clear_at(enum mu_alert_rule rule, const struct mu_rule *before,
+                              int64_t threshold)
+{
+        int64_t moved = before->clear_at + (threshold - before->threshold);
+        int64_t most = rule == MU_RULE_DISK ? DISK_MOST : PERCENT_MOST;
+
+        if (mu_rule_is_below(rule))
+                return moved < most ? moved : most;
+        if (moved > 0 || before->threshold <= 0 || before->clear_at <= 0)
+                return moved > 0 ? moved : 0;
+        return (int64_t)((double)threshold * (double)before->clear_at / (double)before->threshold);
+}
+
 void mu_rule_apply(struct mu_rule *settings, const struct mu_rule_layer *layer)
 {
         const struct mu_rule *values = &layer->values;
 
-        if (layer->columns & MU_RULE_HAS_THRESHOLD)
+        if (layer->columns & MU_RULE_HAS_THRESHOLD) {
+                settings->clear_at = moved_clear_at(layer->rule, settings, values->threshold);
                 settings->threshold = values->threshold;
+        }
         if (layer->columns & MU_RULE_HAS_CLEAR_AT)
                 settings->clear_at = values->clear_at;
         if (layer->columns & MU_RULE_HAS_HOLD)

@@ -62,6 +62,7 @@ struct mu_rule_layer {
 
 /* As built in. */
 void mu_rule_default(enum mu_alert_rule rule, struct mu_rule *ret_settings);
+/* A threshold without a clear_at keeps the distance that the wider scope's has. */
 void mu_rule_apply(struct mu_rule *settings, const struct mu_rule_layer *layer);
 /* After the last layer: what contradicts itself is put right (clear_at on the wrong side of the
  * threshold is the threshold; agent_outdated without a least version is off). */

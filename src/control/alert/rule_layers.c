@@ -73,8 +73,12 @@ static void read_layer(const struct mu_pg_result *rows, size_t row, struct mu_ru
 static void apply(struct mu_rule_layers *layers, const struct mu_rule_layer *layer, size_t row)
 {
         mu_rule_apply(&layers->rules[layer->rule], layer);
+        uint32_t columns = layer->columns;
+
+        if (columns & MU_RULE_HAS_THRESHOLD)
+                columns |= MU_RULE_HAS_CLEAR_AT; /* moves along */
         for (unsigned i = 0; i < MU_RULE_COLUMNS; i++)
-                if (layer->columns & 1u << i)
+                if (columns & 1u << i)
                         layers->sources[layer->rule][i] = (int32_t)row;
 }
 

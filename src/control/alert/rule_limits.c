@@ -145,6 +145,24 @@ static int check_text(enum mu_alert_rule rule, const struct mu_rule *applies,
                       "2.5.0-rc.1.");
 }
 
+/* What is a hold of its own kind. */
+static int check_holds(enum mu_alert_rule rule, const struct mu_rule *applies, uint32_t columns,
+                       struct mu_rule_problem *problem)
+{
+        if ((columns & MU_RULE_HAS_HOLD) && applies->holds.hold_s != 0 &&
+            (rule == MU_RULE_OFFLINE || rule == MU_RULE_DATABASE_AWAY))
+                return refuse(problem, "hold_s",
+                              "%s has no hold_s: its threshold is how long it must last. Make that "
+                              "longer.",
+                              mu_alert_rule_name(rule));
+        if ((columns & MU_RULE_HAS_CLEAR_HOLD) && applies->holds.clear_hold_s != 0 &&
+            rule == MU_RULE_OFFLINE)
+                return refuse(problem, "clear_hold_s",
+                              "offline has no clear_hold_s: it ends with the device's next "
+                              "request.");
+        return 0;
+}
+
 int mu_rule_check(enum mu_alert_rule rule, uint32_t columns, const struct mu_rule *applies,
                   struct mu_rule_problem *ret_problem)
 {
@@ -154,6 +172,8 @@ int mu_rule_check(enum mu_alert_rule rule, uint32_t columns, const struct mu_rul
                 error = check_threshold(rule, applies, ret_problem);
         if (error == 0 && (columns & MU_RULE_HAS_CLEAR_AT))
                 error = check_clear_at(rule, applies, ret_problem);
+        if (error == 0)
+                error = check_holds(rule, applies, columns, ret_problem);
         if (error == 0 && (columns & MU_RULE_HAS_TEXT))
                 error = check_text(rule, applies, ret_problem);
         return error;

@@ -380,7 +380,12 @@ void mu_rule_set_monitoring(const struct mu_rule_set *set, int64_t device_id, ui
         const struct mu_monitoring_row *own = find_monitoring(set, device_id);
         const struct mu_rule *rule = mu_rule_set_get(set, profile, MU_RULE_SERVICE_DOWN);
         const char *package = own->package ? own->package : fleet->package;
-        const char *name = own->display_name ? own->display_name : fleet->display_name;
+        /* The fleet's name is of the fleet's package. */
+        bool fleets = package == fleet->package ||
+                      (package && fleet->package && strcmp(package, fleet->package) == 0);
+        const char *name = own->display_name ? own->display_name
+                           : fleets          ? fleet->display_name
+                                             : NULL;
 
         ret_monitoring->package = package ? package : "";
         ret_monitoring->display_name = name ? name : ret_monitoring->package;

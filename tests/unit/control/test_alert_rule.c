@@ -127,6 +127,48 @@ static void test_contradictions_are_put_right(void **state)
         assert_false(agent.enabled);
 }
 
+/* A threshold alone takes clear_at along: else an alert would flap, or never end. */
+static void test_a_threshold_keeps_its_distance(void **state)
+{
+        static const struct {
+                enum mu_alert_rule rule;
+                int64_t threshold;
+                int64_t clear_at;
+        } cases[] = {
+                {MU_RULE_LOW_BATTERY, 30, 35},
+                {MU_RULE_LOW_BATTERY, 5, 10},
+                {MU_RULE_LOW_BATTERY, 98, 100},
+                {MU_RULE_DISK, 40, 45},
+                {MU_RULE_DISK, 97, 99},
+                {MU_RULE_QUEUE_DEPTH, 500, 420},
+                {MU_RULE_QUEUE_DEPTH, 50, 10},
+                {MU_RULE_QUEUE_DEPTH, 1, 0},
+                {MU_RULE_CLOCK_SKEW, 600, 540},
+                {MU_RULE_CLOCK_SKEW, 30, 24},
+                {MU_RULE_JOURNAL_BACKLOG, 20, 10},
+                {MU_RULE_REJECTS, 100, 100},
+                {MU_RULE_JOB_FAILING, 5, 5},
+                {MU_RULE_OFFLINE, 3600, 3600},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < MU_COUNT_OF(cases); i++) {
+                struct mu_rule settings;
+                const struct mu_rule_layer layer = {.rule = cases[i].rule,
+                                                    .columns = MU_RULE_HAS_THRESHOLD,
+                                                    .values = {.threshold = cases[i].threshold}};
+
+                mu_rule_default(cases[i].rule, &settings);
+                mu_rule_apply(&settings, &layer);
+                mu_rule_finish(cases[i].rule, &settings);
+                assert_int_equal(settings.threshold, cases[i].threshold);
+                if (settings.clear_at != cases[i].clear_at)
+                        fail_msg("%s at %" PRId64 " clears at %" PRId64,
+                                 mu_alert_rule_name(cases[i].rule), settings.threshold,
+                                 settings.clear_at);
+        }
+}
+
 /* ---- rows ---- */
 
 static void add(struct mu_rule_set *set, struct mu_rule_layer layer)
@@ -249,6 +291,7 @@ static void test_monitoring(void **state)
                  .columns = MU_MONITORING_HAS_THRESHOLD,
                  .threshold_min = 1,
                  .package = "com.example.other"},
+                {.device_id = 7, .package = "com.example.shop"},
         };
 
         (void)state;
@@ -266,6 +309,8 @@ static void test_monitoring(void **state)
         assert_true(found.enabled);
         assert_int_equal(found.threshold_min, 1);
         assert_string_equal(found.package, "com.example.other");
+        assert_string_equal(found.display_name, "com.example.other"); /* that is not the shop */
+        mu_rule_set_monitoring(set, 7, MU_PROFILE_FLEET, &found);
         assert_string_equal(found.display_name, "Shop");
         mu_rule_set_destroy(set);
 }
@@ -276,6 +321,7 @@ int main(void)
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_thresholds_to_the_unit),
                 cmocka_unit_test(test_contradictions_are_put_right),
+                cmocka_unit_test(test_a_threshold_keeps_its_distance),
                 cmocka_unit_test(test_an_empty_set_is_built_in),
                 cmocka_unit_test(test_column_by_column),
                 cmocka_unit_test(test_profiles_are_shared),

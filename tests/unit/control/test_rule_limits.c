@@ -86,6 +86,20 @@ static void test_ends_of_a_range(void **state)
         }
 }
 
+static void test_holds_that_would_be_ignored(void **state)
+{
+        struct mu_rule values;
+
+        (void)state;
+        mu_rule_default(MU_RULE_OFFLINE, &values);
+        values.holds = (struct mu_holds){.hold_s = 60, .clear_hold_s = 60};
+        assert_refused(MU_RULE_OFFLINE, MU_RULE_HAS_HOLD, &values, "hold_s", "threshold");
+        assert_refused(MU_RULE_OFFLINE, MU_RULE_HAS_CLEAR_HOLD, &values, "clear_hold_s", "next");
+        assert_refused(MU_RULE_DATABASE_AWAY, MU_RULE_HAS_HOLD, &values, "hold_s", "threshold");
+        assert_accepted(MU_RULE_DATABASE_AWAY, MU_RULE_HAS_CLEAR_HOLD, &values);
+        assert_accepted(MU_RULE_LOW_BATTERY, MU_RULE_HAS_HOLD | MU_RULE_HAS_CLEAR_HOLD, &values);
+}
+
 static void test_clear_at_is_on_the_right_side(void **state)
 {
         const uint32_t both = MU_RULE_HAS_THRESHOLD | MU_RULE_HAS_CLEAR_AT;
@@ -127,6 +141,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults_are_allowed),
                 cmocka_unit_test(test_ends_of_a_range),
+                cmocka_unit_test(test_holds_that_would_be_ignored),
                 cmocka_unit_test(test_clear_at_is_on_the_right_side),
                 cmocka_unit_test(test_versions),
         };
