@@ -34,6 +34,7 @@ CREATE TABLE archive_days (
     parent           text NOT NULL,
     state            text NOT NULL CHECK (state IN ('writing', 'verifying', 'archived')),
     verify_detail    text,  -- what was wrong
+    storage          text,  -- of the table that is written: archive_storage
     manifest_sha256  bytea CHECK (octet_length(manifest_sha256) = 32),
     previous_sha256  bytea CHECK (octet_length(previous_sha256) = 32), -- NULL: the first
     PRIMARY KEY (parent, day),
@@ -103,6 +104,22 @@ BEGIN
     EXECUTE format('SELECT max(c)::text, count(*) FROM (SELECT ctid AS c FROM ONLY %s'
                    ' WHERE ctid > $1::tid LIMIT $2) AS s', leaf)
         INTO last_row, row_count USING after_row, row_limit;
+END
+$$;
+
+-- Where a table's rows lie: what changes when they are moved (VACUUM FULL, a dump loaded again), so
+-- that a ctid noted before says nothing any more.
+CREATE FUNCTION archive_storage(leaf regclass) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    server text := '';
+BEGIN
+    BEGIN
+        SELECT system_identifier INTO server FROM pg_control_system();
+    EXCEPTION WHEN insufficient_privilege THEN
+        NULL; -- somebody took it from PUBLIC
+    END;
+    RETURN server || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())
+        || '/' || leaf::oid || '/' || pg_relation_filenode(leaf);
 END
 $$;
 

@@ -2,7 +2,8 @@
 /*
  * A detached day becomes files: part by part, the rows as they lie in the table, each part from one
  * row of it to another. A part is recorded once it is durable; the directory gets its name when it
- * is whole. So a kill leaves a ".partial" directory, of which the recorded parts are kept.
+ * is whole. So a kill leaves a ".partial" directory, of which the recorded parts are kept, as long
+ * as the table is still the one that they were read from.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -32,9 +33,10 @@ enum {
 
 static const struct mu_pg_statement RECORD = {
         .name = "archive_day_begin",
-        .sql = "INSERT INTO archive_days (parent, day, created_at, state)"
-               " VALUES ($1, $2, $3, 'writing') ON CONFLICT (parent, day) DO NOTHING",
-        .params = {MU_PG_TEXT, MU_PG_TIMESTAMPTZ, MU_PG_TIMESTAMPTZ},
+        .sql = "INSERT INTO archive_days (parent, day, created_at, state, storage)"
+               " VALUES ($1, $2, $3, 'writing', archive_storage(to_regclass($4)))"
+               " ON CONFLICT (parent, day) DO NOTHING",
+        .params = {MU_PG_TEXT, MU_PG_TIMESTAMPTZ, MU_PG_TIMESTAMPTZ, MU_PG_TEXT},
         .repeatable = true,
 };
 
@@ -47,8 +49,21 @@ static const struct mu_pg_statement PURGED = {
 
 static const struct mu_pg_statement DAY = {
         .name = "archive_day_state",
-        .sql = "SELECT state, created_at FROM archive_days WHERE parent = $1 AND day = $2",
-        .params = {MU_PG_TEXT, MU_PG_TIMESTAMPTZ},
+        .sql = "SELECT state, created_at,"
+               " storage IS NOT DISTINCT FROM archive_storage(to_regclass($3))"
+               " FROM archive_days WHERE parent = $1 AND day = $2",
+        .params = {MU_PG_TEXT, MU_PG_TIMESTAMPTZ, MU_PG_TEXT},
+        .repeatable = true,
+};
+
+/* Its rows were moved: what the parts say of their places is void. */
+static const struct mu_pg_statement MOVED = {
+        .name = "archive_day_moved",
+        .sql = "WITH over AS (DELETE FROM archive_parts WHERE parent = $1 AND day = $2)"
+               " UPDATE archive_days SET state = 'writing', sequence = NULL,"
+               " manifest_sha256 = NULL, previous_sha256 = NULL,"
+               " storage = archive_storage(to_regclass($3)) WHERE parent = $1 AND day = $2",
+        .params = {MU_PG_TEXT, MU_PG_TIMESTAMPTZ, MU_PG_TEXT},
         .repeatable = true,
 };
 
@@ -126,9 +141,11 @@ int mu_archive_write_begin(struct mu_archiver *archiver, struct mu_pg *pg,
         if (day->parent == MU_PARENT_HEARTBEATS)
                 err = mu_pg_query(pg, &PURGED, MU_PG_VALUES(mu_pg_text(day->partition)), NULL);
         if (!err)
-                err = mu_pg_query(
-                        pg, &RECORD,
-                        MU_PG_VALUES(MU_ARCHIVE_DAY_VALUES(day), mu_pg_timestamptz(now_us)), NULL);
+                err = mu_pg_query(pg, &RECORD,
+                                  MU_PG_VALUES(MU_ARCHIVE_DAY_VALUES(day),
+                                               mu_pg_timestamptz(now_us),
+                                               mu_pg_text(day->partition)),
+                                  NULL);
         if (!err)
                 err = mu_archive_sql_state(pg, day, "archiving");
         err = mu_archive_sql_end(pg, err);
@@ -563,12 +580,29 @@ static int write_some(struct mu_pg *pg, struct work *work)
         return err ? err : MU_JOB_AGAIN;
 }
 
+static int begin_moved(struct mu_archiver *archiver, struct mu_pg *pg,
+                       const struct mu_archive_day *day)
+{
+        int err = mu_pg_query(pg, &MOVED,
+                              MU_PG_VALUES(MU_ARCHIVE_DAY_VALUES(day), mu_pg_text(day->partition)),
+                              NULL);
+
+        if (err)
+                return err;
+        mu_archiver_tell(archiver, true, "begun_anew", day,
+                         "its table was written again (VACUUM FULL, or a dump that was loaded) "
+                         "after its files were begun");
+        return MU_JOB_AGAIN;
+}
+
 int mu_archive_write_step(struct mu_archiver *archiver, struct mu_pg *pg,
                           const struct mu_archive_day *day)
 {
         struct work work = {.archiver = archiver, .day = day};
         struct mu_pg_result *rows;
-        int code = mu_pg_query(pg, &DAY, MU_PG_VALUES(MU_ARCHIVE_DAY_VALUES(day)), &rows);
+        int code = mu_pg_query(pg, &DAY,
+                               MU_PG_VALUES(MU_ARCHIVE_DAY_VALUES(day), mu_pg_text(day->partition)),
+                               &rows);
 
         if (code)
                 return code;
@@ -578,8 +612,11 @@ int mu_archive_write_step(struct mu_archiver *archiver, struct mu_pg *pg,
         }
         bool writing = strcmp(mu_pg_get_text(rows, 0, 0), "writing") == 0;
         int64_t created_at_us = mu_pg_get_timestamptz(rows, 0, 1);
+        bool moved = !mu_pg_get_bool(rows, 0, 2);
 
         mu_pg_result_free(rows);
+        if (moved)
+                return begin_moved(archiver, pg, day);
         if (!writing)
                 return mu_archive_prove_step(archiver, pg, day);
         code = read_work(pg, &work);

@@ -261,6 +261,36 @@ def test_a_name_is_on_the_disk_before_the_table_says_so(make_appliance, failpoin
     assert verify_directory(appliance, appliance.data_dir / "archive")["rows"] == len(before)
 
 
+def test_rows_that_were_moved_meanwhile(make_appliance, postgres_server, failpoint_bin_dir):
+    """Half a day is written; then its rows lie elsewhere in the table, as after a dump that was
+    loaded: all of them are archived, and once."""
+    appliance = make_appliance(bin_dir=failpoint_bin_dir, options=KEEP_ALL,
+                               environment=postgres_server.environment)
+    appliance.start()
+    day = day_back(140)
+    make_day(appliance, day, 105000)
+    appliance.sql(f"DELETE FROM {partition(day)} WHERE device_id % 3 = 0")
+    before = rows_of(appliance, day)
+    assert len(before) > 66000, "more than the first part takes"
+    assert appliance.terminate() == 0
+    appliance.options = []
+    appliance.environment["MUSTER_FAILPOINTS"] = "archive.part_recorded=crash"
+    appliance.launch()
+    code = wait_until(lambda: appliance.process.poll(), "the crash after the first part", 180)
+    assert code == -signal.SIGKILL
+    appliance.forget()
+    connection = postgres_server.connect()
+    connection.autocommit = True
+    connection.cursor().execute(f"VACUUM FULL {partition(day)}")
+    connection.close()
+    del appliance.environment["MUSTER_FAILPOINTS"]
+    appliance.start()
+    wait_state(appliance, day, "dropped")
+    assert verify_directory(appliance, appliance.data_dir / "archive")["rows"] == len(before)
+    archive(appliance, "restore", str(day))
+    assert rows_of(appliance, day) == before
+
+
 def test_a_day_in_trouble_holds_up_no_other_table(appliance):
     """A heartbeats day whose table is gone before its files were written: said, and stays."""
     lost, day = day_back(130), day_back(600)
