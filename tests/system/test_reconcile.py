@@ -120,12 +120,14 @@ def test_a_writer_that_comes_between_wins(daemon, fleet):
     try:
         writer.autocommit = False
         with writer.cursor() as cursor:
+            # A bucket that the device can't have sent for yet.
             cursor.execute("INSERT INTO heartbeats (device_id, bucket, received_at, observed_at,"
-                           " clock_offset_s, flags, battery) SELECT %s,"
-                           " date_bin('10 seconds', now(), 'epoch'), now(), now(), 0, 0, 77",
+                           " clock_offset_s, flags, battery) SELECT %s, t, now(), t, 0, 0, 77"
+                           " FROM date_bin('10 seconds', now() + interval '30 s', 'epoch') AS t",
                            [device])
             cursor.execute("INSERT INTO device_last_status (device_id, received_at, observed_at,"
-                           " clock_offset_s, flags, battery) VALUES (%s, now(), now(), 0, 0, 77)",
+                           " clock_offset_s, flags, battery) SELECT %s, now(), t, 0, 0, 77"
+                           " FROM date_bin('10 seconds', now() + interval '30 s', 'epoch') AS t",
                            [device])
         run_id = daemon.ask_job("reconcile")
         wait_until(lambda: daemon.sql("SELECT count(*) FROM pg_stat_activity"
