@@ -4,6 +4,8 @@
 
 #include "ctl/verb.h"
 
+enum { VERB_COLUMN = 34, OPTION_COLUMN = 24 };
+
 static const char GLOBAL_HELP[] =
         "Anywhere:\n"
         "  --json                 the reply as JSON\n"
@@ -18,6 +20,15 @@ static const char GLOBAL_HELP[] =
         "5 the command or check failed, 6 it was not waited out. Of doctor: 1 to look at,\n"
         "2 wrong.\n";
 
+/* Text behind it in a column of its own: on the next line where the words reach into that. */
+static void print_words(const char *words, int column)
+{
+        if ((int)strlen(words) <= column)
+                (void)printf("  %-*s ", column, words);
+        else
+                (void)printf("  %s\n  %*s ", words, column, "");
+}
+
 static void print_line(const struct mu_ctl_verb *verb)
 {
         char words[96];
@@ -31,7 +42,8 @@ static void print_line(const struct mu_ctl_verb *verb)
                 chars += snprintf(words + chars, sizeof(words) - (size_t)chars,
                                   option->required ? " %s" : " [%s]", option->name);
         }
-        (void)printf("  %-34s %s\n", words, verb->summary);
+        print_words(words, VERB_COLUMN);
+        (void)printf("%s\n", verb->summary);
 }
 
 static size_t print_group(const char *group)
@@ -114,7 +126,8 @@ void mu_ctl_help_verb(const struct mu_ctl_verb *verb)
 
                 (void)snprintf(name, sizeof(name), "%s%s", option->name,
                                option->name[0] == '-' ? VALUES[option->value] : "");
-                (void)printf("  %-24s %s%s%s\n", name, option->help,
+                print_words(name, OPTION_COLUMN);
+                (void)printf("%s%s%s\n", option->help,
                              option->value == MU_CTL_LIST ? " May be repeated." : "",
                              option->required ? " Required." : "");
         }

@@ -102,7 +102,7 @@ const struct mu_ctl_verb mu_ctl_verbs[] = {
          .method = "GET",
          .path = "/admin/status",
          .options = {QUERY("--at", "at", MU_CTL_TIME,
-                           "As of then: 2026-11-20T14:00:00Z, \"2026-11-20 14:00\", \"2h ago\"."),
+                           "As of then: 2026-11-20T14:00:00Z, \"yesterday 14:00\", \"2h ago\"."),
                      QUERY("--known", "known", MU_CTL_TEXT,
                            "observed: with hindsight; received: what was known then."),
                      QUERY("--site", "site", MU_CTL_TEXT, "Of this site, as of now."),

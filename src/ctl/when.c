@@ -78,17 +78,39 @@ static int parse_rfc3339(const char *text, int64_t *ret_s)
         return 0;
 }
 
-/* "2h ago" */
+/* A unit as people write it; NULL: none. */
+static const char *short_unit(const char *word)
+{
+        static const struct {
+                const char *word;
+                const char *unit;
+        } units[] = {
+                {"s", "s"},    {"sec", "s"},   {"second", "s"}, {"seconds", "s"}, {"m", "m"},
+                {"min", "m"},  {"mins", "m"},  {"minute", "m"}, {"minutes", "m"}, {"h", "h"},
+                {"hour", "h"}, {"hours", "h"}, {"d", "d"},      {"day", "d"},     {"days", "d"},
+        };
+
+        for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+                if (strcmp(word, units[i].word) == 0)
+                        return units[i].unit;
+        return NULL;
+}
+
+/* "2h ago", "90 s ago", "1 min ago" */
 static int parse_ago(const char *text, int64_t now_s, int64_t *ret_s)
 {
         const char *ago = strstr(text, " ago");
-        char span[TEXT_BYTES];
+        char span[TEXT_BYTES], number[TEXT_BYTES], word[TEXT_BYTES];
         struct mu_parse_reason reason;
         uint64_t ns;
+        int used = 0;
 
         if (!ago || strcmp(ago, " ago") != 0 || (size_t)(ago - text) >= sizeof(span))
                 return -EINVAL;
         (void)snprintf(span, sizeof(span), "%.*s", (int)(ago - text), text);
+        if (sscanf(span, "%31[0-9] %31[a-z]%n", number, word, &used) == 2 && span[used] == '\0' &&
+            short_unit(word))
+                (void)snprintf(span, sizeof(span), "%.31s%s", number, short_unit(word));
         if (mu_parse_duration_ns(span, &ns, &reason) < 0)
                 return -EINVAL;
         *ret_s = now_s - (int64_t)(ns / 1000000000u);
@@ -118,6 +140,38 @@ static int parse_clock(const struct tm *clock, int64_t now_s, int64_t *ret_s)
         return 0;
 }
 
+/* "yesterday", its first instant; "yesterday 14:00"; "today 8:15" */
+static int parse_day(const char *text, int64_t now_s, int64_t *ret_s)
+{
+        static const struct {
+                const char *word;
+                int days;
+        } words[] = {{"today", 0}, {"yesterday", 1}};
+        struct tm clock = {0};
+        struct tm tm;
+        time_t now = (time_t)now_s;
+
+        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+                size_t chars = strlen(words[i].word);
+
+                if (strncmp(text, words[i].word, chars) != 0)
+                        continue;
+                if (text[chars] &&
+                    (text[chars] != ' ' || !matches(text + chars + 1, "%H:%M", &clock)))
+                        return -EINVAL;
+                if (!localtime_r(&now, &tm))
+                        return -EINVAL;
+                tm.tm_mday -= words[i].days;
+                tm.tm_hour = clock.tm_hour;
+                tm.tm_min = clock.tm_min;
+                tm.tm_sec = 0;
+                tm.tm_isdst = -1;
+                *ret_s = mktime(&tm);
+                return 0;
+        }
+        return -EINVAL;
+}
+
 int mu_ctl_parse_when(const char *text, int64_t now_s, int64_t *ret_s)
 {
         static const char *const DATES[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
@@ -133,6 +187,8 @@ int mu_ctl_parse_when(const char *text, int64_t now_s, int64_t *ret_s)
                         return to_seconds(&tm, false, ret_s);
         if (matches(text, "%H:%M", &tm))
                 return parse_clock(&tm, now_s, ret_s);
+        if (parse_day(text, now_s, ret_s) == 0)
+                return 0;
         if (parse_rfc3339(text, ret_s) == 0)
                 return 0;
         return parse_ago(text, now_s, ret_s);

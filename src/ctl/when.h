@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * when.h - a moment as people write it: "2026-11-20T14:00:00Z", "2026-11-20 14:00" and "2026-11-20"
- * (this machine's zone), "14:00" (the last time it was), "2h ago", "now".
+ * (this machine's zone), "14:00" (the last time it was), "yesterday 14:00", "today", "2h ago",
+ * "90 s ago", "1 min ago", "now".
  *
  * Units      seconds since the Unix epoch. Threads: any (localtime_r, mktime).
  * Errors     -EINVAL: it is none of these.

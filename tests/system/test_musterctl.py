@@ -167,6 +167,11 @@ def test_other_credentials(ctl, daemon, scratch):
     assert enrolled["max_uses"] == 3 and enrolled["expires_in_s"] == 3600
     # No secret is an argument of any process.
     assert "MUSTER_TOKEN_FILE" in ctl("--help").stdout
+    # Nothing runs into its explanation, however long it is.
+    lines = ctl("monitoring", "set", "--help").stdout.splitlines()
+    at = lines.index("  --threshold-min N|yes|no|default")
+    assert lines[at + 1] == " " * 27 + "1 to 120 minutes."
+    assert "  --package TEXT           Which." in lines
 
 
 def test_users_and_audit(ctl, scratch):

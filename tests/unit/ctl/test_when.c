@@ -38,6 +38,13 @@ static void what_is_understood(void **state)
         assert_int_equal(parse("2026-11-21"), NOON_S - 13 * 3600);
         assert_int_equal(parse("2h ago"), NOON_S - 7200);
         assert_int_equal(parse("90s ago"), NOON_S - 90);
+        assert_int_equal(parse("90 s ago"), NOON_S - 90);
+        assert_int_equal(parse("1 min ago"), NOON_S - 60);
+        assert_int_equal(parse("3 hours ago"), NOON_S - 3 * 3600);
+        assert_int_equal(parse("2days ago"), NOON_S - 2 * 86400);
+        assert_int_equal(parse("yesterday 14:00"), NOON_S + 3600 - 86400);
+        assert_int_equal(parse("yesterday"), NOON_S - 13 * 3600 - 86400);
+        assert_int_equal(parse("today 8:15"), NOON_S - 13 * 3600 + 8 * 3600 + 900);
         assert_int_equal(parse("10:30"), NOON_S - 9000);
         assert_int_equal(parse("13:00"), NOON_S);
         assert_int_equal(parse("13:01"), NOON_S + 60 - 86400); /* yesterday's */
@@ -60,6 +67,14 @@ static void what_is_not(void **state)
                 "2h",
                 "h ago",
                 "2h ago ",
+                "2 fortnights ago",
+                "two h ago",
+                "1 min",
+                "1  min 2 ago",
+                "yesterday14:00",
+                "yesterday 25:00",
+                "yesterday ",
+                "yesteryear",
                 "2026-11-21T12:00:00Zx",
         };
         int64_t seconds = 7;
