@@ -180,6 +180,7 @@ CREATE TABLE alert_notifications (
     channel_id       bigint NOT NULL REFERENCES alert_channels (id) ON DELETE CASCADE,
     created_at       timestamptz NOT NULL,
     due_at           timestamptz NOT NULL, -- not before
+    tried_at         timestamptz, -- first
     finished_at      timestamptz,
     incident_version integer,
     attempt_count    integer NOT NULL DEFAULT 0,

@@ -264,6 +264,16 @@ def test_what_discord_refuses_is_given_up(desk, discord):
     desk.wait(desk.notify(desk.incident(), channel, "opened"), "sent")
 
 
+def test_a_recovery_does_not_hang_on_an_edit(desk, discord):
+    channel = desk.discord(discord)
+    incident = desk.incident()
+    desk.wait(desk.notify(incident, channel, "opened"), "sent")
+    desk.close(incident)
+    discord.answer_next(discord_double.failure(400, 50035, "Invalid Form Body"))
+    desk.wait(desk.notify(incident, channel, "closed"), "sent")
+    assert [method for method, _ in discord.events] == ["POST", "POST"]
+
+
 # ---- webhooks ----
 
 def test_a_webhook_is_signed_and_says_everything(desk, receiver):
@@ -383,6 +393,17 @@ def test_tries_come_to_an_end(desk, place, receiver):
     assert desk.sql("SELECT kind FROM alert_events WHERE incident_id = %s", incident) == [
         ("not_notified",)]
     assert desk.appliance.log_events("alerts.notifier") or desk.appliance.log_tail()
+
+
+def test_what_was_held_for_days_is_tried_again(desk, place, receiver):
+    """A day of trying begins with the first try, not when there was something to tell."""
+    channel, _ = desk.webhook(receiver)
+    receiver.answer_next(webhook_double.Answer(500))
+    row = desk.notify(desk.incident(), channel, "opened", created_s=-2 * 86400)
+    wait_until(lambda: desk.row(row)["attempt_count"] == 1 and desk.row(row)["error"],
+               "the first try to fail")
+    place.clock.jump(60, 60)
+    assert desk.wait(row, "sent")["attempt_count"] == 2
 
 
 def test_a_message_of_its_own_each_minute(desk, place, receiver):

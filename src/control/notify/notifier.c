@@ -130,6 +130,15 @@ void mu_notifier_reload(struct mu_notifier *notifier)
                 set_flag(notifier, &notifier->reload);
 }
 
+bool mu_notifier_is_stale(struct mu_notifier *notifier)
+{
+        pthread_mutex_lock(&notifier->lock);
+        bool stale = notifier->reload;
+
+        pthread_mutex_unlock(&notifier->lock);
+        return stale;
+}
+
 /* ---- the round ---- */
 
 static void finish(struct mu_notifier_job *job)

@@ -89,8 +89,9 @@ struct mu_notifier_job {
         enum mu_job_step step;
         int64_t id; /* of the row */
         int64_t created_us;
-        uint32_t tries;  /* with this one */
-        uint64_t due_ns; /* direct: not before */
+        int64_t tried_us; /* first: a silence may have held it for days */
+        uint32_t tries;   /* with this one */
+        uint64_t due_ns;  /* direct: not before */
         int64_t answered_us;
         char webhook_id[MU_NOTIFIER_KEY_BYTES + 32];
         char remote_id[MU_DISCORD_ID_BYTES];

@@ -121,6 +121,8 @@ static bool judge_discord(struct mu_notifier_job *job)
         } else if (answer->status >= 500) {
                 judge(job, MU_VERDICT_LATER, true, "Discord answered %d.", answer->status);
                 job->verdict.wait_ms = retry_after_ms(answer);
+        } else if (job->step == MU_STEP_EDIT && job->notice.kind == MU_NOTICE_CLOSED) {
+                return discord_anew(job); /* the message can't be edited: its end is told still */
         } else {
                 judge(job, MU_VERDICT_FAILED, false, "Discord refused the message (%d, %s).",
                       answer->status, said);

@@ -97,6 +97,11 @@ static inline int64_t mu_notifier_now_us(const struct mu_notifier *notifier)
         return mu_clock_realtime_us(notifier->config.clock);
 }
 
+/* ---- notifier.c ---- */
+
+/* Channels were changed and are to be read anew before anything goes out. */
+bool mu_notifier_is_stale(struct mu_notifier *notifier);
+
 /* ---- notifier_work.c ---- */
 
 /* Rows that are due become jobs, or are put off or dropped. *ret_more: look again at once. */

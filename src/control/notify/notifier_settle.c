@@ -36,7 +36,7 @@ uint64_t mu_notifier_backoff_ms(struct mu_notifier *notifier, uint32_t tries)
 static void give_up_if_enough(struct mu_notifier_job *job)
 {
         const struct mu_notifier_config *config = &job->notifier->config;
-        int64_t waits_us = mu_notifier_now_us(job->notifier) - job->created_us;
+        int64_t waits_us = mu_notifier_now_us(job->notifier) - job->tried_us;
         bool test = job->notice.kind == MU_NOTICE_TEST;
         bool spent = !job->verdict.throttled && job->tries >= config->tries_max;
 

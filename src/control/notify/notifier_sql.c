@@ -103,9 +103,10 @@ const struct mu_pg_statement mu_notifier_unsilence_sql = {
 
 const struct mu_pg_statement mu_notifier_claim_sql = {
         .name = "notifier_claim",
-        .sql = "UPDATE alert_notifications SET attempt_count = attempt_count + 1"
-               " WHERE id = $1 AND state = 'waiting' RETURNING attempt_count",
-        .params = {MU_PG_INT8},
+        .sql = "UPDATE alert_notifications SET attempt_count = attempt_count + 1,"
+               " tried_at = coalesce(tried_at, $2)"
+               " WHERE id = $1 AND state = 'waiting' RETURNING attempt_count, tried_at",
+        .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ},
 };
 
 const struct mu_pg_statement mu_notifier_state_sql = {

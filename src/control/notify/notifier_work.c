@@ -16,7 +16,6 @@
 
 enum {
         ROWS_OF_EACH = 16, /* a channel's rows looked at together */
-        CHANNELS_MAX = 1024,
 };
 
 /* A row as the decision needs it; texts are the result's. */
@@ -152,13 +151,18 @@ static int fill_job(struct mu_notifier *notifier, struct mu_pg *pg, const struct
 static int claim(struct mu_pg *pg, struct mu_notifier_job *job)
 {
         struct mu_pg_result *row;
-        int code = mu_pg_query(pg, &mu_notifier_claim_sql, MU_PG_VALUES(mu_pg_int8(job->id)), &row);
+        int code = mu_pg_query(pg, &mu_notifier_claim_sql,
+                               MU_PG_VALUES(mu_pg_int8(job->id),
+                                            mu_pg_timestamptz(mu_notifier_now_us(job->notifier))),
+                               &row);
 
         if (code < 0)
                 return code;
         code = mu_pg_rows(row) == 1 ? 0 : -ENOENT;
-        if (code == 0)
+        if (code == 0) {
                 job->tries = (uint32_t)mu_pg_get_int(row, 0, 0);
+                job->tried_us = mu_pg_get_timestamptz(row, 0, 1);
+        }
         mu_pg_result_free(row);
         return code;
 }
@@ -249,27 +253,47 @@ static int take_rows(struct mu_notifier *notifier, struct mu_pg *pg,
         return 0;
 }
 
+/* *ret_rows NULL: no channel may send now. */
+static int read_due(struct mu_notifier *notifier, struct mu_pg *pg, struct mu_pg_result **ret_rows)
+{
+        size_t count = 0;
+        size_t room = 0;
+
+        *ret_rows = NULL;
+        for (const struct mu_notifier_channel *at = notifier->channels; at; at = at->next)
+                room++;
+        int64_t *ready = calloc(room + 1, sizeof(*ready));
+
+        if (!ready)
+                return -ENOMEM;
+        for (struct mu_notifier_channel *at = notifier->channels; at; at = at->next)
+                if (is_ready(at, notifier))
+                        ready[count++] = at->id;
+        int code =
+                count == 0
+                        ? 0
+                        : mu_pg_query(pg, &mu_notifier_due_sql,
+                                      MU_PG_VALUES(mu_pg_int8_array(ready, count),
+                                                   mu_pg_timestamptz(mu_notifier_now_us(notifier)),
+                                                   mu_pg_int8(ROWS_OF_EACH)),
+                                      ret_rows);
+
+        free(ready);
+        return code;
+}
+
 int mu_notifier_look(struct mu_notifier *notifier, struct mu_pg *pg, bool *ret_more)
 {
-        int64_t ready[CHANNELS_MAX];
-        size_t count = 0;
         struct mu_pg_result *rows;
+        int code = read_due(notifier, pg, &rows);
 
         *ret_more = false;
-        for (struct mu_notifier_channel *at = notifier->channels; at; at = at->next)
-                if (count < CHANNELS_MAX && is_ready(at, notifier))
-                        ready[count++] = at->id;
-        if (count == 0)
-                return 0;
-        int code = mu_pg_query(pg, &mu_notifier_due_sql,
-                               MU_PG_VALUES(mu_pg_int8_array(ready, count),
-                                            mu_pg_timestamptz(mu_notifier_now_us(notifier)),
-                                            mu_pg_int8(ROWS_OF_EACH)),
-                               &rows);
-
-        if (code < 0)
+        if (code < 0 || !rows)
                 return code;
-        code = take_rows(notifier, pg, rows, ret_more);
+        /* A row that was put in after a change of its channel must not go out by what was before:
+         * asked behind the reading, so that such a row is read only with the change known. */
+        if (!mu_notifier_is_stale(notifier))
+                code = take_rows(notifier, pg, rows, ret_more);
         mu_pg_result_free(rows);
         return code;
 }
