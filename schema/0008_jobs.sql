@@ -81,3 +81,7 @@ SELECT setval(pg_get_serial_sequence('security_events', 'id'),
               (SELECT coalesce(max(id), 0) + 1 FROM security_events), false);
 DROP TABLE security_events_old;
 INSERT INTO job_analyze (relation) VALUES ('security_events');
+
+-- The longest interval of any device, at once: how far back status --at has to look.
+CREATE INDEX devices_interval ON devices (heartbeat_interval_s)
+    WHERE heartbeat_interval_s IS NOT NULL;

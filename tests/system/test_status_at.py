@@ -161,8 +161,13 @@ def test_the_archive_has_it(daemon, fleet):
     def state(value):
         daemon.sql("UPDATE partition_registry SET state = %s WHERE partition = %s", value, name)
 
-    state("dropped")
     try:
+        # On its way it is neither gone nor there.
+        for leaving in ("detaching", "archiving", "archived"):
+            state(leaving)
+            detail = ask(daemon, "GET", "/admin/status", 409, params={"at": stamp(BASE)})["detail"]
+            assert f"{day}" in detail and "on its way" in detail
+        state("dropped")
         for path in ("/admin/status", "/admin/status/summary"):
             detail = ask(daemon, "GET", path, 404, params={"at": stamp(BASE)})["detail"]
             assert f"{day}" in detail and "no archive" in detail
@@ -176,8 +181,13 @@ def test_the_archive_has_it(daemon, fleet):
         midnight = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(),
                                              datetime.timezone.utc).timestamp()
         ask(daemon, "GET", "/admin/status", 409, params={"at": stamp(midnight + 300)})
-        if midnight + 1200 < time.time():
-            ask(daemon, "GET", "/admin/status", 200, params={"at": stamp(midnight + 1200)})
+        # f is heard of each hour: it may still be online by what it sent the day before.
+        ask(daemon, "GET", "/admin/status", 409, params={"at": stamp(midnight + 7200)})
+        ask(daemon, "GET", "/admin/status", 200, params={"at": stamp(midnight + 8400)})
+        assert daemon.sql("UPDATE devices SET heartbeat_interval_s = 7200 WHERE alias = 'b'"
+                          " RETURNING 1")
+        ask(daemon, "GET", "/admin/status", 409, params={"at": stamp(midnight + 8400)})
+        daemon.sql("UPDATE devices SET heartbeat_interval_s = NULL WHERE alias = 'b'")
         state("restored")
         assert at(daemon, BASE)["a"]["status"] == "online"
     finally:

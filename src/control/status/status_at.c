@@ -81,7 +81,8 @@ static const struct mu_pg_statement COUNT = {
         .repeatable = true,
 };
 
-/* 'restored': from the archive, and in its table again. */
+/* 'restored': from the archive, and in its table again. $2 is the fleet's interval; the longest of
+ * any device says how far back one may have been heard of that is not silent. */
 static const struct mu_pg_statement DAYS = {
         .name = "status_at_days",
         .sql = "SELECT to_char(day AT TIME ZONE 'UTC', 'YYYY-MM-DD'),"
@@ -90,12 +91,15 @@ static const struct mu_pg_statement DAYS = {
                "day.day"
                "  AND a.state = 'archived'),"
                " r.state IS NULL AND day < (SELECT min(range_from) FROM partition_registry"
-               "  WHERE parent = 'heartbeats')"
-               " FROM generate_series(date_trunc('day', $1 - interval '12 minutes', 'UTC'),"
+               "  WHERE parent = 'heartbeats'),"
+               " coalesce(r.state IN ('detaching', 'archiving', 'archived'), false)"
+               " FROM generate_series(date_trunc('day', $1 - greatest(interval '12 minutes',"
+               "   make_interval(secs => 2 * greatest($2, (SELECT max(heartbeat_interval_s)"
+               "    FROM devices)) + 120)), 'UTC'),"
                "  date_trunc('day', $1::timestamptz, 'UTC'), interval '24 hours') AS day (day)"
                " LEFT JOIN partition_registry r ON r.parent = 'heartbeats' AND r.range_from = day"
                " ORDER BY day",
-        .params = {MU_PG_TIMESTAMPTZ},
+        .params = {MU_PG_TIMESTAMPTZ, MU_PG_INT8},
         .repeatable = true,
 };
 
@@ -126,7 +130,10 @@ int mu_status_at_history(struct mu_pg *pg, const struct mu_status_at *query,
                          enum mu_status_history *ret_history, char ret_days[MU_STATUS_DAYS_BYTES])
 {
         struct mu_pg_result *rows;
-        int error = mu_pg_query(pg, &DAYS, MU_PG_VALUES(mu_pg_timestamptz(query->at_us)), &rows);
+        int error = mu_pg_query(
+                pg, &DAYS,
+                MU_PG_VALUES(mu_pg_timestamptz(query->at_us), mu_pg_int8(query->interval_s)),
+                &rows);
 
         if (error < 0)
                 return error;
@@ -135,6 +142,7 @@ int mu_status_at_history(struct mu_pg *pg, const struct mu_status_at *query,
         for (size_t i = 0; i < mu_pg_rows(rows); i++) {
                 bool last = i + 1 == mu_pg_rows(rows);
                 bool archived = mu_pg_get_bool(rows, i, 2);
+                bool leaving = mu_pg_get_bool(rows, i, 4);
 
                 /* No line in the registry, later than the first: a day without heartbeats. */
                 if (mu_pg_is_null(rows, i, 1)) {
@@ -142,10 +150,14 @@ int mu_status_at_history(struct mu_pg *pg, const struct mu_status_at *query,
                                 *ret_history = MU_STATUS_HISTORY_NONE;
                         continue;
                 }
-                if (mu_pg_get_bool(rows, i, 1) || (!last && !archived))
+                if (mu_pg_get_bool(rows, i, 1) || (!last && !archived && !leaving))
                         continue;
                 add_day(ret_days, mu_pg_get_text(rows, i, 0));
-                *ret_history = archived ? MU_STATUS_HISTORY_ARCHIVED : MU_STATUS_HISTORY_GONE;
+                if (leaving || *ret_history == MU_STATUS_HISTORY_LEAVING)
+                        *ret_history = MU_STATUS_HISTORY_LEAVING;
+                else
+                        *ret_history =
+                                archived ? MU_STATUS_HISTORY_ARCHIVED : MU_STATUS_HISTORY_GONE;
         }
         mu_pg_result_free(rows);
         return 0;

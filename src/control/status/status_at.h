@@ -69,14 +69,16 @@ struct mu_status_counts {
 enum mu_status_history {
         MU_STATUS_HISTORY_THERE,
         MU_STATUS_HISTORY_ARCHIVED, /* the days named are to be restored */
+        MU_STATUS_HISTORY_LEAVING,  /* some of these are just on their way there */
         MU_STATUS_HISTORY_GONE,     /* that was, and is in no archive */
         MU_STATUS_HISTORY_NONE,     /* before the first day there ever was */
 };
 
-enum { MU_STATUS_DAYS_BYTES = 32 };
+enum { MU_STATUS_DAYS_BYTES = 64 };
 
-/* Whether history has what at_us needs: its day, and the day before when a device may have been
- * heard of last in that and not be silent. ret_days: "2026-08-19 2026-08-20", those that lack. */
+/* Whether history has what at_us needs: its day, and those before in which a device may have been
+ * heard of last and not be silent. A day may leave while rows are read: ask before and after.
+ * ret_days: "2026-08-19 2026-08-20", those that lack. */
 MU_MUST_CHECK
 int mu_status_at_history(struct mu_pg *pg, const struct mu_status_at *query,
                          enum mu_status_history *ret_history, char ret_days[MU_STATUS_DAYS_BYTES]);

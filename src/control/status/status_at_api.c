@@ -68,7 +68,7 @@ static bool read_query(struct mu_ask *ask, struct mu_status_at *query, char **re
         return true;
 }
 
-/* False: answered. */
+/* False: answered. Before the rows are read and after: a day may leave, or come, meanwhile. */
 static bool require_history(struct mu_ask *ask, const struct mu_status_at *query)
 {
         enum mu_status_history history;
@@ -86,6 +86,13 @@ static bool require_history(struct mu_ask *ask, const struct mu_status_at *query
                 mu_call_problem(ask->call, 409, "history-archived", "at",
                                 "The history of that time is in the archive: restore %s "
                                 "(musterctl archive restore DAY), and ask again.",
+                                days);
+                return false;
+        case MU_STATUS_HISTORY_LEAVING:
+                mu_call_problem(ask->call, 409, "history-archived", "at",
+                                "The history of %s is just on its way to the archive: once it is "
+                                "there (musterctl archive list) restore it (musterctl archive "
+                                "restore DAY), and ask again.",
                                 days);
                 return false;
         case MU_STATUS_HISTORY_GONE:
@@ -148,6 +155,10 @@ static void reply_page(struct mu_ask *ask, const struct mu_status_at *query, siz
                 mu_ask_failed(ask, error);
                 return;
         }
+        if (!require_history(ask, query)) {
+                mu_pg_result_free(rows);
+                return;
+        }
         size_t count = mu_pg_rows(rows);
         json_t *devices = json_array();
 
@@ -195,7 +206,7 @@ static void summarize(struct mu_ask *ask)
 
                 if (error < 0)
                         mu_ask_failed(ask, error);
-                else
+                else if (require_history(ask, &query))
                         mu_ask_reply(ask, 200,
                                      counts_json(query.at_us,
                                                  query.received ? "received" : "observed",
