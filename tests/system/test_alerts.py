@@ -398,3 +398,20 @@ def test_a_clock_set_back_during_an_episode(watch):
     assert len(watch.edges()) == 2
     watch.advance(4 * MINUTE)
     assert sorted(watch.edges()[2:]) == sorted([fired(device), fired(other)])
+
+
+def test_what_the_database_refuses_holds_up_no_others(watch):
+    good, bad, late = (watch.add(name, battery=80) for name in ("good", "bad", "late"))
+    watch.appliance.sql("ALTER TABLE alerts ADD CONSTRAINT never"
+                        f" CHECK (device_id <> {bad['id']} OR value IS DISTINCT FROM 5)")
+    watch.beat_later(bad, good, late, battery=5)
+    wait_until(lambda: watch.appliance.metric("muster_alert_edges_refused_total") == 1,
+               "the bad one to be found")
+    wait_until(lambda: sorted(watch.edges()) == sorted(
+        [fired(good, "low_battery"), fired(late, "low_battery")]), "the others")
+    # It comes to an end that nobody has to be told of, and is told the next time.
+    watch.beat_later(bad, good, late, battery=90)
+    wait_until(lambda: len(watch.edges()) == 4, "the recoveries")
+    watch.beat_later(bad, battery=6)
+    wait_until(lambda: watch.edges()[4:] == [fired(bad, "low_battery")], "the bad one's next")
+    assert watch.appliance.metric("muster_alert_edges_refused_total") == 1

@@ -8,6 +8,8 @@
  * special case.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +34,7 @@ enum {
         STATEMENT_MS_MAX = 64000,
         DAYS_MAX = 366,     /* of the log, made for one batch */
         CHANGES_MAX = 2000, /* in a transaction */
+        REFUSALS_MAX = 3,   /* of one change: memory may have been wrong about its row */
         WRITE_MS = 1000,    /* of writing before it looks up again */
         STATUSES_MAX = 5000,
         SLOW_MS = 60 * 1000,
@@ -435,14 +438,51 @@ static int make_days(struct mu_alert_thread *alerts, const struct mu_alert_batch
         return mu_partitions_ensure(alerts->pg, MU_PARENT_ALERT_EVENTS, first, last, NULL);
 }
 
+/* One change that the database refuses for its data must not hold up all others: what is tried
+ * next is half as much, until it is found. */
+static void note_refusal(struct mu_alert_thread *alerts, const struct mu_alert_batch *batch)
+{
+        char detail[256];
+
+        if (!mu_pg_error_is_data(mu_pg_last_error(alerts->pg)) || batch->change_count == 0)
+                return;
+        if (batch->change_count > 1) {
+                alerts->changes_max = batch->change_count / 2;
+                mu_backoff_reset(&alerts->backoff);
+                return;
+        }
+        if (++alerts->refused_alone < REFUSALS_MAX)
+                return;
+        alerts->refused_alone = 0;
+        (void)snprintf(detail, sizeof(detail),
+                       "PostgreSQL refuses an edge of %s of device %" PRId64
+                       ", which is set aside: %.120s",
+                       mu_alert_rule_name(batch->changes->rule), batch->changes->device_id,
+                       mu_pg_last_error(alerts->pg)->text);
+        mu_alert_trouble(alerts, detail);
+        mu_cell_add(&alerts->metrics.refused, 1);
+        mu_alert_engine_set_aside(alerts->engine);
+}
+
+static void note_accepted(struct mu_alert_thread *alerts)
+{
+        alerts->refused_alone = 0;
+        alerts->changes_max =
+                alerts->changes_max < CHANGES_MAX / 2 ? alerts->changes_max * 2 : CHANGES_MAX;
+}
+
 static int write_batch(struct mu_alert_thread *alerts, uint32_t *ret_count)
 {
         struct mu_alert_batch batch = {
                 .now_us = alerts->now.real_us,
                 .due_us = alerts->now.real_us + (int64_t)alerts->config.group_wait_s * MU_US_PER_S,
         };
-        int error = mu_alert_engine_take(alerts->engine, CHANGES_MAX, &batch.changes,
-                                         &batch.change_count);
+        int error;
+
+        if (alerts->changes_max == 0)
+                alerts->changes_max = CHANGES_MAX;
+        error = mu_alert_engine_take(alerts->engine, alerts->changes_max, &batch.changes,
+                                     &batch.change_count);
 
         if (error == 0)
                 error = mu_incident_book_ops(alerts->book, &batch.ops, &batch.op_count);
@@ -454,8 +494,11 @@ static int write_batch(struct mu_alert_thread *alerts, uint32_t *ret_count)
         error = mu_alert_store_write(alerts->pg, &batch);
         if (error < 0 && make_days(alerts, &batch, error) == 0)
                 error = mu_alert_store_write(alerts->pg, &batch);
-        if (error < 0)
+        if (error < 0) {
+                note_refusal(alerts, &batch);
                 return error;
+        }
+        note_accepted(alerts);
         mu_histogram_record(alerts->metrics.commit_ns,
                             mu_clock_monotonic_ns(alerts->config.clock) - began_ns);
         count(alerts, &batch);
@@ -469,10 +512,10 @@ static int write_batch(struct mu_alert_thread *alerts, uint32_t *ret_count)
 static int write_changes(struct mu_alert_thread *alerts)
 {
         uint64_t began_ns = mu_clock_monotonic_ns(alerts->config.clock);
-        uint32_t count = CHANGES_MAX;
+        uint32_t count = 1;
         int error = 0;
 
-        while (error == 0 && count == CHANGES_MAX &&
+        while (error == 0 && count > 0 &&
                mu_clock_monotonic_ns(alerts->config.clock) - began_ns < WRITE_MS * MU_NS_PER_MS)
                 error = write_batch(alerts, &count);
         return error;

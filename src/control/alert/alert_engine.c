@@ -32,6 +32,7 @@ struct entry {
         bool has_value;
         bool quiet;
         bool queued;
+        bool refused; /* by the database, for its data: until it fires or ends again */
         /* As in the database. */
         uint8_t stored_state;
         bool stored_clearing;
@@ -186,7 +187,7 @@ static bool differs(const struct entry *entry)
 
 static void enqueue(struct mu_alert_engine *engine, struct entry *entry)
 {
-        if (entry->queued || !differs(entry))
+        if (entry->queued || entry->refused || !differs(entry))
                 return;
         entry->queued = true;
         entry->queue_next = NULL;
@@ -234,6 +235,8 @@ static void note_edge(struct mu_alert_engine *engine, struct entry *entry, bool 
                 engine->firing[entry->rule]++;
         if (was_firing && !is_firing)
                 engine->firing[entry->rule]--;
+        if (is_firing != was_firing)
+                entry->refused = false;
         if (is_firing)
                 entry->quiet = false;
         enqueue(engine, entry);
@@ -554,6 +557,13 @@ void mu_alert_engine_committed(struct mu_alert_engine *engine)
                         forget(engine, entry);
         }
         mu_incident_book_done(engine->book);
+}
+
+void mu_alert_engine_set_aside(struct mu_alert_engine *engine)
+{
+        MU_ASSERT(engine->change_count == 1);
+        dequeue(engine)->refused = true;
+        engine->change_count = 0;
 }
 
 uint32_t mu_alert_engine_waiting(const struct mu_alert_engine *engine)

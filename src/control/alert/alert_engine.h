@@ -145,6 +145,10 @@ int mu_alert_engine_take(struct mu_alert_engine *engine, uint32_t changes_max,
 /* What take gave is in the database. */
 void mu_alert_engine_committed(struct mu_alert_engine *engine);
 
+/* The database refuses the one change that take gave, for its data: it is not tried again before
+ * the alert fires or ends the next time. The rows are to be loaded anew. */
+void mu_alert_engine_set_aside(struct mu_alert_engine *engine);
+
 /* At most as many as there are devices times rules. */
 uint32_t mu_alert_engine_waiting(const struct mu_alert_engine *engine);
 /* Of all rules, as in memory. */

@@ -49,6 +49,9 @@ int mu_alert_metrics_create(struct mu_alert_thread *alerts)
         mu_metrics_counter(metrics, "muster_alert_database_failures_total",
                            "Times that alerts could not be read or written and were tried again.",
                            MU_NO_LABELS, &cells->failures);
+        mu_metrics_counter(metrics, "muster_alert_edges_refused_total",
+                           "Edges that PostgreSQL refuses for their data, set aside: see the log.",
+                           MU_NO_LABELS, &cells->refused);
         mu_metrics_counter(metrics, "muster_alert_bus_lost_total",
                            "Events that came faster than they were read; rows were read instead.",
                            MU_NO_LABELS, &cells->lost);

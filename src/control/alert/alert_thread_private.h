@@ -41,6 +41,7 @@ struct mu_alert_metrics {
         struct mu_cell waiting;
         struct mu_cell incidents;
         struct mu_cell failures;
+        struct mu_cell refused;
         struct mu_cell lost; /* of the bus */
         struct mu_histogram *commit_ns;
         struct mu_histogram *detection_ms;
@@ -73,6 +74,8 @@ struct mu_alert_thread {
         struct mu_backoff backoff;
         struct mu_random random;
         uint32_t statement_ms;
+        uint32_t changes_max;   /* in a transaction: fewer when one was refused */
+        uint32_t refused_alone; /* how often in a row */
         uint64_t connect_ms;
         bool away;       /* told so */
         bool rows_known; /* engine and book are as the database */
