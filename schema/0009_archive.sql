@@ -123,9 +123,9 @@ BEGIN
 END
 $$;
 
--- What was purged while the day was on its way out, or since its restore began.
+-- What was purged since a restore of the day began. By the key: a scan of the day takes too long.
 CREATE FUNCTION archive_remove_purged(leaf regclass, since timestamptz) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     removed bigint;
 BEGIN
@@ -133,6 +133,19 @@ BEGIN
                    ' WHERE h.device_id = p.device_id AND p.purged_at >= $1', leaf) USING since;
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
+END
+$$;
+
+-- What was purged while the day was on its way out, some devices at a time; the last of them, NULL
+-- when there are no more.
+CREATE FUNCTION archive_remove_purged_after(leaf regclass, after_device bigint, device_limit bigint)
+RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    devices bigint[] := ARRAY(SELECT device_id FROM archive_purged WHERE device_id > after_device
+                              ORDER BY device_id LIMIT device_limit);
+BEGIN
+    EXECUTE format('DELETE FROM ONLY %s WHERE device_id = ANY ($1)', leaf) USING devices;
+    RETURN devices[cardinality(devices)];
 END
 $$;
 

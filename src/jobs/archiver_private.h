@@ -36,7 +36,9 @@ struct mu_archiver {
         bool counted;                       /* the cells say what the tables do */
         struct mu_archive_verify *verify;   /* the request under way; NULL: none */
         struct mu_archive_restore *restore; /* the same */
-        uint64_t pace_from_ns;              /* of the slice */
+        int64_t purged_day;    /* from which heartbeats of purged devices are removed */
+        int64_t purged_device; /* up to this one that is done */
+        uint64_t pace_from_ns; /* of the slice */
         uint64_t pace_bytes;
 };
 

@@ -225,6 +225,7 @@ static bool is_passing(int err)
 int mu_archive_retire_step(struct mu_archiver *archiver, struct mu_pg *pg, uint64_t *ret_changed)
 {
         struct mu_pg_error trouble = {.text = ""};
+        uint64_t generation = mu_pg_generation(pg);
         int failed = 0;
         int code = mu_pg_query(pg, &EXPIRE,
                                MU_PG_VALUES(mu_pg_timestamptz(mu_archiver_now_us(archiver))), NULL);
@@ -239,16 +240,21 @@ int mu_archive_retire_step(struct mu_archiver *archiver, struct mu_pg *pg, uint6
                         continue;
                 code = step_day(archiver, pg, &day);
                 *ret_changed += code == MU_JOB_AGAIN;
-                if (code < 0 && !is_passing(code)) {
-                        if (mu_pg_in_transaction(pg))
-                                mu_pg_rollback(pg);
-                        if (!failed)
-                                trouble = *mu_pg_last_error(pg);
-                        failed = failed ? failed : code;
-                        code = 0;
+                if (code >= 0 || is_passing(code))
+                        continue;
+                if (!failed) {
+                        trouble = *mu_pg_last_error(pg);
+                        failed = code;
                 }
+                if (mu_pg_in_transaction(pg))
+                        mu_pg_rollback(pg);
+                /* With its connection the job's lock was lost: that was all for now. */
+                if (!mu_pg_raw(pg) || mu_pg_generation(pg) != generation)
+                        break;
+                code = 0;
         }
-        if (code == 0 && failed)
-                mu_pg_explain(pg, trouble.text[0] ? trouble.text : strerror(-failed));
-        return code == 0 ? failed : code;
+        if (!failed || code == MU_JOB_AGAIN || is_passing(code))
+                return code;
+        mu_pg_explain(pg, trouble.text[0] ? trouble.text : strerror(-failed));
+        return failed;
 }

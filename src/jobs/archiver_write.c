@@ -29,6 +29,8 @@ enum {
         PART_BYTES_MIN = 8 << 20,
         PART_BYTES_MAX = 256 << 20,
         ROW_TEXT_BYTES = 32,
+        PURGE_DEVICES = 100, /* a transaction */
+        PURGE_MS = 2000,     /* a slice */
 };
 
 static const struct mu_pg_statement RECORD = {
@@ -42,8 +44,8 @@ static const struct mu_pg_statement RECORD = {
 
 static const struct mu_pg_statement PURGED = {
         .name = "archive_remove_purged",
-        .sql = "SELECT archive_remove_purged($1::regclass, '-infinity')",
-        .params = {MU_PG_TEXT},
+        .sql = "SELECT archive_remove_purged_after($1::regclass, $2, $3)",
+        .params = {MU_PG_TEXT, MU_PG_INT8, MU_PG_INT8},
         .repeatable = true,
 };
 
@@ -128,24 +130,53 @@ struct work {
         char last_row[ROW_TEXT_BYTES];
 };
 
+/* A purge passes over a day on its way out: it is done here. One that begins while we are past its
+ * devices is like one that comes later: the restore knows. MU_JOB_AGAIN: there is more. */
+static int remove_purged(struct mu_archiver *archiver, struct mu_pg *pg,
+                         const struct mu_archive_day *day)
+{
+        uint64_t until_ns =
+                mu_clock_monotonic_ns(mu_clock_system()) + PURGE_MS * (uint64_t)MU_NS_PER_MS;
+        struct mu_pg_result *rows;
+
+        if (archiver->purged_day != day->day) {
+                archiver->purged_day = day->day;
+                archiver->purged_device = 0;
+        }
+        do {
+                int err = mu_pg_query(pg, &PURGED,
+                                      MU_PG_VALUES(mu_pg_text(day->partition),
+                                                   mu_pg_int8(archiver->purged_device),
+                                                   mu_pg_int8(PURGE_DEVICES)),
+                                      &rows);
+
+                if (err)
+                        return err;
+                bool over = mu_pg_is_null(rows, 0, 0);
+
+                archiver->purged_device = over ? 0 : mu_pg_get_int(rows, 0, 0);
+                mu_pg_result_free(rows);
+                if (over)
+                        return 0;
+        } while (mu_clock_monotonic_ns(mu_clock_system()) < until_ns);
+        return MU_JOB_AGAIN;
+}
+
 int mu_archive_write_begin(struct mu_archiver *archiver, struct mu_pg *pg,
                            const struct mu_archive_day *day)
 {
         /* The manifest has whole seconds. */
         int64_t now_us = mu_archiver_now_us(archiver) / MU_US_PER_S * MU_US_PER_S;
-        int err = mu_archive_sql_begin(pg, "SET LOCAL statement_timeout = 0");
+        int err = day->parent == MU_PARENT_HEARTBEATS ? remove_purged(archiver, pg, day) : 0;
 
+        if (!err)
+                err = mu_pg_begin(pg);
         if (err)
                 return err;
-        /* A purge passes over a day on its way out: it is done here. */
-        if (day->parent == MU_PARENT_HEARTBEATS)
-                err = mu_pg_query(pg, &PURGED, MU_PG_VALUES(mu_pg_text(day->partition)), NULL);
-        if (!err)
-                err = mu_pg_query(pg, &RECORD,
-                                  MU_PG_VALUES(MU_ARCHIVE_DAY_VALUES(day),
-                                               mu_pg_timestamptz(now_us),
-                                               mu_pg_text(day->partition)),
-                                  NULL);
+        err = mu_pg_query(pg, &RECORD,
+                          MU_PG_VALUES(MU_ARCHIVE_DAY_VALUES(day), mu_pg_timestamptz(now_us),
+                                       mu_pg_text(day->partition)),
+                          NULL);
         if (!err)
                 err = mu_archive_sql_state(pg, day, "archiving");
         err = mu_archive_sql_end(pg, err);

@@ -120,7 +120,7 @@ static const struct mu_pg_statement FINISH = {
                " thin AS (INSERT INTO job_analyze (relation)"
                "  SELECT p.partition FROM done, partition_registry p"
                "  WHERE done.rows_purged >= 10000 AND p.parent = 'heartbeats'"
-               "  AND p.state = 'attached' AND p.range_from < now()"
+               "  AND p.state IN ('attached', 'restored') AND p.range_from < now()"
                "  ON CONFLICT (relation) DO UPDATE SET asked_at = now())"
                " INSERT INTO audit_log (actor, action, subject, after)"
                "  SELECT 'job:purge', 'device.purged', 'bulk-deletion:' || id,"

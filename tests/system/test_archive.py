@@ -261,6 +261,26 @@ def test_a_name_is_on_the_disk_before_the_table_says_so(make_appliance, failpoin
     assert verify_directory(appliance, appliance.data_dir / "archive")["rows"] == len(before)
 
 
+def test_devices_purged_on_the_day_s_way_out(make_appliance):
+    """Many of them, and few of the day's: these alone are missing from the files."""
+    appliance = make_appliance(options=KEEP_ALL)
+    appliance.start()
+    day = day_back(140)
+    make_day(appliance, day, 3000)
+    # 1000000 to 1000040 are the day's.
+    appliance.sql("INSERT INTO archive_purged (device_id)"
+                  " SELECT i FROM generate_series(999700, 1000004) AS i")
+    left = appliance.sql(f"SELECT h::text FROM {partition(day)} h WHERE device_id > 1000004"
+                         " ORDER BY device_id, bucket")
+    assert appliance.terminate() == 0
+    appliance.options = []
+    appliance.start()
+    wait_state(appliance, day, "dropped")
+    assert verify_directory(appliance, appliance.data_dir / "archive")["rows"] == len(left)
+    archive(appliance, "restore", str(day))
+    assert rows_of(appliance, day) == left
+
+
 def test_rows_that_were_moved_meanwhile(make_appliance, postgres_server, failpoint_bin_dir):
     """Half a day is written; then its rows lie elsewhere in the table, as after a dump that was
     loaded: all of them are archived, and once."""
