@@ -125,7 +125,9 @@ sanitizer_part()
 {
         preset_part "$1" all -LE "$not_again"
         [[ -x $root/build/$1/bin/musterd ]] && has_pytest system || return 0
-        pytest_part system "$1" --rounds 5
+        local -a options=(--rounds 5)
+        [[ $1 != tsan ]] || options+=(-m 'not one_thread')
+        pytest_part system "$1" "${options[@]}"
 }
 
 # has_part PART: does the tree have it, and was it asked for?

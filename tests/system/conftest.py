@@ -12,6 +12,11 @@ from appliance import Appliance
 from postgres_server import PostgresServer
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_thread: about other programs, or handlers like others' "
+                            "that run alone: TSan sees nothing new in them")
+
+
 def pytest_addoption(parser):
     parser.addoption("--bin", default=None, help="folder with musterd and muster-loadgen")
     parser.addoption("--rounds", type=int, default=50, help="rounds of the kill -9 test")

@@ -9,6 +9,8 @@ import pytest
 
 from appliance import wait_until
 
+pytestmark = pytest.mark.one_thread
+
 
 @pytest.fixture(scope="module")
 def musterd(bin_dir):

@@ -14,6 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from appliance import wait_until
 
+pytestmark = pytest.mark.one_thread
+
 
 def environment(**more):
     return {**{k: v for k, v in os.environ.items() if not k.startswith("MUSTER_")}, **more}

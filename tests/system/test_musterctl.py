@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+pytestmark = pytest.mark.one_thread
+
 
 class Ctl:
     def __init__(self, daemon, binary, home):

@@ -4,6 +4,8 @@ import pytest
 
 from test_musterctl import Ctl
 
+pytestmark = pytest.mark.one_thread
+
 OPTIONS = ("--accounts-bcrypt-cost", "4", "--limits-general-max", "0",
            "--limits-general-burst", "0")
 INCIDENT, ALERT = 10_000_001, 10_000_002  # far above the alert thread's own

@@ -12,6 +12,8 @@ import pytest
 
 import people
 
+pytestmark = pytest.mark.one_thread
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 METHODS = {"get", "post", "put", "patch", "delete"}
 

@@ -9,6 +9,8 @@ import pytest
 from test_devices import ask, get
 from test_jobs import ctl
 
+pytestmark = pytest.mark.one_thread
+
 OPTIONS = ("--ingest-heartbeat-interval", "5m")
 # A whole bucket's beginning, some hours ago and away from midnight.
 NOW = time.time()
