@@ -2,8 +2,10 @@
 """Alerts by a clock that the test sets: each rule's edges, and what must not raise any."""
 import pytest
 
+from alert_desk import Desk
 from alert_watch import MINUTE, Watch
 from appliance import wait_until
+from doubles.webhook_double import WebhookDouble
 
 
 @pytest.fixture
@@ -415,3 +417,23 @@ def test_what_the_database_refuses_holds_up_no_others(watch):
     watch.beat_later(bad, battery=6)
     wait_until(lambda: watch.edges()[4:] == [fired(bad, "low_battery")], "the bad one's next")
     assert watch.appliance.metric("muster_alert_edges_refused_total") == 1
+
+
+def test_a_group_whose_last_device_is_deleted_ends_with_a_word(make_appliance, failpoint_bin_dir,
+                                                               scratch):
+    watch = Watch(make_appliance, failpoint_bin_dir, scratch,
+                  options=["--alerts-group-devices", "2", "--alerts-group-wait", "0s"])
+    desk = Desk(watch.appliance, watch.clock)
+    with WebhookDouble(now=watch.clock.now_s) as receiver:
+        desk.webhook(receiver)
+        devices = [watch.add(f"till {i}") for i in range(4)]
+        for device in devices:
+            watch.ask("PATCH", f"/admin/devices/{device['id']}", site="Bonn")
+        watch.beat_later(*devices)
+        watch.advance(14 * MINUTE)
+        wait_until(lambda: "alert.opened" in receiver.types(), "the incident to be told")
+        watch.beat(*devices[1:])
+        wait_until(lambda: len(watch.log("resolved")) == 3, "three to be back")
+        watch.ask("DELETE", f"/admin/devices/{devices[0]['id']}", expect=204)
+        wait_until(lambda: watch.log("closed"), "the incident to close")
+        wait_until(lambda: "alert.closed" in receiver.types(), "that to be told")

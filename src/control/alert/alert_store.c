@@ -242,21 +242,30 @@ static void sort(int64_t *ids, size_t count)
                 qsort(ids, count, sizeof(*ids), compare_ids);
 }
 
-/* An incident whose alerts all ended because their device is gone ends without a word. */
+/* How many alerts were ever part of an incident that closes. */
+static uint32_t alert_count_of(const struct mu_alert_batch *batch, int64_t incident_id)
+{
+        for (uint32_t i = batch->op_count; i-- > 0;)
+                if (batch->ops[i].op == MU_INCIDENT_CLOSE &&
+                    batch->ops[i].incident_id == incident_id)
+                        return batch->ops[i].alert_count;
+        return 0;
+}
+
+/* An incident whose alerts all ended because their device is gone ends without a word; where one
+ * was mended, that is told, whatever became of the last. */
 static bool ends_quietly(const struct mu_alert_batch *batch, int64_t incident_id)
 {
-        bool quiet = false;
+        uint32_t quiet = 0;
 
         for (uint32_t i = 0; i < batch->change_count; i++) {
                 const struct mu_alert_change *change = &batch->changes[i];
 
-                if (change->kind != MU_CHANGE_RESOLVE || change->incident_id != incident_id)
-                        continue;
-                if (!change->quiet)
-                        return false;
-                quiet = true;
+                if (change->kind == MU_CHANGE_RESOLVE && change->incident_id == incident_id &&
+                    change->quiet)
+                        quiet++;
         }
-        return quiet;
+        return quiet > 0 && quiet == alert_count_of(batch, incident_id);
 }
 
 static void collect(const struct mu_alert_batch *batch, struct told *told)
