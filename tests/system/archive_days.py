@@ -2,6 +2,7 @@
 """Days of heartbeats as if written long ago, and what became of them."""
 import datetime
 import json
+import pathlib
 import subprocess
 
 from appliance import wait_until

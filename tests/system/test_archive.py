@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Old days leave their table for files, verified, and come back."""
-import pathlib
 import shutil
 
 import psycopg2
 import pytest
 
 from appliance import wait_until
-from archive_days import (day_back, files_of, make_day, register, rows_of, state_of, wait_state, archive,
-                          verify_directory)
+from archive_days import (archive, day_back, files_of, make_day, register, rows_of, state_of,
+                          verify_directory, wait_state)
 from fleet import Fleet
 from test_devices import ask, get
 

@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from appliance import wait_until
-from archive_days import (KEEP_ALL, day_back, files_of, partition, make_day, rows_of, state_of, wait_state,
-                          wait_request, archive, verify_directory)
+from archive_days import (KEEP_ALL, archive, day_back, files_of, make_day, partition, rows_of,
+                          state_of, verify_directory, wait_request, wait_state)
 from test_devices import ask
 
 pytestmark = pytest.mark.one_thread

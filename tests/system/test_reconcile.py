@@ -8,6 +8,8 @@ import pytest
 
 from appliance import wait_until
 
+pytestmark = pytest.mark.one_thread
+
 KINDS = ("missing", "liveness", "content", "ahead", "deleted")
 CONTENT = ("uptime_s", "monitored_last_fg_s", "seq", "ram_free_mb", "ram_total_mb", "queue_depth",
            "battery", "flags", "charging", "power_ok", "device_owner", "battery_unrestricted",
