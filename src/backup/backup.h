@@ -13,10 +13,10 @@
  * What is in it: the database; of the data directory everything but LEFT_OUT (files.c): secrets,
  * identities, certificate, archive and whatever folders come later. Files that an earlier backup in
  * DIR has already, by their SHA-256, are hard-linked to it: archives cost their room once.
- * What is not: an archive that lies elsewhere (archive.dir), and the journal. Its covered part lies in the database already; the rest would be a copy
- * of something that moves on while it is read. If it survives, restore keeps it, and musterd
- * replays what the restored database lacks; if not, what was acknowledged after the backup is lost
- * with it.
+ * What is not: an archive that lies elsewhere (archive.dir), and the journal. Its covered part lies
+ * in the database already; the rest would be a copy of something that moves on while it is read. If
+ * it survives, restore keeps it, and musterd replays what the restored database lacks; if not, what
+ * was acknowledged after the backup is lost with it.
  *
  * These functions run in a process of their own (`musterd backup DIR`, see app/backup_tool.c), by
  * hand or started by the job: whoever may read the secrets may make a backup, nobody else.
