@@ -492,8 +492,11 @@ static int write_batch(struct mu_alert_thread *alerts, uint32_t *ret_count)
         uint64_t began_ns = mu_clock_monotonic_ns(alerts->config.clock);
 
         error = mu_alert_store_write(alerts->pg, &batch);
-        if (error < 0 && make_days(alerts, &batch, error) == 0)
-                error = mu_alert_store_write(alerts->pg, &batch);
+        if (error < 0) {
+                error = make_days(alerts, &batch, error);
+                if (error == 0)
+                        error = mu_alert_store_write(alerts->pg, &batch);
+        }
         if (error < 0) {
                 note_refusal(alerts, &batch);
                 return error;
