@@ -118,14 +118,17 @@ static int next(struct mu_archiver *archiver, struct mu_pg *pg, struct mu_archiv
 static int drop(struct mu_archiver *archiver, struct mu_pg *pg,
                 const struct mu_archive_request *request)
 {
-        int err = 0;
+        int err = mu_pg_begin(pg); /* a kill in between would have it asked for in vain */
         bool restored = strcmp(request->day.state, "restored") == 0;
 
+        if (err)
+                return err;
         if (restored)
                 err = mu_archive_sql_state(pg, &request->day, "detaching");
         if (!err)
                 err = mu_archive_request_finish(archiver, pg, request->id,
                                                 restored ? NULL : "The day is not restored.", NULL);
+        err = mu_archive_sql_end(pg, err);
         return err ? err : MU_JOB_AGAIN;
 }
 

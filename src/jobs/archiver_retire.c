@@ -162,7 +162,12 @@ static int drop(struct mu_archiver *archiver, struct mu_pg *pg, const struct mu_
 static int after_detach(struct mu_archiver *archiver, struct mu_pg *pg,
                         const struct mu_archive_day *day, const struct place *place)
 {
-        if (!mu_parent_facts(day->parent)->archived || !place->exists)
+        bool kept = mu_parent_facts(day->parent)->archived;
+
+        if (kept && !place->exists && !place->archived)
+                mu_archiver_tell(archiver, true, "lost", day,
+                                 "its table was gone before it was archived: no archive has it");
+        if (!kept || !place->exists)
                 return drop(archiver, pg, day);
         if (place->archived && !place->restored)
                 return mu_archiver_explain(

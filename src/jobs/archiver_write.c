@@ -470,6 +470,8 @@ static int set_aside(const struct work *work)
         if (!err && rename(work->final, path) < 0)
                 err = -errno;
         if (!err)
+                err = mu_fs_sync_directory(directory);
+        if (!err)
                 mu_archiver_tell(work->archiver, true, "set_aside", work->day, path);
         free(directory);
         free(path);

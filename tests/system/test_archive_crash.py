@@ -118,7 +118,13 @@ def test_rows_that_were_moved_meanwhile(make_appliance, postgres_server, failpoi
 
 def test_a_day_in_trouble_holds_up_no_other_table(appliance):
     """A heartbeats day whose table is gone before its files were written: said, and stays."""
-    lost, day = day_back(130), day_back(600)
+    gone, lost, day = day_back(131), day_back(130), day_back(600)
+    appliance.sql("INSERT INTO partition_registry (parent, partition, range_from, range_to, state)"
+                  f" VALUES ('heartbeats', '{partition(gone)}', '{gone} 00:00Z',"
+                  f" timestamptz '{gone} 00:00Z' + '1 day', 'detaching')")
+    wait_state(appliance, gone, "dropped")
+    assert [line["day"] for line in appliance.log_events("archive.trouble")
+            if line["what"] == "lost"] == [str(gone)]
     appliance.sql("INSERT INTO partition_registry (parent, partition, range_from, range_to, state)"
                   f" VALUES ('heartbeats', '{partition(lost)}', '{lost} 00:00Z',"
                   f" timestamptz '{lost} 00:00Z' + '1 day', 'archiving')")
