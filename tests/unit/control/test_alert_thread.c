@@ -28,7 +28,7 @@ static void facts(void *ctx, struct mu_appliance_facts *ret_facts)
 /* From a start until the appliance was judged by the rules, and what came of it is written. */
 static void run_a_while(void)
 {
-        void *directory;
+        void *directory = NULL;
         struct mu_device_table *devices;
         struct mu_alert_thread *alerts;
         struct mu_qsbr *qsbr;
