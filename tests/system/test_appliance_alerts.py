@@ -36,6 +36,9 @@ class House:
             json={"kind": "email", "name": "ops", "to": ["ops@example.org"],
                   "rules": list(rules)})
         assert answer.status_code == 201, answer.text
+        # What is told without the database goes to those that the notifier knows.
+        wait_until(lambda: self.appliance.metric(
+            'muster_alert_channels{kind="email",state="ok"}') == 1, "it to be known", DEADLINE_S)
 
     def edges(self, rule):
         return [kind for kind, in self.appliance.sql(
