@@ -8,6 +8,8 @@ import pytest
 
 from appliance import wait_until
 
+pytestmark = pytest.mark.one_thread
+
 LINES = "id, at, actor, action, subject, address, before::text, after::text"
 
 
