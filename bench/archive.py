@@ -195,7 +195,7 @@ def main():
     parser.add_argument("--rate", type=int, default=2000, help="heartbeats a second")
     parser.add_argument("--seconds", type=int, default=30, help="of each half of a pair")
     parser.add_argument("--pairs", type=int, default=6, help="at the most")
-    parser.add_argument("--bandwidth", default="64MiB", help="archive.bandwidth")
+    parser.add_argument("--bandwidth", default="16MiB", help="archive.bandwidth")
     parser.add_argument("--deadline", type=int, default=3600, help="seconds for the archive alone")
     parser.add_argument("--cores", default="0,1", help="what everything shares")
     parser.add_argument("--scratch", help="where the appliance lies")

@@ -127,7 +127,7 @@ MU_OPTION(alerts, discord_hosts, TEXT,
 MU_OPTION(archive, dir, TEXT, "", 0, 4000, false,
           "Where old days go as files before they are dropped; empty: data.dir/archive. Elsewhere "
           "they are in no backup: copy them yourself.")
-MU_OPTION(archive, bandwidth, BYTES, "64MiB", 1048576, 1099511627776, false,
+MU_OPTION(archive, bandwidth, BYTES, "16MiB", 1048576, 1099511627776, false,
           "Rows read or written for the archive, in bytes a second: what is left is for the fleet.")
 MU_OPTION(archive, keep_restored, DURATION, "7d", 60000000000, 31622400000000000, false,
           "How long a restored day stays, unless the request says otherwise.")

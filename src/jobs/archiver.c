@@ -26,7 +26,7 @@ void mu_archiver_config_init(struct mu_archiver_config *config, struct mu_databa
                 .clock = mu_clock_system(),
                 .directory = directory,
                 .written_by = "musterd " MUSTER_VERSION,
-                .bandwidth = 64 << 20,
+                .bandwidth = 16 << 20,
                 .keep_s = {[MU_PARENT_HEARTBEATS] = 90 * MU_S_PER_DAY,
                            [MU_PARENT_ALERT_EVENTS] = 400 * MU_S_PER_DAY,
                            [MU_PARENT_SECURITY_EVENTS] = 90 * MU_S_PER_DAY},

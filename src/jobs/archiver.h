@@ -42,7 +42,7 @@ struct mu_archiver_config {
         struct mu_metrics *metrics; /* NULL: none */
         const char *directory;
         const char *written_by;     /* "musterd 0.1.0" */
-        uint64_t bandwidth;         /* bytes of rows a second; 64 MiB */
+        uint64_t bandwidth;         /* bytes of rows a second; 16 MiB */
         int64_t keep_s[MU_PARENTS]; /* 0: for ever */
         int64_t keep_restored_s;    /* unless the request says otherwise; 7 days */
         uint32_t window_days;       /* how far back a heartbeat may lie */
