@@ -3,20 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "archive/layout.h"
 #include "base/fs.h"
 #include "jobs/archiver_private.h"
 #include "jobs/jobs.h"
-
-/* linux/ioprio.h is not there with every libc. */
-enum {
-        IO_WHO_THREAD = 1,
-        IO_BEST_EFFORT_LAST = 2 << 13 | 7,
-};
+#include "pg/background.h"
 
 void mu_archiver_config_init(struct mu_archiver_config *config, struct mu_database *database,
                              const char *directory)
@@ -197,22 +190,19 @@ static int steps(struct mu_archiver *archiver, struct mu_pg *pg, uint64_t *ret_c
         return code;
 }
 
-/* The jobs' thread has other things to do as well, so only for now: disk requests behind everybody
- * else's. Where the kernel does not know that, there is still the pace. */
+/* Behind everybody else, for as long as it lasts: the jobs' thread has other things to do too. */
 int mu_archiver_step(struct mu_archiver *archiver, struct mu_pg *pg, uint64_t *ret_changed)
 {
-        long priority = syscall(SYS_ioprio_get, IO_WHO_THREAD, 0);
+        struct mu_background background;
 
-        if (priority >= 0)
-                (void)syscall(SYS_ioprio_set, IO_WHO_THREAD, 0, IO_BEST_EFFORT_LAST);
+        mu_background_begin(pg, &background);
         archiver->pace_from_ns = mu_clock_monotonic_ns(mu_clock_system());
         archiver->pace_bytes = 0;
         int code = steps(archiver, pg, ret_changed);
 
         if (mu_pg_in_transaction(pg))
                 mu_pg_rollback(pg);
-        if (priority >= 0)
-                (void)syscall(SYS_ioprio_set, IO_WHO_THREAD, 0, (int)priority);
+        mu_background_end(&background);
         return code;
 }
 
