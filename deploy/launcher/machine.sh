@@ -10,6 +10,7 @@ packages_build=(
         liburing-dev libjemalloc-dev libpq-dev      # journal, allocator, database
         libjansson-dev libsimdjson-dev libinih-dev  # JSON, configuration
         libcurl4-openssl-dev libcrypt-dev libzstd-dev # outgoing HTTP and mail, bcrypt, archive
+        libsqlite3-dev                                # the agent's queue
         libcmocka-dev                               # unit tests are configured with the rest
 )
 packages_test=(

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * queue.h - reports that wait for the appliance: heartbeats and results of commands.
+ *
+ *   offered ─▶ OPEN ──frozen at the moment it is first sent──▶ FROZEN ─┬─ stored, duplicate: gone
+ *               ▲ │ later readings of the same 10-s bucket replace it  ├─ rejected: ASIDE
+ *               └─┘                                                    └─ else: stays
+ *
+ * A frozen heartbeat is what the appliance may already have: the next reading of its bucket is
+ * refused with -EALREADY and belongs into the next bucket.
+ *
+ * Bounds     MU_AGENT_QUEUE_ITEMS_MAX items and MU_AGENT_QUEUE_BYTES_MAX bytes of bodies. Beyond:
+ *            the oldest heartbeats that are not under way go, never a result; a result that finds
+ *            only results is refused with -ENOSPC. Results end 24 h after they were queued. What was
+ *            put aside is kept for request_logs: MU_AGENT_ASIDE_MAX of them, the oldest go.
+ * Threads    the core's. Errors: negative errno, as store.h.
+ */
+#ifndef MUSTER_AGENT_CORE_QUEUE_H
+#define MUSTER_AGENT_CORE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/event.h"
+#include "core/store.h"
+#include "muster/compiler.h"
+
+enum mu_agent_queue_limits {
+        MU_AGENT_QUEUE_ITEMS_MAX = 500,
+        MU_AGENT_QUEUE_BYTES_MAX = 10 * 1024 * 1024,
+        MU_AGENT_RESULT_AGE_S_MAX = 24 * 3600,
+        MU_AGENT_BUCKET_S = 10,
+        MU_AGENT_ASIDE_MAX = 50,
+};
+
+enum mu_agent_item_kind {
+        MU_AGENT_ITEM_HEARTBEAT = 0,
+        MU_AGENT_ITEM_RESULT = 1,
+};
+
+struct mu_agent_item {
+        int64_t id; /* grows: the order of queueing */
+        enum mu_agent_item_kind kind;
+        int64_t key; /* heartbeat: its bucket, epoch seconds of ts; result: the command's id */
+        int64_t queued_at_us;
+        bool frozen;
+        char *body; /* a JSON object; heartbeats without sent_at */
+        size_t body_bytes;
+};
+
+/* Some of the queue, owned by the caller. */
+struct mu_agent_items {
+        size_t count;
+        struct mu_agent_item *items;
+};
+
+struct mu_agent_queue_state {
+        uint32_t heartbeats;
+        uint32_t results;
+        uint32_t aside;
+        int64_t bytes;
+        int64_t oldest_us; /* queued_at_us of the oldest; 0: empty */
+};
+
+struct mu_agent_queue;
+
+MU_MUST_CHECK
+int mu_agent_queue_create(struct mu_agent_store *store, struct mu_agent_events *events,
+                          struct mu_agent_queue **ret_queue);
+void mu_agent_queue_destroy(struct mu_agent_queue *queue);
+
+/* Replaces the open item of the same bucket (its seq and place stay: body is given its seq by
+ * the caller, see _seq). 0; -EALREADY: the bucket's item is frozen, or the bucket was delivered
+ * and is the newest one that was (so that a restart cannot send the bucket twice). */
+MU_MUST_CHECK
+int mu_agent_queue_heartbeat(struct mu_agent_queue *queue, int64_t bucket_s, const char *body,
+                             size_t bytes, int64_t now_us);
+/* The seq that a heartbeat of this bucket has: its open item's own, else the boot's next one. It is
+ * taken by mu_agent_queue_heartbeat in the same transaction. A new boot_id begins with 1. */
+MU_MUST_CHECK
+int mu_agent_queue_seq(struct mu_agent_queue *queue, const char *boot_id, int64_t bucket_s,
+                       int64_t *ret_seq);
+/* One result a command: the first stays. */
+MU_MUST_CHECK
+int mu_agent_queue_result(struct mu_agent_queue *queue, int64_t command_id, const char *body,
+                          size_t bytes, int64_t now_us);
+
+/* The oldest of a kind, up to count and bytes of bodies (at least one, whatever its size). */
+MU_MUST_CHECK
+int mu_agent_queue_peek(struct mu_agent_queue *queue, enum mu_agent_item_kind kind, size_t count,
+                        size_t bytes, struct mu_agent_items *ret_items);
+/* The newest heartbeat; count 0: none. */
+MU_MUST_CHECK
+int mu_agent_queue_newest(struct mu_agent_queue *queue, struct mu_agent_items *ret_items);
+void mu_agent_items_done(struct mu_agent_items *items);
+
+/* Before they are sent for the first time: one transaction for all. */
+MU_MUST_CHECK
+int mu_agent_queue_freeze(struct mu_agent_queue *queue, const struct mu_agent_items *items);
+enum mu_agent_verdict {
+        MU_AGENT_KEEP,
+        MU_AGENT_DELIVERED,
+        MU_AGENT_ASIDE, /* the appliance will never take it; why says so */
+};
+/* verdicts[i] and whys[i] (or NULL) for items->items[i]: one transaction. */
+MU_MUST_CHECK
+int mu_agent_queue_settle(struct mu_agent_queue *queue, const struct mu_agent_items *items,
+                          const enum mu_agent_verdict *verdicts, const char *const *whys,
+                          int64_t now_us);
+
+/* Ends results that are too old. ret_expired: how many. */
+MU_MUST_CHECK
+int mu_agent_queue_expire(struct mu_agent_queue *queue, int64_t now_us, uint32_t *ret_expired);
+MU_MUST_CHECK
+int mu_agent_queue_state(struct mu_agent_queue *queue, struct mu_agent_queue_state *ret_state);
+
+#endif
