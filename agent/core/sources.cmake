@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# The core's sources: for the Linux agent's build, and for the builds of the other systems.
+set(AGENT_CORE_SOURCES
+        agent.c
+        base64.c
+        builtin.c
+        clock_sync.c
+        command_book.c
+        config.c
+        downlink.c
+        enroll.c
+        event.c
+        queue.c
+        reply.c
+        report.c
+        result.c
+        server_url.c
+        store.c
+        updater.c
+        uplink.c)
+list(TRANSFORM AGENT_CORE_SOURCES PREPEND "${CMAKE_CURRENT_LIST_DIR}/")
