@@ -44,7 +44,9 @@ struct mu_agent_core {
         struct mu_agent_downlink *downlink;
         struct mu_agent_updater *updater;
         struct mu_agent_readings readings; /* the last ones that were taken; extra is NULL */
-        uint64_t refused_commands;         /* since the start; a heartbeat's extra says it */
+        uint64_t refused_commands;         /* these three since the start; a heartbeat says them */
+        uint64_t rejected_reports;         /* put aside by the uplink */
+        uint64_t update_failures;          /* counted by the updater */
         bool online;                       /* the platform's word; true until it says otherwise */
         bool deleted;                      /* 410: nothing is sent any more */
         bool changed;                      /* a part wants a step now */
@@ -63,8 +65,13 @@ static inline int64_t mu_agent_now_us(const struct mu_agent_core *core)
  * when it is due; no drain of old heartbeats, no update). */
 bool mu_agent_is_frugal(const struct mu_agent_core *core);
 
-/* What each answer of the appliance means for the agent as a whole, whatever was asked: server_time
- * is the caller's to hand to clock_sync. */
+/* Was this device found deleted in an earlier run? Sets core->deleted. */
+MU_MUST_CHECK
+int mu_agent_load_deleted(struct mu_agent_core *core);
+
+/* What each answer of the appliance means for the agent as a whole, whatever was asked of it: only
+ * for requests that carry the device's token to our own server. server_time is the caller's to
+ * hand to clock_sync. */
 enum mu_agent_answer {
         MU_AGENT_ANSWER_OK,      /* 2xx */
         MU_AGENT_ANSWER_RETRY,   /* nothing came, 5xx, 429, 408: later */

@@ -7,6 +7,7 @@ set(AGENT_CORE_SOURCES
         clock_sync.c
         command_book.c
         config.c
+        core.c
         downlink.c
         enroll.c
         event.c
