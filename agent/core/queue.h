@@ -13,6 +13,11 @@
  *            the oldest heartbeats that are not under way go, never a result; a result that finds
  *            only results is refused with -ENOSPC. Results end 24 h after they were queued. What was
  *            put aside is kept for request_logs: MU_AGENT_ASIDE_MAX of them, the oldest go.
+ * Age        of a result that was queued in this run: by the monotonic clock. Of one from an earlier
+ *            run: by the appliance's time, from the first reply of this run on; one that was queued
+ *            while the appliance's time was not known begins its 24 h there. The device's clock has
+ *            no say: wrongly kept costs a request, wrongly ended costs the report.
+ * Times      now_us: the device's clock; kept to be shown, nothing is decided by it.
  * Threads    the core's. Errors: negative errno, as store.h.
  */
 #ifndef MUSTER_AGENT_CORE_QUEUE_H
@@ -22,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/clock_sync.h"
 #include "core/event.h"
 #include "core/store.h"
 #include "muster/compiler.h"
@@ -64,9 +70,12 @@ struct mu_agent_queue_state {
 };
 
 struct mu_agent_queue;
+struct mu_text;
 
+/* clock: what results are aged by; initialised before the first result, outlives the queue. */
 MU_MUST_CHECK
 int mu_agent_queue_create(struct mu_agent_store *store, struct mu_agent_events *events,
+                          const struct mu_agent_clock_sync *clock,
                           struct mu_agent_queue **ret_queue);
 void mu_agent_queue_destroy(struct mu_agent_queue *queue);
 
@@ -109,9 +118,13 @@ int mu_agent_queue_settle(struct mu_agent_queue *queue, const struct mu_agent_it
                           const enum mu_agent_verdict *verdicts, const char *const *whys,
                           int64_t now_us);
 
-/* Ends results that are too old. ret_expired: how many. */
+/* Ends results that are too old, by their age and no device clock. ret_expired: how many. */
 MU_MUST_CHECK
-int mu_agent_queue_expire(struct mu_agent_queue *queue, int64_t now_us, uint32_t *ret_expired);
+int mu_agent_queue_expire(struct mu_agent_queue *queue, uint32_t *ret_expired);
+/* What was put aside, newest first, at most bytes: a JSON array of {"at", "kind", "key", "why", and
+ * of heartbeats "body"}. */
+MU_MUST_CHECK
+int mu_agent_queue_dump_aside(struct mu_agent_queue *queue, size_t bytes, struct mu_text *text);
 MU_MUST_CHECK
 int mu_agent_queue_state(struct mu_agent_queue *queue, struct mu_agent_queue_state *ret_state);
 
