@@ -7,7 +7,8 @@
  *    "keys": {"current": {"version": 1, "key": "<base64>"}, "next": {…}},
  *    "heartbeat_interval_s": 300,
  *    "tls": {"ca_file": "…", "pin": "sha256//…"},
- *    "update": {"channel": "stable", "keys": ["<base64>"], "wifi_only": false},
+ *    "update": {"channel": "stable", "keys": ["<base64>"], "wifi_only": false,
+ *               "trial_s": 120},
  *    "settings": {"monitored_package": "…", "auto_relaunch": true},
  *    "policy": {"reboot": false, "screenshot": false, "services": ["kiosk.service"],
  *               "programs": ["/usr/bin/kiosk"]}}
@@ -44,6 +45,9 @@ enum mu_agent_config_limits {
         MU_AGENT_SENTENCE_BYTES = 256,
         MU_AGENT_HEARTBEAT_S_MIN = 10,
         MU_AGENT_HEARTBEAT_S_MAX = 86400,
+        MU_AGENT_TRIAL_S_MIN = 10,
+        MU_AGENT_TRIAL_S_MAX = 3600,
+        MU_AGENT_TRIAL_S_DEFAULT = 120,
 };
 
 struct mu_agent_names {
@@ -64,6 +68,7 @@ struct mu_agent_config {
         size_t update_key_count;
         uint8_t update_keys[MU_AGENT_UPDATE_KEYS_MAX][MU_ED25519_KEY_BYTES];
         bool update_wifi_only;
+        int64_t update_trial_s; /* how long a new program may take to report; 10..3600 */
         char monitored_package[MU_AGENT_PACKAGE_BYTES]; /* "": none */
         bool auto_relaunch;
         bool may_reboot;

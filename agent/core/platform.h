@@ -69,6 +69,7 @@ struct mu_agent_readings {
         enum mu_agent_maybe battery_unrestricted;
         enum mu_agent_maybe doze_whitelisted;
         enum mu_agent_maybe net_validated;
+        enum mu_agent_maybe in_call; /* not reported: an update may have to wait for its end */
         char boot_id[MU_AGENT_BOOT_ID_BYTES]; /* never "" */
         struct json_t *extra; /* an object of members of its own (user, idle_s, disk_free_mb …), or
                                  NULL; the core releases it */
@@ -172,7 +173,8 @@ struct mu_agent_platform {
         int (*save)(void *context, const char *text, size_t bytes);
 
         /* A verified new program, complete in this file: tries it, takes it, or says why not by
-         * mu_agent_update_done(). -ENOTSUP where updates come another way. */
+         * mu_agent_update_done(), but never from inside. NULL where updates come another way: none
+         * is asked for then, nor in a program that is itself on trial. */
         MU_MUST_CHECK
         int (*install)(void *context, const char *file, const char *version);
 
