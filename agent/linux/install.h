@@ -2,12 +2,12 @@
 /*
  * install.h - a new program takes the old one's place, once it has shown that it can report.
  *
- *   platform.install calls mu_install_ask, which remembers. The loop closes its agent and its network:
- *     ─▶ mu_install_run: <file> run --trial-fd N …, a child that is the whole agent
- *        ─ "reported <version>" within the time limit ─▶ the binary is replaced ─▶ the child is
- *          ended ─▶ exec of the binary: never comes back
- *        ─ it ends, says nothing, is of another version ─▶ the child is killed ─▶ comes back: the
- *          loop opens its agent again and hands error and sentence to mu_agent_update_done
+ *   platform.install calls mu_install_ask, which remembers. The loop closes its agent and its
+ * network: ─▶ mu_install_run: <file> run --trial-fd N …, a child that is the whole agent ─
+ * "reported <version>" within the time limit ─▶ the binary is replaced ─▶ the child is ended ─▶
+ * exec of the binary: never comes back ─ it ends, says nothing, is of another version ─▶ the child
+ * is killed ─▶ comes back: the loop opens its agent again and hands error and sentence to
+ * mu_agent_update_done
  *
  * In the loop:
  *
@@ -66,8 +66,8 @@ int mu_install_ask(struct mu_install *install, const char *file, const char *ver
 bool mu_install_is_asked(const struct mu_install *install);
 
 /* stop_fd: readable when the program is to end (-1: none). Comes back only when the old program
- * goes on: -EACCES: its own binary can't be replaced, nothing was tried; -EINTR: stop_fd; others: the
- * trial failed. Nothing is asked for any more. */
+ * goes on: -EACCES: its own binary can't be replaced, nothing was tried; -EINTR: stop_fd; others:
+ * the trial failed. Nothing is asked for any more. */
 MU_MUST_CHECK
 int mu_install_run(struct mu_install *install, int stop_fd,
                    char ret_sentence[MU_AGENT_SENTENCE_BYTES]);

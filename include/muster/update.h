@@ -45,8 +45,8 @@ struct mu_update_form {
 
 /* The text that is signed: *ret_bytes of it, NUL-terminated. 0 or -EINVAL. */
 MU_MUST_CHECK
-int mu_update_canonical(const struct mu_update_form *form,
-                        char ret_text[MU_UPDATE_CANONICAL_BYTES], size_t *ret_bytes);
+int mu_update_canonical(const struct mu_update_form *form, char ret_text[MU_UPDATE_CANONICAL_BYTES],
+                        size_t *ret_bytes);
 
 /* One to four numbers with dots between, then perhaps "-" and a suffix of [0-9A-Za-z.-]. */
 bool mu_update_version_valid(const char *version);
