@@ -38,7 +38,7 @@ static const char *const FILE_MEMBERS[] = {"server", "device_id", "token",
 static const char *const KEYS_MEMBERS[] = {"current", "next"};
 static const char *const KEY_MEMBERS[] = {"version", "key"};
 static const char *const TLS_MEMBERS[] = {"ca_file", "pin"};
-static const char *const UPDATE_MEMBERS[] = {"channel", "keys", "wifi_only"};
+static const char *const UPDATE_MEMBERS[] = {"channel", "keys", "wifi_only", "trial_s"};
 static const char *const SETTINGS_MEMBERS[] = {"monitored_package", "auto_relaunch"};
 static const char *const POLICY_MEMBERS[] = {"reboot", "screenshot", "services", "programs"};
 
@@ -352,6 +352,9 @@ static int read_update(const struct place *file, struct mu_agent_config *config)
                 err = read_update_keys(&update, config);
         if (err == 0)
                 err = read_bool(&update, "wifi_only", &config->update_wifi_only);
+        if (err == 0)
+                err = read_number(&update, "trial_s", MU_AGENT_TRIAL_S_MIN, MU_AGENT_TRIAL_S_MAX,
+                                  &config->update_trial_s);
         return err;
 }
 
@@ -465,6 +468,7 @@ void mu_agent_config_init(struct mu_agent_config *ret_config)
         *ret_config = (struct mu_agent_config){
                 .heartbeat_interval_s = HEARTBEAT_S_DEFAULT,
                 .channel = "stable",
+                .update_trial_s = MU_AGENT_TRIAL_S_DEFAULT,
         };
 }
 
@@ -624,7 +628,7 @@ static void add_update(struct mu_text *text, const struct mu_agent_config *confi
         }
         mu_text_add(text, "],\n    ");
         add_bool(text, "wifi_only", config->update_wifi_only);
-        mu_text_add(text, "\n  },\n");
+        mu_text_add_format(text, ",\n    \"trial_s\": %" PRId64 "\n  },\n", config->update_trial_s);
 }
 
 int mu_agent_config_write(const struct mu_agent_config *config, struct mu_text *text)

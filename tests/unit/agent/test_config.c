@@ -39,7 +39,8 @@ static const char FULL[] =
         "  \"update\": {\n"
         "    \"channel\": \"beta-2\",\n"
         "    \"keys\": [\"" KEY0 "\", \"" KEY1 "\"],\n"
-        "    \"wifi_only\": true\n"
+        "    \"wifi_only\": true,\n"
+        "    \"trial_s\": 600\n"
         "  },\n"
         "  \"settings\": {\n"
         "    \"monitored_package\": \"kiosk \\\"K\\\" \xc3\xa4\",\n"
@@ -104,6 +105,7 @@ static void everything_is_read_and_written(void **state)
         assert_int_equal(config.update_key_count, 2);
         assert_int_equal(config.update_keys[1][0], 1);
         assert_true(config.update_wifi_only);
+        assert_int_equal(config.update_trial_s, 600);
         assert_string_equal(config.monitored_package, "kiosk \"K\" \xc3\xa4");
         assert_true(config.auto_relaunch && config.may_reboot && config.may_screenshot);
         assert_int_equal(config.services.count, 2);
@@ -131,6 +133,7 @@ static void the_rest_has_defaults(void **state)
         assert_int_equal(config.next.version, 0);
         assert_int_equal(config.heartbeat_interval_s, 300);
         assert_string_equal(config.channel, "stable");
+        assert_int_equal(config.update_trial_s, 120);
         assert_string_equal(config.monitored_package, "");
         assert_int_equal(config.update_key_count, 0);
         assert_false(config.may_reboot || config.may_screenshot || config.auto_relaunch ||
@@ -305,6 +308,8 @@ static void every_limit_of_the_rest(void **state)
         (void)snprintf(text, sizeof(text), "{\"channel\":\"%033d\"}", 0);
         one_identity("update", text, "channel is longer than 32 bytes");
         one_identity("update", "{\"wifi_only\":1}", "wifi_only must be true or false");
+        one_identity("update", "{\"trial_s\":9}", "trial_s must be a whole number from 10 to 3600");
+        one_identity("update", "{\"trial_s\":3601}", "from 10 to 3600");
         one_list("update", "keys", MU_AGENT_UPDATE_KEYS_MAX, KEY0, NULL);
         one_list("update", "keys", MU_AGENT_UPDATE_KEYS_MAX + 1, KEY0, "at most 4 keys");
         one_list("update", "keys", 2, "x", "number 1 of keys is not the base64");
