@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forgotten passwords: codes by mail and from an administrator."""
 import re
-import sys
 import pathlib
 import threading
 
@@ -10,10 +9,8 @@ import requests
 
 import people
 from appliance import wait_until
+from doubles.smtp_double import SmtpDouble
 from people import PASSWORD, Person, slug
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "doubles"))
-from smtp_double import SmtpDouble  # noqa: E402
 
 BASE = ["--accounts-bcrypt-cost", "4", "--limits-auth-failures", "0", "--limits-reset-max", "0"]
 OPTIONS = tuple(BASE)

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alerts as mail: what people get, once each, and the daily digest."""
 import datetime
-import pathlib
-import sys
 
 import pytest
 
 from appliance import wait_until
+from doubles.smtp_double import SmtpDouble
 from virtual_clock import VirtualClock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "doubles"))
-from smtp_double import SmtpDouble  # noqa: E402
 
 DEADLINE_S = 300
 NOW = ["--alerts-group-wait", "0s"]

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alerts about the appliance itself, and the one that is told while PostgreSQL is away."""
-import pathlib
-import sys
 
 import pytest
 
 from appliance import wait_until
+from doubles.smtp_double import SmtpDouble
 from virtual_clock import VirtualClock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "doubles"))
-from smtp_double import SmtpDouble  # noqa: E402
 
 DEADLINE_S = 300
 GRACE_S = 300  # of a start, until PostgreSQL is thought to be away

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What musterd does with the settings of mail and FCM, before any feature uses them."""
-import pathlib
 import subprocess
-import sys
 
 import pytest
 
 from appliance import wait_until
+from doubles.fcm_double import Answer, FcmDouble, unavailable
+from doubles.smtp_double import SmtpDouble
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "doubles"))
-from fcm_double import Answer, FcmDouble, unavailable  # noqa: E402
-from smtp_double import SmtpDouble  # noqa: E402
 
 FETCHED = 'muster_fcm_access_tokens_total{result="ok"}'
 FAILED = 'muster_fcm_access_tokens_total{result="failed"}'

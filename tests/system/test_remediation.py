@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """service_down where the appliance may mend it: relaunch commands, how often, and what the
 incident's thread says of them. By a clock that the test sets."""
-import pathlib
-import sys
 
 import pytest
 
 from appliance import wait_until
 from device_channel import result_of
+from doubles.smtp_double import SmtpDouble
 from virtual_clock import VirtualClock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "doubles"))
-from smtp_double import SmtpDouble  # noqa: E402
 
 DEADLINE_S = 300
 PACKAGE = "com.example.till"

@@ -12,18 +12,15 @@ and messages, rate limits per webhook and route with their headers. What a reque
 answered as Discord would, and stands in discord.violations, which a test should find empty.
 Requests that come while a 429 or an exhausted bucket forbids them stand in discord.early.
 """
-import contextlib
 import copy
-import http.server
 import json
 import re
-import socket
-import threading
 import time
 import urllib.parse
 import uuid
 
-POLL_S = 0.02
+from doubles.http_double import Answer, HttpDouble, cut, cut_after, hang  # noqa: F401: for tests
+
 CONTENT_MAX = 2000
 EMBEDS_MAX = 10
 TITLE_MAX = 256
@@ -43,17 +40,6 @@ UNKNOWN_MESSAGE = 10008
 INVALID_FORM = 50035
 
 
-class Answer:
-    """A reply, or a fault ("hang", "cut"). after: the request is carried out all the same."""
-
-    def __init__(self, status=200, body=None, headers=None, fault=None, after=False):
-        self.status = status
-        self.body = body
-        self.headers = dict(headers or {})
-        self.fault = fault
-        self.after = after
-
-
 def throttled(retry_after, whole=False, with_header=True):
     """429: of the webhook, or of the whole address."""
     headers = {"X-RateLimit-Scope": "global" if whole else "user"}
@@ -67,19 +53,6 @@ def throttled(retry_after, whole=False, with_header=True):
 
 def unavailable(status=503):
     return Answer(status, b"<html>upstream connect error</html>")
-
-
-def hang():
-    return Answer(fault="hang")
-
-
-def cut():
-    return Answer(fault="cut")
-
-
-def cut_after():
-    """The message is taken, and the connection reset instead of an answer."""
-    return Answer(fault="cut", after=True)
 
 
 def failure(status, code, message, errors=None):
@@ -98,73 +71,27 @@ def required():
     return {"_errors": [{"code": "BASE_TYPE_REQUIRED", "message": "This field is required"}]}
 
 
-class DiscordDouble:
+class DiscordDouble(HttpDouble):
+    METHODS = ("POST", "PATCH", "GET")
+
     def __init__(self, bucket_max=5, bucket_s=2.0):
+        super().__init__()
         self.bucket_max = bucket_max
         self.bucket_s = bucket_s
-        self.lock = threading.Condition()
-        self.stopping = threading.Event()
         self.webhooks = {}     # id -> token
         self.messages = {}     # id -> message as it stands
         self.events = []       # (method, message as it was then)
         self.requests = []     # {"method", "path", "status", "at"}, all of them
         self.violations = []
         self.early = []        # requests that came before they were allowed to
-        self.next_answers = []
-        self.always = None
         self.buckets = {}      # (webhook, method) -> [resets at, left]
         self.forbidden_until = {}  # webhook or "global" -> monotonic time
         self.next_id = 1_100_000_000_000_000_000
-        self.server = None
-
-    # -- life --
-
-    def start(self):
-        double = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                double.handle(self)
-
-            do_PATCH = do_POST
-            do_GET = do_POST
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 256
-
-            def handle_error(self, request, client_address):
-                pass  # a client that went away
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(POLL_S,),
-                                       daemon=True)
-        self.thread.start()
-        return self
-
-    def stop(self):
-        self.stopping.set()
-        if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-            self.thread.join()
-            self.server = None
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.stop()
 
     @property
     def host(self):
         """For alerts.discord_hosts."""
-        return f"127.0.0.1:{self.server.server_port}"
+        return f"127.0.0.1:{self.port}"
 
     def webhook(self):
         """A new one's URL."""
@@ -185,30 +112,16 @@ class DiscordDouble:
         self.next_id += 1
         return self.next_id
 
-    # -- being told what to answer --
-
-    def answer_next(self, answer, times=1):
-        with self.lock:
-            self.next_answers.extend([answer] * times)
-
-    def answer_always(self, answer):
-        """None: as usual again."""
-        with self.lock:
-            self.always = answer
-
     # -- what came --
 
     def wait_events(self, count, deadline_s=120):
-        with self.lock:
-            if not self.lock.wait_for(lambda: len(self.events) >= count, deadline_s):
-                raise AssertionError(f"{len(self.events)} came, not {count}: {self.requests}")
-            return list(self.events)
+        return self.wait_count(self.events, count, "events came", deadline_s)
 
     def wait_requests(self, count, deadline_s=120):
-        with self.lock:
-            if not self.lock.wait_for(lambda: len(self.requests) >= count, deadline_s):
-                raise AssertionError(f"{len(self.requests)} requests came, not {count}")
-            return list(self.requests)
+        return self.wait_count(self.requests, count, "requests came", deadline_s)
+
+    def evidence(self):
+        return f": {self.requests}"
 
     def count(self, status):
         with self.lock:
@@ -216,33 +129,13 @@ class DiscordDouble:
 
     # -- answering --
 
-    def handle(self, request):
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    def respond(self, request, body):
         with self.lock:
             answer = self.decide(request, body)
             self.requests.append({"method": request.command, "path": request.path,
-                                  "status": answer.status if not answer.fault else answer.fault,
-                                  "at": time.monotonic()})
+                                  "status": answer.outcome, "at": time.monotonic()})
             self.lock.notify_all()
-        if answer.fault == "hang":
-            self.stopping.wait()
-        if answer.fault:
-            request.close_connection = True
-            with contextlib.suppress(OSError):
-                request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                              b"\1\0\0\0\0\0\0\0")
-                request.connection.close()
-            return
-        payload = answer.body if isinstance(answer.body, bytes) else (
-            json.dumps(answer.body).encode() if answer.body is not None else b"")
-        with contextlib.suppress(OSError):
-            request.send_response(answer.status)
-            request.send_header("Content-Type", "application/json")
-            request.send_header("Content-Length", str(len(payload)))
-            for name, value in answer.headers.items():
-                request.send_header(name, value)
-            request.end_headers()
-            request.wfile.write(payload)
+            return answer
 
     def decide(self, request, body):
         parts = urllib.parse.urlsplit(request.path)
@@ -256,9 +149,7 @@ class DiscordDouble:
         for whose in (webhook, "global"):
             if now < self.forbidden_until.get(whose, 0):
                 self.early.append(f"{request.command} {whose}")
-        told = self.always
-        if told is None and self.next_answers:
-            told = self.next_answers.pop(0)
+        told = self.told()
         if told is not None and not told.after:
             self.note_limit(told, webhook, now)
             return told

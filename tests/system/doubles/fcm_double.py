@@ -12,13 +12,9 @@ What Google's documents demand is checked on every request; what does not hold i
 would, and stands in fcm.violations, which a test should find empty.
 """
 import base64
-import contextlib
 import functools
-import http.server
 import json
 import re
-import socket
-import threading
 import time
 import urllib.parse
 import uuid
@@ -26,6 +22,8 @@ import uuid
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from doubles.http_double import Answer, HttpDouble, cut, hang  # noqa: F401: for tests
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -35,23 +33,12 @@ MESSAGE_KEYS = {"name", "data", "notification", "android", "webpush", "apns", "f
                 "token", "topic", "condition"}
 DATA_BYTES_MAX = 4096
 CLOCK_SKEW_S = 300
-POLL_S = 0.02
 
 
 @functools.cache
 def make_key():
     """One for all doubles of a process: making it takes longer than most tests."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-class Answer:
-    """What a message gets: a reply, or a fault ("hang", "cut")."""
-
-    def __init__(self, status=200, body=None, headers=None, fault=None):
-        self.status = status
-        self.body = body
-        self.headers = dict(headers or {})
-        self.fault = fault
 
 
 def failure(http_status, status, error_code=None, message="", headers=None, details=()):
@@ -108,84 +95,28 @@ def internal():
     return failure(500, "INTERNAL", "INTERNAL", "Internal error encountered.")
 
 
-def hang():
-    """No answer until the double stops."""
-    return Answer(fault="hang")
-
-
-def cut():
-    """The connection is reset instead of an answer."""
-    return Answer(fault="cut")
-
-
 def decode_part(part):
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-class FcmDouble:
+class FcmDouble(HttpDouble):
+    CONTENT_TYPE = "application/json; charset=UTF-8"
+    NO_BODY = b"{}"
+
     def __init__(self, project_id="muster-test", token_life_s=3600):
+        super().__init__()
         self.project_id = project_id
         self.client_email = f"fleet@{project_id}.iam.gserviceaccount.com"
         self.key_id = uuid.uuid4().hex
         self.key = make_key()
         self.token_life_s = token_life_s
-        self.lock = threading.Condition()
-        self.stopping = threading.Event()
         self.messages = []      # {"message", "answer", "headers", "at"} in order, answered or not
         self.assertions = []    # the claims of each accepted one
         self.token_requests = 0
         self.violations = []    # sentences: what broke Google's rules
         self.live_tokens = set()
         self.by_device = {}     # registration token → answers
-        self.next_answers = []
-        self.default_answer = sent()
         self.token_answers = []  # Answer: instead of a token
-        self.server = None
-
-    # -- life --
-
-    def start(self):
-        double = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                double.handle(self)
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 256
-
-            def handle_error(self, request, client_address):
-                pass  # a client that went away
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(POLL_S,),
-                                       daemon=True)
-        self.thread.start()
-        return self
-
-    def stop(self):
-        self.stopping.set()
-        if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-            self.thread.join()
-            self.server = None
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.stop()
-
-    @property
-    def endpoint(self):
-        return f"http://127.0.0.1:{self.server.server_port}"
 
     @property
     def token_uri(self):
@@ -219,14 +150,6 @@ class FcmDouble:
         with self.lock:
             self.by_device.setdefault(device_token, []).extend(answers)
 
-    def answer_next(self, answer, times=1):
-        with self.lock:
-            self.next_answers.extend([answer] * times)
-
-    def answer_always(self, answer):
-        with self.lock:
-            self.default_answer = answer
-
     def answer_token(self, answer, times=1):
         """The next requests for an access token get this."""
         with self.lock:
@@ -240,10 +163,7 @@ class FcmDouble:
     # -- what came --
 
     def wait_messages(self, count, deadline_s=60):
-        with self.lock:
-            if not self.lock.wait_for(lambda: len(self.messages) >= count, deadline_s):
-                raise AssertionError(f"{len(self.messages)} messages came, not {count}")
-            return list(self.messages)
+        return self.wait_count(self.messages, count, "messages came", deadline_s)
 
     def wait_token_requests(self, count, deadline_s=60):
         with self.lock:
@@ -260,34 +180,14 @@ class FcmDouble:
         with self.lock:
             self.violations.append(sentence)
 
-    def handle(self, request):
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    def respond(self, request, body):
         path = urllib.parse.urlsplit(request.path).path
         if path == "/token":
-            answer = self.give_token(request, body)
-        elif path == f"/v1/projects/{self.project_id}/messages:send":
-            answer = self.take_message(request, body)
-        else:
-            self.violate(f"POST to {path}")
-            answer = failure(404, "NOT_FOUND")
-        if answer.fault == "hang":
-            self.stopping.wait()
-        if answer.fault:
-            request.close_connection = True
-            with contextlib.suppress(OSError):
-                request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                              b"\1\0\0\0\0\0\0\0")
-                request.connection.close()
-            return
-        payload = answer.body if isinstance(answer.body, bytes) else json.dumps(
-            answer.body or {}).encode()
-        request.send_response(answer.status)
-        request.send_header("Content-Type", "application/json; charset=UTF-8")
-        request.send_header("Content-Length", str(len(payload)))
-        for name, value in answer.headers.items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(payload)
+            return self.give_token(request, body)
+        if path == f"/v1/projects/{self.project_id}/messages:send":
+            return self.take_message(request, body)
+        self.violate(f"POST to {path}")
+        return failure(404, "NOT_FOUND")
 
     # -- OAuth 2.0 --
 
@@ -352,10 +252,8 @@ class FcmDouble:
                 answer = failure(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", problem)
             elif self.by_device.get(device):
                 answer = self.by_device[device].pop(0)
-            elif self.next_answers:
-                answer = self.next_answers.pop(0)
             else:
-                answer = self.default_answer
+                answer = self.told() or sent()
             if answer.status == 200 and answer.body is None and not answer.fault:
                 name = f"projects/{self.project_id}/messages/{uuid.uuid4().hex}"
                 answer = Answer(200, {"name": name}, answer.headers)

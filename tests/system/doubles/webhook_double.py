@@ -10,39 +10,14 @@ What does not verify is answered 401 and stands in receiver.violations. Repeated
 answered 200, as the specification's idempotency wants, and stand in receiver.repeated.
 """
 import base64
-import contextlib
 import hashlib
 import hmac
-import http.server
 import json
-import socket
-import ssl
-import threading
 import time
 
-POLL_S = 0.02
+from doubles.http_double import Answer, HttpDouble, cut, hang  # noqa: F401: for tests
+
 TOLERANCE_S = 300
-
-
-class Answer:
-    """A reply, or a fault ("hang", "cut"). after: the message is taken all the same."""
-
-    def __init__(self, status=200, body=b"", headers=None, fault=None, after=False):
-        self.status = status
-        self.body = body
-        self.headers = dict(headers or {})
-        self.fault = fault
-        self.after = after
-
-
-def hang():
-    """No answer until the double stops."""
-    return Answer(fault="hang")
-
-
-def cut():
-    """The connection is reset instead of an answer."""
-    return Answer(fault="cut")
 
 
 def sign(secret, identity, timestamp, body):
@@ -74,128 +49,47 @@ def verify(secrets, headers, body, now=None):
     raise VerificationError("no matching signature found")
 
 
-class WebhookDouble:
+class WebhookDouble(HttpDouble):
+    METHODS = ("POST", "GET")
+    CONTENT_TYPE = None
+
     def __init__(self, certificate=None, now=None):
         """certificate: (file, key file): serves TLS. now: a function, where a daemon's clock was
         set."""
+        super().__init__()
         self.certificate = certificate
         self.now = now or time.time
         self.secrets = []
-        self.lock = threading.Condition()
-        self.stopping = threading.Event()
         self.messages = []
         self.requests = []     # statuses
         self.violations = []
         self.repeated = []
-        self.next_answers = []
-        self.always = None
-        self.server = None
-
-    def start(self):
-        double = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                double.handle(self)
-
-            do_GET = do_POST
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 256
-
-            def handle_error(self, request, client_address):
-                pass  # a client that went away
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        if self.certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*self.certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(POLL_S,),
-                                       daemon=True)
-        self.thread.start()
-        return self
-
-    def stop(self):
-        self.stopping.set()
-        if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-            self.thread.join()
-            self.server = None
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.stop()
-
-    @property
-    def port(self):
-        return self.server.server_port
 
     def url(self, host="127.0.0.1", path="/hook?key=of-the-url"):
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}{path}"
 
-    def answer_next(self, answer, times=1):
-        with self.lock:
-            self.next_answers.extend([answer] * times)
-
-    def answer_always(self, answer):
-        """None: as usual again."""
-        with self.lock:
-            self.always = answer
-
     def wait_messages(self, count, deadline_s=120):
-        with self.lock:
-            if not self.lock.wait_for(lambda: len(self.messages) >= count, deadline_s):
-                raise AssertionError(f"{len(self.messages)} messages came, not {count}; "
-                                     f"{self.requests}, {self.violations}")
-            return list(self.messages)
+        return self.wait_count(self.messages, count, "messages came", deadline_s)
 
     def wait_requests(self, count, deadline_s=120):
-        with self.lock:
-            if not self.lock.wait_for(lambda: len(self.requests) >= count, deadline_s):
-                raise AssertionError(f"{len(self.requests)} requests came, not {count}")
-            return list(self.requests)
+        return self.wait_count(self.requests, count, "requests came", deadline_s)
+
+    def evidence(self):
+        return f"; {self.requests}, {self.violations}"
 
     def types(self):
         with self.lock:
             return [message["body"]["type"] for message in self.messages]
 
-    def handle(self, request):
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    def respond(self, request, body):
         with self.lock:
             answer = self.decide(request, body)
-            self.requests.append(answer.fault or answer.status)
+            self.requests.append(answer.outcome)
             self.lock.notify_all()
-        if answer.fault == "hang":
-            self.stopping.wait()
-        if answer.fault:
-            request.close_connection = True
-            with contextlib.suppress(OSError):
-                request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                              b"\1\0\0\0\0\0\0\0")
-                request.connection.close()
-            return
-        with contextlib.suppress(OSError):
-            request.send_response(answer.status)
-            request.send_header("Content-Length", str(len(answer.body)))
-            for name, value in answer.headers.items():
-                request.send_header(name, value)
-            request.end_headers()
-            request.wfile.write(answer.body)
+            return answer
 
     def decide(self, request, body):
-        told = self.always
-        if told is None and self.next_answers:
-            told = self.next_answers.pop(0)
+        told = self.told()
         if told is not None and not told.after:
             return told
         if request.command != "POST":

@@ -9,7 +9,7 @@ import sys
 import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "system" / "doubles"))
+sys.path.insert(0, str(HERE.parents[1] / "system"))
 sys.dont_write_bytecode = True
 
 DEADLINE_S = 90

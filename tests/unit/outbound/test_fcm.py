@@ -6,8 +6,9 @@ import time
 import pytest
 
 from driver import Driver
-from fcm_double import (FcmDouble, Answer, cut, failure, hang, internal, invalid, mismatch, sent,
-                        third_party, throttled, unauthenticated, unavailable, unregistered)
+from doubles.fcm_double import (FcmDouble, Answer, cut, failure, hang, internal, invalid, mismatch,
+                                sent, third_party, throttled, unauthenticated, unavailable,
+                                unregistered)
 
 TTL_S = 600
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from driver import Driver, make_certificate
-from smtp_double import SmtpDouble
+from doubles.smtp_double import SmtpDouble
 
 FROM = "Muster <muster@example.org>"
 EINVAL, EAGAIN = 22, 11
