@@ -217,7 +217,8 @@ static void run(void *context)
         }
         if (code < 0)
                 return;
-        atomic_store(&app->database_ready, true); /* the keeper may read its list now */
+        atomic_store(&app->database_ready, true); /* the keeper may read its list now ... */
+        mu_keeper_recheck(app->keeper);           /* ... and need not find out by itself */
         if (wait_authoritative(app))
                 start_storing(app);
 }
