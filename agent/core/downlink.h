@@ -3,8 +3,8 @@
  * downlink.h - commands from the appliance, by its channel or fetched.
  *
  *   channel message, GET /v1/commands ─▶ envelope ─▶ checks 1 to 5 of COMMAND_SIGNATURE.md
- *     ─▶ command_book (durable) ─▶ acknowledged (channel, else POST …/received) ─▶ run, one at a
- *     time, in order ─▶ signed result ─▶ queue ─▶ channel, else uplink
+ *     ─▶ command_book (durable) ─▶ acknowledged (channel, else POST …/received) when its turn
+ *     comes ─▶ run, one at a time, in order ─▶ signed result ─▶ queue ─▶ channel, else uplink
  *
  * An acknowledgement that nobody answers within 10 s does not hold a command up. Refused: an event,
  * core->refused_commands, no answer. Too old: one fetch, at most every 10 s. After a restart see
@@ -20,11 +20,15 @@
 #ifndef MUSTER_AGENT_CORE_DOWNLINK_H
 #define MUSTER_AGENT_CORE_DOWNLINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/core.h"
 #include "muster/compiler.h"
+
+struct json_t;
+struct mu_text;
 
 enum mu_agent_downlink_times {
         MU_AGENT_ACKNOWLEDGE_MS = 10000,
@@ -58,7 +62,8 @@ int mu_agent_builtin_run(struct mu_agent_core *core, const struct mu_agent_comma
                          const struct json_t *payload, char **ret_result, char **ret_error);
 
 /* result.c: the body of POST /v1/action-result, signed with the next key where there is one
- * and the command is rotate_key, else with the current. */
+ * and the command is a rotate_key that was done, else with the current. error NULL: done. A result
+ * that the appliance would not take becomes an error that says so. */
 MU_MUST_CHECK
 int mu_agent_result_write(const struct mu_agent_core *core, const struct mu_agent_command *command,
                           const char *result, const char *error, struct mu_text *text);

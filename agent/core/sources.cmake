@@ -9,6 +9,9 @@ set(AGENT_CORE_SOURCES
         config.c
         core.c
         downlink.c
+        downlink_inbox.c
+        downlink_results.c
+        downlink_turn.c
         enroll.c
         event.c
         queue.c
