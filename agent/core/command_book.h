@@ -6,9 +6,10 @@
  *   seen ─▶ RECEIVED ─▶ RUNNING ─▶ ANSWERED        (its result stands in the queue, or was taken)
  *               └─────────────────▶ DROPPED         (cancelled or expired on the appliance)
  *
- * After a restart: RECEIVED is run; RUNNING is what was cut off: the caller answers it as failed (or
- * as done where a new boot is the proof). ANSWERED and DROPPED are forgotten 30 days after they
- * were seen, nonces after twice the window.
+ * After a restart: RECEIVED is run; RUNNING is what was cut off: the caller answers it as failed
+ * (or as done where a new boot is the proof). ANSWERED and DROPPED are forgotten 30 days after they
+ * were seen, nonces after twice the window; the payload when the command is over. Times are the
+ * appliance's (clock_sync); what a clock was wrong about is dated anew.
  *
  * Threads    the core's. Errors: negative errno, as store.h.
  */
@@ -32,6 +33,7 @@ enum mu_agent_command_state {
 
 enum mu_agent_command_book_limits {
         MU_AGENT_COMMAND_KEEP_S = 30 * 86400,
+        MU_AGENT_COMMAND_KEEP_LEAST = 256, /* the last to come stay, whatever a clock says */
 };
 
 struct mu_agent_command {
@@ -57,6 +59,7 @@ MU_MUST_CHECK
 int mu_agent_command_book_enter(struct mu_agent_command_book *book,
                                 const struct mu_command_form *form, int64_t now_us,
                                 enum mu_agent_command_state *ret_state);
+/* boot_id NULL: stays. -ENOENT: the command is not known. */
 MU_MUST_CHECK
 int mu_agent_command_book_set(struct mu_agent_command_book *book, int64_t id,
                               enum mu_agent_command_state state, const char *boot_id);

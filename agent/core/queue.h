@@ -11,14 +11,13 @@
  *
  * Bounds     MU_AGENT_QUEUE_ITEMS_MAX items and MU_AGENT_QUEUE_BYTES_MAX bytes of bodies. Beyond:
  *            the oldest heartbeats that are not under way go, never a result; a result that finds
- *            only results is refused with -ENOSPC. Results end 24 h after they were queued. What was
- *            put aside is kept for request_logs: MU_AGENT_ASIDE_MAX of them, the oldest go.
- * Age        of a result that was queued in this run: by the monotonic clock. Of one from an earlier
- *            run: by the appliance's time, from the first reply of this run on; one that was queued
- *            while the appliance's time was not known begins its 24 h there. The device's clock has
- *            no say: wrongly kept costs a request, wrongly ended costs the report.
- * Times      now_us: the device's clock; kept to be shown, nothing is decided by it.
- * Threads    the core's. Errors: negative errno, as store.h.
+ *            only results is refused with -ENOSPC. Results end 24 h after they were queued. What
+ * was put aside is kept for request_logs: MU_AGENT_ASIDE_MAX of them, the oldest go. Age        of
+ * a result that was queued in this run: by the monotonic clock. Of one from an earlier run: by the
+ * appliance's time, from the first reply of this run on; one that was queued while the appliance's
+ * time was not known begins its 24 h there. The device's clock has no say: wrongly kept costs a
+ * request, wrongly ended costs the report. Times      now_us: the device's clock; kept to be shown,
+ * nothing is decided by it. Threads    the core's. Errors: negative errno, as store.h.
  */
 #ifndef MUSTER_AGENT_CORE_QUEUE_H
 #define MUSTER_AGENT_CORE_QUEUE_H
