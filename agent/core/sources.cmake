@@ -15,6 +15,7 @@ set(AGENT_CORE_SOURCES
         enroll.c
         event.c
         queue.c
+        queue_drain.c
         reply.c
         report.c
         result.c
