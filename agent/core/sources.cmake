@@ -22,5 +22,7 @@ set(AGENT_CORE_SOURCES
         server_url.c
         store.c
         updater.c
-        uplink.c)
+        uplink.c
+        uplink_answer.c
+        uplink_readings.c)
 list(TRANSFORM AGENT_CORE_SOURCES PREPEND "${CMAKE_CURRENT_LIST_DIR}/")

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * uplink_private.h - what the files of the uplink share.
+ *
+ *   uplink_readings.c   the device ─▶ queue
+ *   uplink.c            queue ─▶ request, when its endpoint may
+ *   uplink_answer.c     answer ─▶ endpoint (later, when?) and queue (gone, aside, kept)
+ *
+ * Threads    the core's.
+ */
+#ifndef MUSTER_AGENT_CORE_UPLINK_PRIVATE_H
+#define MUSTER_AGENT_CORE_UPLINK_PRIVATE_H
+
+#include "base/backoff.h"
+#include "base/breaker.h"
+#include "core/uplink.h"
+#include "muster/wire.h"
+
+enum mu_uplink_flights {
+        MU_UPLINK_FLIGHTS = 2, /* one, and one that a change of network has left behind */
+};
+
+enum mu_uplink_endpoint_index {
+        MU_UPLINK_HEARTBEAT,
+        MU_UPLINK_BATCH,
+        MU_UPLINK_RESULT,
+        MU_UPLINK_ENDPOINTS
+};
+
+enum mu_uplink_taken {
+        MU_UPLINK_TAKEN,       /* the appliance has had its say on every item */
+        MU_UPLINK_TAKEN_PARTLY /* some of them later */
+};
+
+struct mu_uplink_endpoint;
+
+struct mu_uplink_flight {
+        struct mu_uplink_endpoint *endpoint;
+        struct mu_agent_items items;
+        uint64_t sent_ns;
+        bool busy;
+};
+
+struct mu_uplink_endpoint {
+        struct mu_agent_uplink *uplink;
+        const char *name;
+        const char *path;
+        struct mu_backoff backoff;
+        struct mu_breaker breaker;
+        struct mu_uplink_flight flights[MU_UPLINK_FLIGHTS];
+        struct mu_uplink_flight *flight; /* the one that is waited for; NULL: none */
+        uint64_t hold_ns;                /* by backoff */
+        uint64_t asked_ns;               /* by Retry-After */
+        bool wanted;                     /* there may be something to send */
+        /* 2xx: enum mu_uplink_taken, or a negative errno: not what the appliance sends, or not
+         * written. */
+        int (*take)(struct mu_uplink_flight *flight, const struct mu_agent_reply *reply);
+        /* The request will never be taken as it is. */
+        int (*refuse)(struct mu_uplink_flight *flight, const char *why);
+};
+
+struct mu_agent_uplink {
+        struct mu_agent_core *core;
+        struct mu_uplink_endpoint endpoints[MU_UPLINK_ENDPOINTS];
+        uint64_t next_ns; /* the next heartbeat is due, monotonic */
+        int64_t next_us;  /* the same by the device's clock, which goes on while it sleeps */
+        uint64_t token_ns;
+        bool token_refused;
+        size_t batch_count;   /* items of the next batch, at most */
+        uint64_t drained;     /* since the backlog was last empty */
+        int64_t channel_item; /* the result that the channel was left to deliver */
+        uint64_t channel_ns;  /* and until when */
+        struct mu_agent_uplink_state state;
+};
+
+static inline uint64_t mu_uplink_later(uint64_t a, uint64_t b)
+{
+        return a > b ? a : b;
+}
+
+static inline uint64_t mu_uplink_sooner(uint64_t a, uint64_t b)
+{
+        return a < b ? a : b;
+}
+
+/* uplink_readings.c */
+void mu_uplink_take_heartbeat(struct mu_agent_uplink *uplink);
+/* The next heartbeat is due so long from now. */
+void mu_uplink_set_next(struct mu_agent_uplink *uplink, int64_t in_us);
+
+/* uplink_answer.c: mu_agent_reply_fn, take and refuse of the endpoints. */
+void mu_uplink_on_reply(void *context, const struct mu_agent_reply *reply);
+int mu_uplink_take_heartbeat_reply(struct mu_uplink_flight *flight,
+                                   const struct mu_agent_reply *reply);
+int mu_uplink_take_batch_reply(struct mu_uplink_flight *flight, const struct mu_agent_reply *reply);
+int mu_uplink_take_result_reply(struct mu_uplink_flight *flight,
+                                const struct mu_agent_reply *reply);
+int mu_uplink_put_aside(struct mu_uplink_flight *flight, const char *why);
+int mu_uplink_refuse_batch(struct mu_uplink_flight *flight, const char *why);
+/* An event and a count. reply or NULL; error: 0, or why it came to nothing here. */
+void mu_uplink_note_failure(struct mu_uplink_endpoint *endpoint, const struct mu_agent_reply *reply,
+                            int error);
+/* Later: by full jitter, or when the appliance asked for it (-1: it did not). */
+void mu_uplink_schedule_retry(struct mu_uplink_endpoint *endpoint, int64_t retry_after_s);
+/* Its items' memory is given back; it may be used again. */
+void mu_uplink_release(struct mu_uplink_flight *flight);
+
+#endif
