@@ -21,6 +21,7 @@ set(AGENT_CORE_SOURCES
         result.c
         server_url.c
         store.c
+        update_offer.c
         updater.c
         uplink.c
         uplink_answer.c
