@@ -13,6 +13,7 @@
 #include "core/downlink.h"
 #include "core/updater.h"
 #include "core/wipe.h"
+#include "muster/update.h"
 
 enum {
         LOG_LINES_MAX = 10000,
@@ -202,11 +203,13 @@ static int run_nudge_update(struct run *run)
 
         if (version && !json_is_null(version) &&
             (!text || json_string_length(version) == 0 ||
-             json_string_length(version) >= MU_AGENT_UPDATE_VERSION_BYTES))
+             json_string_length(version) >= MU_UPDATE_VERSION_BYTES))
                 return refuse(run, "version must be a text of 1 to %d bytes.",
-                              MU_AGENT_UPDATE_VERSION_BYTES - 1);
-        if (!run->core->updater)
+                              MU_UPDATE_VERSION_BYTES - 1);
+        if (!run->core->updater || !run->core->platform->install)
                 return refuse(run, "This agent is not updated by the appliance.");
+        if (run->core->config.update_key_count == 0)
+                return refuse(run, "No key to check updates with is configured on this device.");
         mu_agent_updater_nudge(run->core->updater, text);
         return 0;
 }
