@@ -232,10 +232,12 @@ static int read_identity(const struct place *file, struct mu_agent_config *confi
         err = read_text(file, "token", config->token, sizeof(config->token));
         if (err < 0)
                 return err;
-        if (config->token[0] == '\0' ||
-            strspn(config->token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "abcdefghijklmnopqrstuvwxyz"
-                                  "0123456789-._~+/=") != strlen(config->token))
+        /* It goes into a header. */
+        bool fits = config->token[0] != '\0';
+
+        for (const char *at = config->token; *at; at++)
+                fits = fits && *at > ' ' && *at <= '~';
+        if (!fits)
                 return refuse_member(file, "token", "is no token of a device");
         return read_number(file, "heartbeat_interval_s", MU_AGENT_HEARTBEAT_S_MIN,
                            MU_AGENT_HEARTBEAT_S_MAX, &config->heartbeat_interval_s);

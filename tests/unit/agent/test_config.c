@@ -239,6 +239,7 @@ static void every_limit_of_who_we_are(void **state)
         one_identity("device_id", "\"9223372036854775807\"", NULL);
         one_identity("token", "\"\"", "no token of a device");
         one_identity("token", "\"a b\"", "no token of a device");
+        one_identity("token", "\"a\\u00e4\"", "no token of a device");
         one_identity("token", "\"a\\r\\nX-Admin-Key: 1\"", "control character");
         (void)snprintf(text, sizeof(text), "\"%0*d\"", MU_AGENT_TOKEN_BYTES - 1, 0);
         one_identity("token", text, NULL);
