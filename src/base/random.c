@@ -2,11 +2,28 @@
 #include "base/random.h"
 
 #include <errno.h>
+
+#ifdef _WIN32
+#include <windows.h> /* before all others of Windows */
+
+#include <bcrypt.h>
+#else
 #include <sys/random.h>
+#endif
 
 #include "base/assert.h"
 #include "base/hash.h"
 
+#ifdef _WIN32
+int mu_random_secret(void *ret_bytes, size_t bytes)
+{
+        MU_ASSERT(bytes <= ULONG_MAX);
+        NTSTATUS status =
+                BCryptGenRandom(NULL, ret_bytes, (ULONG)bytes, BCRYPT_USE_SYSTEM_PREFERRED_RNG);
+
+        return status >= 0 ? 0 : -EIO;
+}
+#else
 int mu_random_secret(void *ret_bytes, size_t bytes)
 {
         unsigned char *at = ret_bytes;
@@ -24,6 +41,7 @@ int mu_random_secret(void *ret_bytes, size_t bytes)
         }
         return 0;
 }
+#endif
 
 void mu_random_seed(struct mu_random *random, uint64_t seed)
 {

@@ -21,7 +21,7 @@ struct mu_random {
         uint64_t state[4];
 };
 
-/* Fills from getrandom(2). 0 or a negative errno. */
+/* Fills from getrandom(2), on Windows from BCryptGenRandom. 0 or a negative errno. */
 MU_MUST_CHECK
 int mu_random_secret(void *ret_bytes, size_t bytes);
 
