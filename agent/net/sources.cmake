@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # HTTP and the push channel over libcurl and wslay, for every shell that has them.
 set(AGENT_NET_SOURCES
+        certificate.c
         handshake.c
         http_curl.c
         push_channel.c

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "linux/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/test_clock.h"
+#include "core/agent.h"
+#include "core/wipe.h"
+#include "linux/actions.h"
+#include "linux/config_file.h"
+#include "linux/crypto.h"
+#include "linux/device.h"
+#include "linux/install.h"
+#include "linux/log_line.h"
+#include "linux/status.h"
+#include "net/http_curl.h"
+
+enum {
+        TEST_CLOCK_WAIT_MS = 20, /* somebody else moves that clock */
+        SLEPT_S_MIN = 1,
+};
+
+/* What the loop does next. */
+enum course { GO_ON, RELOAD, UPDATE, LEAVE };
+
+struct shell {
+        const struct mu_options *options;
+        struct mu_agent_platform platform;
+        struct mu_status_facts facts;
+        int signal_fd;
+        int clock_fd; /* readable when the clock was set, also by waking from sleep */
+        int trial_fd; /* -1: no update on trial */
+        int64_t asleep_us;
+        struct mu_install *install;
+
+        /* Open while an agent runs. */
+        struct mu_agent_config config; /* as it was read: who we are never changes meanwhile */
+        struct mu_net *net;
+        struct mu_device *device;
+        struct mu_actions *actions;
+        struct mu_agent *agent;
+        int status_fd;
+};
+
+/* ---- the platform's table ---- */
+
+static int platform_read(void *context, const char *monitored,
+                         struct mu_agent_readings *ret_readings)
+{
+        struct shell *shell = context;
+
+        mu_device_read(shell->device, monitored, ret_readings);
+        (void)mu_actions_auto_relaunch(shell->actions);
+        return 0;
+}
+
+static int platform_request(void *context, const struct mu_agent_request *request,
+                            mu_agent_reply_fn *done, void *done_context)
+{
+        struct shell *shell = context;
+
+        return mu_net_request(shell->net, request, done, done_context);
+}
+
+static void platform_cancel_all(void *context)
+{
+        struct shell *shell = context;
+
+        mu_net_cancel_all(shell->net);
+}
+
+static int platform_push_open(void *context, const char *path)
+{
+        struct shell *shell = context;
+
+        return mu_net_push_open(shell->net, path);
+}
+
+static int platform_push_send(void *context, const char *text, size_t bytes)
+{
+        struct shell *shell = context;
+
+        return mu_net_push_send(shell->net, text, bytes);
+}
+
+static void platform_push_close(void *context)
+{
+        struct shell *shell = context;
+
+        mu_net_push_close(shell->net);
+}
+
+static int platform_act(void *context, const struct mu_agent_action *action,
+                        mu_agent_action_fn *done, void *done_context)
+{
+        struct shell *shell = context;
+
+        return mu_actions_run(shell->actions, action, done, done_context);
+}
+
+static int platform_save(void *context, const char *text, size_t bytes)
+{
+        struct shell *shell = context;
+
+        return mu_config_file_write(shell->options->config, text, bytes);
+}
+
+static int platform_install(void *context, const char *file, const char *version)
+{
+        struct shell *shell = context;
+
+        return mu_install_ask(shell->install, file, version);
+}
+
+static void platform_log(void *context, const struct mu_agent_event *event)
+{
+        (void)context;
+        mu_log_line(event);
+}
+
+static void push_event(void *context, enum mu_agent_push_event event, int code, const char *text,
+                       size_t bytes)
+{
+        struct shell *shell = context;
+
+        mu_agent_push_event(shell->agent, event, code, text, bytes);
+}
+
+static const struct mu_clock *clock_in_use(void)
+{
+#ifdef MUSTER_FAILPOINTS
+        return mu_test_clock();
+#else
+        return mu_clock_system();
+#endif
+}
+
+static void fill_platform(struct shell *shell)
+{
+        shell->platform = (struct mu_agent_platform){
+                .context = shell,
+                .clock = clock_in_use(),
+                .crypto = mu_crypto(),
+                .kind = "desktop",
+                .version = MUSTER_VERSION,
+                .read = platform_read,
+                .request = platform_request,
+                .cancel_all = platform_cancel_all,
+                .push_open = platform_push_open,
+                .push_send = platform_push_send,
+                .push_close = platform_push_close,
+                .act = platform_act,
+                .save = platform_save,
+                .install = shell->install ? platform_install : NULL,
+                .log = platform_log,
+        };
+}
+
+/* ---- an agent's life ---- */
+
+static void close_agent(struct shell *shell)
+{
+        mu_status_close(shell->options->state_dir, shell->status_fd);
+        shell->status_fd = -1;
+        mu_agent_destroy(shell->agent);
+        shell->agent = NULL;
+        mu_actions_destroy(shell->actions);
+        shell->actions = NULL;
+        mu_device_destroy(shell->device);
+        shell->device = NULL;
+        mu_net_destroy(shell->net);
+        shell->net = NULL;
+        mu_agent_config_done(&shell->config);
+}
+
+static int open_machine(struct shell *shell)
+{
+        const struct mu_net_options net = {.config = &shell->config,
+                                           .user_agent = "muster-agent/" MUSTER_VERSION,
+                                           .push = push_event,
+                                           .push_context = shell};
+        const struct mu_device_options device = {.root = "",
+                                                 .clock = shell->platform.clock,
+                                                 .state_directory = shell->options->state_dir};
+        int err = mu_net_create(&net, &shell->net);
+
+        if (err == 0)
+                err = mu_device_create(&device, &shell->device);
+        if (err == 0)
+                err = mu_actions_create(&device, &shell->actions);
+        return err;
+}
+
+static int open_core(struct shell *shell, const char *text, size_t bytes)
+{
+        const struct mu_agent_options options = {.state_directory = shell->options->state_dir,
+                                                 .config_text = text,
+                                                 .config_bytes = bytes};
+        char sentence[MU_AGENT_SENTENCE_BYTES] = "";
+        int err = mu_agent_create(&shell->platform, &options, &shell->agent, sentence);
+
+        if (err < 0) {
+                mu_log_line_error("agent.start", sentence[0] ? sentence : strerror(-err));
+                return err;
+        }
+        mu_device_use_config(shell->device, mu_agent_get_config(shell->agent));
+        mu_actions_use_config(shell->actions, mu_agent_get_config(shell->agent));
+        mu_agent_network_changed(shell->agent, mu_device_is_online(shell->device));
+        err = mu_status_open(shell->options->state_dir, &shell->status_fd);
+        if (err < 0) {
+                mu_log_line_error("status.unavailable", strerror(-err));
+                shell->status_fd = -1; /* nobody can ask; reports go on */
+        }
+        return 0;
+}
+
+/* 0, or an error that a line of the log tells. */
+static int open_agent(struct shell *shell)
+{
+        char sentence[MU_CONFIG_SENTENCE_BYTES];
+        char *text = NULL;
+        size_t bytes = 0;
+        int err = mu_config_file_read(shell->options->config, &text, &bytes, sentence);
+
+        if (err == 0)
+                err = mu_agent_config_read(text, bytes, &shell->config, sentence);
+        if (err < 0) {
+                mu_log_line_error("config.refused", sentence);
+        } else {
+                err = open_machine(shell);
+                if (err < 0)
+                        mu_log_line_error("agent.start", strerror(-err));
+                else
+                        err = open_core(shell, text, bytes);
+                if (err < 0)
+                        close_agent(shell);
+        }
+        if (text)
+                mu_agent_wipe(text, bytes);
+        free(text);
+        return err;
+}
+
+/* ---- what wakes it ---- */
+
+/* Time that this machine has spent asleep since it was started, µs. */
+static int64_t asleep_us(void)
+{
+        struct timespec boot;
+        struct timespec monotonic;
+
+        if (clock_gettime(CLOCK_BOOTTIME, &boot) < 0 ||
+            clock_gettime(CLOCK_MONOTONIC, &monotonic) < 0)
+                return 0;
+        return (int64_t)(boot.tv_sec - monotonic.tv_sec) * MU_US_PER_S +
+               (int64_t)(boot.tv_nsec - monotonic.tv_nsec) / MU_NS_PER_US;
+}
+
+/* A timer that never ends, but is cut short when the clock is set: the kernel does that also when
+ * the machine wakes. */
+static void arm_clock_fd(int fd)
+{
+        const struct itimerspec never = {.it_value = {.tv_sec = INT32_MAX}};
+
+        (void)timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+}
+
+static void look_at_clock(struct shell *shell, bool was_set)
+{
+        uint64_t count;
+        int64_t now_asleep_us;
+
+        if (was_set) {
+                ssize_t got = read(shell->clock_fd, &count, sizeof(count)); /* ECANCELED */
+
+                (void)got;
+                arm_clock_fd(shell->clock_fd);
+        }
+        now_asleep_us = asleep_us();
+        if (now_asleep_us - shell->asleep_us >= SLEPT_S_MIN * MU_US_PER_S)
+                mu_agent_woke(shell->agent);
+        shell->asleep_us = now_asleep_us;
+}
+
+static enum course look_at_signal(const struct shell *shell)
+{
+        struct signalfd_siginfo info;
+
+        if (read(shell->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+                return GO_ON;
+        return info.ssi_signo == SIGHUP ? RELOAD : LEAVE;
+}
+
+static int wait_ms(const struct shell *shell, uint64_t until_ns)
+{
+        const struct mu_clock *clock = shell->platform.clock;
+        uint64_t now_ns = mu_clock_monotonic_ns(clock);
+        uint64_t ms = (uint64_t)INT_MAX;
+
+        if (until_ns <= now_ns)
+                return 0;
+        if ((until_ns - now_ns) / MU_NS_PER_MS < ms)
+                ms = (until_ns - now_ns) / MU_NS_PER_MS + 1;
+        if (clock != mu_clock_system() && ms > TEST_CLOCK_WAIT_MS)
+                ms = TEST_CLOCK_WAIT_MS;
+        return ms < INT_MAX ? (int)ms : -1;
+}
+
+enum { ON_SIGNAL, ON_CLOCK, ON_ACTIONS, ON_STATUS, ON_NETWORK, SOURCES };
+
+/* One sleep, and what it brought. */
+static enum course turn(struct shell *shell, uint64_t until_ns)
+{
+        const int sources[SOURCES] = {
+                [ON_SIGNAL] = shell->signal_fd,
+                [ON_CLOCK] = shell->clock_fd,
+                [ON_ACTIONS] = mu_actions_fd(shell->actions),
+                [ON_STATUS] = shell->status_fd,
+                [ON_NETWORK] = mu_device_network_fd(shell->device),
+        };
+        int extra[SOURCES];
+        bool extra_ready[SOURCES] = {false};
+        bool ready[SOURCES] = {false};
+        size_t count = 0;
+
+        for (size_t i = 0; i < SOURCES; i++)
+                if (sources[i] >= 0)
+                        extra[count++] = sources[i];
+        int err = mu_net_wait(shell->net, extra, count, extra_ready, wait_ms(shell, until_ns));
+
+        if (err < 0) {
+                mu_log_line_error("agent.stop", strerror(-err));
+                return LEAVE;
+        }
+        count = 0;
+        for (size_t i = 0; i < SOURCES; i++)
+                ready[i] = sources[i] >= 0 && extra_ready[count++];
+        look_at_clock(shell, ready[ON_CLOCK]);
+        if (ready[ON_NETWORK])
+                mu_agent_network_changed(shell->agent, mu_device_network_read(shell->device));
+        if (ready[ON_ACTIONS])
+                mu_actions_look(shell->actions);
+        if (ready[ON_STATUS])
+                mu_status_answer(shell->status_fd, shell->agent, &shell->facts);
+        return ready[ON_SIGNAL] ? look_at_signal(shell) : GO_ON;
+}
+
+static enum course run_agent(struct shell *shell)
+{
+        enum course course = GO_ON;
+
+        while (course == GO_ON) {
+                uint64_t until_ns = mu_agent_step(shell->agent);
+
+                if (shell->trial_fd >= 0 && mu_agent_has_reported(shell->agent) &&
+                    mu_trial_report(&shell->trial_fd, MUSTER_VERSION) < 0)
+                        return LEAVE; /* whoever tries us is gone */
+                if (shell->install && mu_install_is_asked(shell->install))
+                        return UPDATE;
+                course = turn(shell, until_ns);
+        }
+        return course;
+}
+
+/* ---- from start to end ---- */
+
+static int open_signals(struct shell *shell)
+{
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        shell->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (shell->signal_fd < 0)
+                return -errno;
+        shell->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (shell->clock_fd < 0)
+                return -errno;
+        arm_clock_fd(shell->clock_fd);
+        shell->asleep_us = asleep_us();
+        return 0;
+}
+
+/* The new program is tried while this one is silent; success never comes back. */
+static int update(struct shell *shell)
+{
+        char sentence[MU_AGENT_SENTENCE_BYTES] = "";
+
+        close_agent(shell);
+        int tried = mu_install_run(shell->install, shell->signal_fd, sentence);
+
+        if (tried == -EINTR)
+                return -EINTR;
+        int err = open_agent(shell);
+
+        if (err == 0)
+                mu_agent_update_done(shell->agent, tried, sentence);
+        return err;
+}
+
+static int run(struct shell *shell)
+{
+        int err = open_agent(shell);
+
+        while (err == 0) {
+                switch (run_agent(shell)) {
+                case RELOAD:
+                        close_agent(shell);
+                        err = open_agent(shell);
+                        break;
+                case UPDATE:
+                        err = update(shell);
+                        if (err == -EINTR)
+                                return 0;
+                        break;
+                default:
+                        close_agent(shell);
+                        return 0;
+                }
+        }
+        return err;
+}
+
+/* The trial's limit stands in the configuration; one that can't be read is told by open_agent. */
+static int64_t trial_s(const struct mu_options *options)
+{
+        char sentence[MU_CONFIG_SENTENCE_BYTES];
+        struct mu_agent_config config;
+        char *text = NULL;
+        size_t bytes = 0;
+        int64_t seconds = MU_AGENT_TRIAL_S_DEFAULT;
+
+        if (mu_config_file_read(options->config, &text, &bytes, sentence) < 0)
+                return seconds;
+        if (mu_agent_config_read(text, bytes, &config, sentence) == 0) {
+                seconds = config.update_trial_s;
+                mu_agent_config_done(&config);
+        }
+        mu_agent_wipe(text, bytes);
+        free(text);
+        return seconds;
+}
+
+static int open_install(struct shell *shell, char **argv)
+{
+        const struct mu_install_options options = {
+                .argv = argv, .clock = mu_clock_system(), .trial_s = trial_s(shell->options)};
+
+        return shell->trial_fd >= 0 ? 0 : mu_install_create(&options, &shell->install);
+}
+
+int mu_loop_command(const struct mu_options *options, char **argv)
+{
+        struct shell shell = {.options = options,
+                              .signal_fd = -1,
+                              .clock_fd = -1,
+                              .status_fd = -1,
+                              .trial_fd = options->trial_fd};
+        int err = open_signals(&shell);
+
+        if (err == 0)
+                err = open_install(&shell, argv);
+        fill_platform(&shell);
+        shell.facts = (struct mu_status_facts){.version = MUSTER_VERSION,
+                                               .clock = shell.platform.clock,
+                                               .started_at_us =
+                                                       mu_clock_realtime_us(shell.platform.clock)};
+        if (err < 0)
+                mu_log_line_error("agent.start", strerror(-err));
+        else
+                err = run(&shell);
+        mu_install_destroy(shell.install);
+        if (shell.clock_fd >= 0)
+                (void)close(shell.clock_fd);
+        if (shell.signal_fd >= 0)
+                (void)close(shell.signal_fd);
+        return err == 0 ? MU_EXIT_OK : MU_EXIT_FAILED;
+}
