@@ -190,7 +190,7 @@ static void add_counter(struct mu_text *text, const char *name, uint64_t value, 
 /* What the wire has no name for. The counters first: what goes wrong is to be seen. */
 static void add_extra(struct mu_text *text, const struct mu_agent_core *core, json_t *extra)
 {
-        size_t room = EXTRA_BYTES_MAX - 2;
+        size_t room = EXTRA_BYTES_MAX - 1; /* the braces, less the first comma */
         size_t members = 0;
 
         add_counter(text, "refused_commands", core->refused_commands, &room);

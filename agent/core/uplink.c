@@ -147,16 +147,6 @@ static void send_newest(struct mu_agent_uplink *uplink)
         mu_text_done(&text);
 }
 
-static void backlog_is_empty(struct mu_agent_uplink *uplink)
-{
-        uplink->endpoints[MU_UPLINK_BATCH].wanted = false;
-        uplink->batch_count = MU_BATCH_ITEMS_MAX;
-        if (uplink->drained > 0)
-                mu_agent_event(uplink->core->events, MU_AGENT_INFO, "queue.drain", "\"items\":%llu",
-                               (unsigned long long)uplink->drained);
-        uplink->drained = 0;
-}
-
 /* All but the newest, which goes by itself: its reply says more. */
 static void send_backlog(struct mu_agent_uplink *uplink)
 {
@@ -171,7 +161,8 @@ static void send_backlog(struct mu_agent_uplink *uplink)
         int r = mu_agent_queue_state(core->queue, &depth);
 
         if (r == 0 && depth.heartbeats <= 1) {
-                backlog_is_empty(uplink);
+                endpoint->wanted = false;
+                uplink->batch_count = MU_BATCH_ITEMS_MAX;
                 return;
         }
         mu_text_init(&text);

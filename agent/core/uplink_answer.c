@@ -74,6 +74,36 @@ static void set_token_refused(struct mu_agent_uplink *uplink)
                        (int)(MU_AGENT_TOKEN_RETRY_MS / MU_MS_PER_S));
 }
 
+static int settle_all(struct mu_uplink_flight *flight, enum mu_agent_verdict verdict,
+                      const char *why)
+{
+        struct mu_agent_core *core = flight->endpoint->uplink->core;
+        size_t count = flight->items.count;
+        enum mu_agent_verdict *verdicts = calloc(count, sizeof(*verdicts));
+        const char **whys = calloc(count, sizeof(*whys));
+        int r = verdicts && whys ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                verdicts[i] = verdict;
+                whys[i] = why;
+        }
+        if (r == 0)
+                r = mu_agent_queue_settle(core->queue, &flight->items, verdicts, whys,
+                                          mu_agent_now_us(core));
+        free(verdicts);
+        free(whys);
+        return r;
+}
+
+/* They are not under way any more. */
+static void keep_all(struct mu_uplink_flight *flight)
+{
+        int r = settle_all(flight, MU_AGENT_KEEP, NULL);
+
+        if (r < 0)
+                mu_uplink_note_failure(flight->endpoint, NULL, r);
+}
+
 static bool is_final(const struct mu_uplink_endpoint *endpoint, int status)
 {
         switch (status) {
@@ -117,16 +147,16 @@ static void on_answered(struct mu_uplink_flight *flight, enum mu_agent_answer an
                         const struct mu_agent_reply *reply)
 {
         struct mu_uplink_endpoint *endpoint = flight->endpoint;
-        struct mu_agent_uplink *uplink = endpoint->uplink;
         int r = digest(flight, answer, reply);
 
-        uplink->token_refused = false;
         if (r < 0) {
+                keep_all(flight);
                 mu_breaker_failure(&endpoint->breaker);
                 mu_uplink_note_failure(endpoint, reply, r);
                 mu_uplink_schedule_retry(endpoint, reply->retry_after_s);
                 return;
         }
+        endpoint->uplink->token_refused = false;
         mu_breaker_success(&endpoint->breaker);
         if (r == MU_UPLINK_TAKEN_PARTLY) {
                 mu_uplink_schedule_retry(endpoint, reply->retry_after_s);
@@ -137,55 +167,43 @@ static void on_answered(struct mu_uplink_flight *flight, enum mu_agent_answer an
         endpoint->asked_ns = 0;
 }
 
-void mu_uplink_on_reply(void *context, const struct mu_agent_reply *reply)
+/* No answer that says anything of the items: they stay. */
+static void on_kept(struct mu_uplink_flight *flight, enum mu_agent_answer answer,
+                    const struct mu_agent_reply *reply, bool left_behind)
 {
-        struct mu_uplink_flight *flight = context;
         struct mu_uplink_endpoint *endpoint = flight->endpoint;
-        struct mu_agent_uplink *uplink = endpoint->uplink;
-        enum mu_agent_answer answer = mu_agent_answer_of(uplink->core, reply);
-        bool left_behind = endpoint->flight != flight;
 
-        MU_ASSERT(flight->busy);
-        uplink->core->changed = true;
-        /* 403 to a heartbeat, a 404 of something in between: nothing that the report is to blame
-         * for. */
-        if (answer == MU_AGENT_ANSWER_REFUSED && !is_final(endpoint, reply->status))
-                answer = MU_AGENT_ANSWER_RETRY;
-        if (answer == MU_AGENT_ANSWER_OK || (answer == MU_AGENT_ANSWER_REFUSED && !left_behind)) {
-                on_answered(flight, answer, reply);
-        } else if (answer == MU_AGENT_ANSWER_TOKEN) {
+        keep_all(flight);
+        if (answer == MU_AGENT_ANSWER_TOKEN) {
                 mu_breaker_success(&endpoint->breaker);
                 mu_uplink_note_failure(endpoint, reply, 0);
-                set_token_refused(uplink);
-        } else if (answer == MU_AGENT_ANSWER_RETRY && !left_behind) {
+                set_token_refused(endpoint->uplink);
+        } else if (answer != MU_AGENT_ANSWER_GONE && !left_behind) {
                 mu_breaker_failure(&endpoint->breaker);
                 mu_uplink_note_failure(endpoint, reply, 0);
                 mu_uplink_schedule_retry(endpoint, reply->retry_after_s);
         }
-        mu_uplink_release(flight);
 }
 
-/* ---- what an answer does to its items ---- */
-
-static int settle_all(struct mu_uplink_flight *flight, enum mu_agent_verdict verdict,
-                      const char *why)
+void mu_uplink_on_reply(void *context, const struct mu_agent_reply *reply)
 {
-        struct mu_agent_core *core = flight->endpoint->uplink->core;
-        size_t count = flight->items.count;
-        enum mu_agent_verdict *verdicts = calloc(count, sizeof(*verdicts));
-        const char **whys = calloc(count, sizeof(*whys));
-        int r = verdicts && whys ? 0 : -ENOMEM;
+        struct mu_uplink_flight *flight = context;
+        struct mu_uplink_endpoint *endpoint = flight->endpoint;
+        struct mu_agent_core *core = endpoint->uplink->core;
+        enum mu_agent_answer answer = mu_agent_answer_of(core, reply);
+        bool left_behind = endpoint->flight != flight;
 
-        for (size_t i = 0; r == 0 && i < count; i++) {
-                verdicts[i] = verdict;
-                whys[i] = why;
-        }
-        if (r == 0)
-                r = mu_agent_queue_settle(core->queue, &flight->items, verdicts, whys,
-                                          mu_agent_now_us(core));
-        free(verdicts);
-        free(whys);
-        return r;
+        MU_ASSERT(flight->busy);
+        core->changed = true;
+        /* 403 to a heartbeat, a 404 of something in between: nothing that the report is to blame
+         * for. */
+        if (answer == MU_AGENT_ANSWER_REFUSED && !is_final(endpoint, reply->status))
+                answer = MU_AGENT_ANSWER_RETRY;
+        if (answer == MU_AGENT_ANSWER_OK || (answer == MU_AGENT_ANSWER_REFUSED && !left_behind))
+                on_answered(flight, answer, reply);
+        else
+                on_kept(flight, answer, reply, left_behind);
+        mu_uplink_release(flight);
 }
 
 int mu_uplink_put_aside(struct mu_uplink_flight *flight, const char *why)
@@ -262,7 +280,6 @@ int mu_uplink_take_batch_reply(struct mu_uplink_flight *flight, const struct mu_
         for (size_t i = 0; i < count; i++)
                 counts[verdicts[i]]++;
         note_delivered(flight->endpoint, counts[MU_AGENT_DELIVERED]);
-        uplink->drained += counts[MU_AGENT_DELIVERED];
         core->rejected_reports += counts[MU_AGENT_ASIDE];
         /* Up again as it went down. */
         if (uplink->batch_count < MU_BATCH_ITEMS_MAX / 2)
@@ -277,6 +294,7 @@ int mu_uplink_refuse_batch(struct mu_uplink_flight *flight, const char *why)
         if (flight->items.count == 1)
                 return mu_uplink_put_aside(flight, why);
         flight->endpoint->uplink->batch_count = flight->items.count / 2;
+        keep_all(flight);
         return MU_UPLINK_TAKEN;
 }
 

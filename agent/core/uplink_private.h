@@ -67,7 +67,6 @@ struct mu_agent_uplink {
         uint64_t token_ns;
         bool token_refused;
         size_t batch_count;   /* items of the next batch, at most */
-        uint64_t drained;     /* since the backlog was last empty */
         int64_t channel_item; /* the result that the channel was left to deliver */
         uint64_t channel_ns;  /* and until when */
         struct mu_agent_uplink_state state;

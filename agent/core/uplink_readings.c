@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* uplink_readings.c - what the device says of itself, on time, into the queue. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -35,9 +36,11 @@ static void read_device(struct mu_agent_core *core, struct mu_agent_readings *re
         if (r < 0)
                 mu_agent_event(core->events, MU_AGENT_WARNING, "queue.enqueue",
                                "\"readings\":false,\"error\":%d", r);
-        if (ret_readings->boot_id[0] == '\0')
-                memcpy(ret_readings->boot_id, core->readings.boot_id,
-                       sizeof(ret_readings->boot_id));
+        if (ret_readings->boot_id[0] != '\0')
+                return;
+        /* It could not be read this time: the boot is the same. */
+        (void)snprintf(ret_readings->boot_id, sizeof(ret_readings->boot_id), "%s",
+                       core->readings.boot_id[0] != '\0' ? core->readings.boot_id : "unknown");
 }
 
 static int queue_readings(struct mu_agent_core *core, const struct mu_agent_readings *readings,
