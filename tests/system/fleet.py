@@ -196,10 +196,11 @@ class Fleet:
         while True:
             before, now = now, time.monotonic()
             self.credit = min(self.credit + (now - before) * self.per_s, self.per_s / 10)
-            if not self._stopping and self.endpoint:
+            endpoint = self.endpoint  # once: aim(None) may come at any moment
+            if not self._stopping and endpoint:
                 for connection in self.connections:
                     if self.credit > 0 and not connection.pending and now >= connection.not_before:
-                        connection.send(self.endpoint)
+                        connection.send(endpoint)
                         self.credit -= len(connection.pending[1]) if connection.pending else 0
             waiting = {c.socket: c for c in self.connections if c.pending}
             if self._stopping and not waiting:
