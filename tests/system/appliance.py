@@ -46,8 +46,8 @@ class Appliance:
         (self.data_dir / "run.json").unlink(missing_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MUSTER_")}
         # Tests ask more than people do; those about limits set their own.
-        # Each start fills two segments of the journal with zeros and waits for the disk: those about
-        # segments set their own.
+        # Each start fills two of the journal's segments with zeros and waits for the disk: those
+        # about segments set their own.
         environment.update(MUSTER_LIMITS_GENERAL_MAX="0", MUSTER_LIMITS_BULK_MAX="0",
                            MUSTER_JOURNAL_SEGMENT="4MiB")
         environment.update(self.environment)
