@@ -77,7 +77,7 @@ struct mu_downlink_results {
         bool under_way;
         uint64_t due_ns; /* under way: no answer until then; else: not before */
         struct mu_backoff backoff;
-        struct mu_agent_items items;
+        struct mu_agent_items items; /* the one that was said last, until it is answered */
 };
 
 struct mu_agent_downlink {

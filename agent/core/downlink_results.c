@@ -7,15 +7,10 @@
 #include "core/downlink_private.h"
 #include "core/uplink.h"
 
-/* The item stays in the queue: it will be said again. */
-static void set_back(struct mu_agent_downlink *downlink, uint64_t due_ns)
+static void forget_item(struct mu_downlink_results *results)
 {
-        struct mu_downlink_results *results = &downlink->results;
-
-        if (results->under_way)
-                mu_agent_items_done(&results->items);
+        mu_agent_items_done(&results->items);
         results->under_way = false;
-        results->due_ns = due_ns;
 }
 
 static uint64_t next_try(struct mu_agent_downlink *downlink, uint64_t now_ns)
@@ -47,6 +42,8 @@ static void send_oldest(struct mu_agent_downlink *downlink, uint64_t now_ns)
 {
         struct mu_downlink_results *results = &downlink->results;
         struct mu_agent_items items;
+
+        forget_item(results);
         int r = mu_agent_queue_peek(downlink->core->queue, MU_AGENT_ITEM_RESULT, 1, 1, &items);
 
         if (r < 0) {
@@ -75,8 +72,11 @@ uint64_t mu_downlink_results_step(struct mu_agent_downlink *downlink, uint64_t n
 
         if (downlink->channel != MU_AGENT_CHANNEL_OPEN)
                 return MU_AGENT_NEVER;
-        if (results->under_way && now_ns >= results->due_ns)
-                set_back(downlink, next_try(downlink, now_ns));
+        if (results->under_way && now_ns >= results->due_ns) {
+                /* Said again later; its item is kept, for a late answer counts. */
+                results->under_way = false;
+                results->due_ns = next_try(downlink, now_ns);
+        }
         if (!results->under_way && results->maybe && now_ns >= results->due_ns)
                 send_oldest(downlink, now_ns);
         return results->under_way || results->maybe ? results->due_ns : MU_AGENT_NEVER;
@@ -89,11 +89,12 @@ void mu_downlink_result_answered(struct mu_agent_downlink *downlink, int64_t com
         struct mu_agent_core *core = downlink->core;
         uint64_t now_ns = mu_agent_now_ns(core);
 
-        if (!results->under_way || results->items.items[0].key != command_id)
+        if (results->items.count == 0 || results->items.items[0].key != command_id)
                 return;
         core->changed = true;
         if (verdict == MU_AGENT_KEEP) {
-                set_back(downlink, next_try(downlink, now_ns));
+                results->under_way = false;
+                results->due_ns = next_try(downlink, now_ns);
                 return;
         }
         int r = mu_agent_queue_settle(core->queue, &results->items, &verdict, &why,
@@ -101,7 +102,8 @@ void mu_downlink_result_answered(struct mu_agent_downlink *downlink, int64_t com
 
         if (r < 0) {
                 /* Said again, it is a duplicate to the appliance. */
-                set_back(downlink, mu_downlink_later(now_ns, MU_DOWNLINK_STORE_RETRY_MS));
+                results->under_way = false;
+                results->due_ns = mu_downlink_later(now_ns, MU_DOWNLINK_STORE_RETRY_MS);
                 return;
         }
         mu_agent_event(core->events,
@@ -109,12 +111,14 @@ void mu_downlink_result_answered(struct mu_agent_downlink *downlink, int64_t com
                        verdict == MU_AGENT_DELIVERED ? "deliver.ok" : "deliver.fail",
                        "\"path\":\"channel\",\"command_id\":\"%lld\"", (long long)command_id);
         mu_backoff_reset(&results->backoff);
-        set_back(downlink, now_ns);
+        forget_item(results);
+        results->due_ns = now_ns;
 }
 
 void mu_downlink_results_channel_closed(struct mu_agent_downlink *downlink)
 {
-        set_back(downlink, 0);
+        forget_item(&downlink->results);
+        downlink->results.due_ns = 0;
         mu_backoff_reset(&downlink->results.backoff);
         if (downlink->core->uplink)
                 mu_agent_uplink_result_queued(downlink->core->uplink);
@@ -122,5 +126,5 @@ void mu_downlink_results_channel_closed(struct mu_agent_downlink *downlink)
 
 void mu_downlink_results_done(struct mu_agent_downlink *downlink)
 {
-        set_back(downlink, 0);
+        forget_item(&downlink->results);
 }
