@@ -186,17 +186,15 @@ static int put_aside(struct mu_agent_queue *queue, const struct mu_agent_item *i
         return mu_agent_sql_run(trim);
 }
 
-/* What a settlement comes to. */
-struct settled {
-        int64_t heartbeats;
-        int64_t results;
-        int64_t delivered_id;
-        int64_t delivered_bucket_s;
+/* Of the delivered heartbeats the one that was queued last. */
+struct delivered {
+        int64_t id;
+        int64_t bucket_s;
 };
 
 static int settle_item(struct mu_agent_queue *queue, const struct mu_agent_item *item,
                        enum mu_agent_verdict verdict, const char *why, int64_t now_us,
-                       struct settled *settled)
+                       struct delivered *delivered)
 {
         int err = 0;
 
@@ -204,68 +202,59 @@ static int settle_item(struct mu_agent_queue *queue, const struct mu_agent_item 
                 return 0;
         if (verdict == MU_AGENT_ASIDE)
                 err = put_aside(queue, item, why ? why : "", now_us);
-        else if (item->kind == MU_AGENT_ITEM_RESULT)
-                settled->results++;
-        else
-                settled->heartbeats++;
-        if (verdict == MU_AGENT_DELIVERED && item->kind == MU_AGENT_ITEM_HEARTBEAT &&
-            item->id > settled->delivered_id) {
-                settled->delivered_id = item->id;
-                settled->delivered_bucket_s = item->key;
-        }
+        else if (item->kind == MU_AGENT_ITEM_HEARTBEAT && item->id > delivered->id)
+                *delivered = (struct delivered){.id = item->id, .bucket_s = item->key};
         return err < 0 ? err : mu_agent_queue_delete(queue, item->id);
 }
 
-static void say_settled(struct mu_agent_queue *queue, const struct mu_agent_items *items,
-                        const enum mu_agent_verdict *verdicts, const char *const *whys,
-                        const struct settled *settled)
+static int note_delivered(struct mu_agent_queue *queue, const struct delivered *delivered)
 {
-        char why[200];
+        if (delivered->id == queue->delivered_id)
+                return 0;
+        int err =
+                mu_agent_store_set_number(queue->store, MU_AGENT_FACT_DELIVERED_ID, delivered->id);
 
-        if (settled->heartbeats + settled->results > 0)
-                mu_agent_event(queue->events, MU_AGENT_INFO, "queue.drain",
-                               "\"heartbeats\":%" PRId64 ",\"results\":%" PRId64,
-                               settled->heartbeats, settled->results);
-        for (size_t i = 0; i < items->count; i++)
-                if (verdicts[i] == MU_AGENT_ASIDE)
-                        mu_agent_event(
-                                queue->events, MU_AGENT_WARNING, "queue.aside",
-                                "\"kind\":\"%s\",\"key\":\"%" PRId64 "\",\"why\":%s",
-                                items->items[i].kind == MU_AGENT_ITEM_RESULT ? "result"
-                                                                             : "heartbeat",
-                                items->items[i].key,
-                                mu_agent_event_text(whys[i] ? whys[i] : "", why, sizeof(why)));
+        if (err < 0)
+                return err;
+        return mu_agent_store_set_number(queue->store, MU_AGENT_FACT_DELIVERED_BUCKET,
+                                         delivered->bucket_s);
+}
+
+static void say_aside(struct mu_agent_queue *queue, const struct mu_agent_item *item,
+                      const char *why)
+{
+        char text[200];
+
+        mu_agent_event(queue->events, MU_AGENT_WARNING, "queue.aside",
+                       "\"kind\":\"%s\",\"key\":\"%" PRId64 "\",\"why\":%s",
+                       item->kind == MU_AGENT_ITEM_RESULT ? "result" : "heartbeat", item->key,
+                       mu_agent_event_text(why ? why : "", text, sizeof(text)));
 }
 
 int mu_agent_queue_settle(struct mu_agent_queue *queue, const struct mu_agent_items *items,
                           const enum mu_agent_verdict *verdicts, const char *const *whys,
                           int64_t now_us)
 {
-        struct settled settled = {.delivered_id = queue->delivered_id,
-                                  .delivered_bucket_s = queue->delivered_bucket_s};
+        struct delivered delivered = {.id = queue->delivered_id,
+                                      .bucket_s = queue->delivered_bucket_s};
         int err = mu_agent_sql_begin(queue->store);
 
-        if (err < 0)
-                return err;
         for (size_t i = 0; err == 0 && i < items->count; i++)
-                err = settle_item(queue, &items->items[i], verdicts[i], whys[i], now_us, &settled);
-        if (err == 0 && settled.delivered_id != queue->delivered_id) {
-                err = mu_agent_store_set_number(queue->store, MU_AGENT_FACT_DELIVERED_ID,
-                                                settled.delivered_id);
-                if (err == 0)
-                        err = mu_agent_store_set_number(queue->store,
-                                                        MU_AGENT_FACT_DELIVERED_BUCKET,
-                                                        settled.delivered_bucket_s);
-        }
+                err = settle_item(queue, &items->items[i], verdicts[i], whys[i], now_us,
+                                  &delivered);
+        if (err == 0)
+                err = note_delivered(queue, &delivered);
         err = mu_agent_sql_end(queue->store, err);
         /* The request is over in any case. */
         for (size_t i = 0; i < items->count; i++)
                 end_under_way(queue, items->items[i].id);
         if (err < 0)
                 return err;
-        queue->delivered_id = settled.delivered_id;
-        queue->delivered_bucket_s = settled.delivered_bucket_s;
-        say_settled(queue, items, verdicts, whys, &settled);
+        queue->delivered_id = delivered.id;
+        queue->delivered_bucket_s = delivered.bucket_s;
+        for (size_t i = 0; i < items->count; i++)
+                if (verdicts[i] == MU_AGENT_ASIDE)
+                        say_aside(queue, &items->items[i], whys[i]);
         return 0;
 }
 

@@ -294,6 +294,8 @@ static int open_database(const char *path, sqlite3 **ret_database)
         if (err == 0)
                 err = check_database(database);
         if (err < 0) {
+                /* Damaged: nothing more is written to it. */
+                (void)sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
                 (void)sqlite3_close(database);
                 return err;
         }
