@@ -405,7 +405,7 @@ static int update(struct shell *shell)
         close_agent(shell);
         int tried = mu_install_run(shell->install, shell->signal_fd, sentence);
 
-        if (tried == -EINTR)
+        if (tried == -EINTR && look_at_signal(shell) == LEAVE)
                 return -EINTR;
         int err = open_agent(shell);
 
@@ -460,7 +460,7 @@ static int64_t trial_s(const struct mu_options *options)
 static int open_install(struct shell *shell, char **argv)
 {
         const struct mu_install_options options = {
-                .argv = argv, .clock = mu_clock_system(), .trial_s = trial_s(shell->options)};
+                .argv = argv, .clock = clock_in_use(), .trial_s = trial_s(shell->options)};
 
         return shell->trial_fd >= 0 ? 0 : mu_install_create(&options, &shell->install);
 }
