@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/text.h"
 #include "core/downlink.h"
 #include "core/uplink_private.h"
@@ -67,6 +68,7 @@ static bool is_ready(const struct mu_uplink_endpoint *endpoint)
                gate_ns(endpoint) <= mu_agent_now_ns(endpoint->uplink->core);
 }
 
+/* There is one whenever endpoint->flight is NULL. */
 static struct mu_uplink_flight *free_flight(struct mu_uplink_endpoint *endpoint)
 {
         for (size_t i = 0; i < MU_UPLINK_FLIGHTS; i++)
@@ -126,8 +128,7 @@ static void send_newest(struct mu_agent_uplink *uplink)
         struct mu_agent_core *core = uplink->core;
         struct mu_text text;
 
-        if (!flight)
-                return;
+        MU_ASSERT(flight);
         int r = mu_agent_queue_newest(core->queue, &flight->items);
 
         if (r == 0 && flight->items.count == 0) {
@@ -147,7 +148,7 @@ static void send_newest(struct mu_agent_uplink *uplink)
         mu_text_done(&text);
 }
 
-/* All but the newest, which goes by itself: its reply says more. */
+/* All but the newest while that is to go by itself: its reply says more. */
 static void send_backlog(struct mu_agent_uplink *uplink)
 {
         struct mu_uplink_endpoint *endpoint = &uplink->endpoints[MU_UPLINK_BATCH];
@@ -156,18 +157,19 @@ static void send_backlog(struct mu_agent_uplink *uplink)
         struct mu_agent_queue_state depth;
         struct mu_text text;
 
-        if (!flight)
-                return;
+        MU_ASSERT(flight);
         int r = mu_agent_queue_state(core->queue, &depth);
 
-        if (r == 0 && depth.heartbeats <= 1) {
+        size_t spared = uplink->endpoints[MU_UPLINK_HEARTBEAT].wanted ? 1 : 0;
+
+        if (r == 0 && depth.heartbeats <= spared) {
                 endpoint->wanted = false;
                 uplink->batch_count = MU_BATCH_ITEMS_MAX;
                 return;
         }
         mu_text_init(&text);
         if (r == 0) {
-                size_t count = mu_uplink_sooner(uplink->batch_count, depth.heartbeats - 1);
+                size_t count = mu_uplink_sooner(uplink->batch_count, depth.heartbeats - spared);
 
                 r = mu_agent_queue_peek(core->queue, MU_AGENT_ITEM_HEARTBEAT, count,
                                         MU_BODY_BYTES_MAX - BATCH_ENVELOPE_BYTES - count,
@@ -203,8 +205,7 @@ static void send_result(struct mu_agent_uplink *uplink)
         struct mu_uplink_endpoint *endpoint = &uplink->endpoints[MU_UPLINK_RESULT];
         struct mu_uplink_flight *flight = free_flight(endpoint);
 
-        if (!flight)
-                return;
+        MU_ASSERT(flight);
         int r = mu_agent_queue_peek(uplink->core->queue, MU_AGENT_ITEM_RESULT, 1,
                                     MU_AGENT_QUEUE_BYTES_MAX, &flight->items);
 
@@ -316,7 +317,8 @@ void mu_agent_uplink_network(struct mu_agent_uplink *uplink)
                                 uplink->core->platform->clock);
                 /* What is under way went out by the old network, and may only end by its timeout:
                  * it is sent again beside it. */
-                endpoint->flight = NULL;
+                if (free_flight(endpoint))
+                        endpoint->flight = NULL;
         }
         mu_uplink_set_next(uplink, 0);
         uplink->core->changed = true;
