@@ -212,7 +212,7 @@ static int require(const struct place *place, const char *member)
 static int read_identity(const struct place *file, struct mu_agent_config *config)
 {
         static const char *const needed[] = {"server", "device_id", "token", "keys"};
-        const char *text;
+        const char *text = NULL;
         int err = 0;
 
         for (size_t i = 0; i < MU_COUNT_OF(needed) && err == 0; i++)
@@ -250,7 +250,7 @@ static int read_key(const struct place *keys, const char *name, const char *wher
         const struct place place =
                 PLACE(where, KEY_MEMBERS, json_object_get(keys->object, name), keys->sentence);
         int64_t version = 0;
-        const char *text;
+        const char *text = NULL;
         int err = check_members(&place);
 
         if (err < 0 || !place.object)

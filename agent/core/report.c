@@ -88,7 +88,7 @@ static bool is_utf8(const char *value, size_t bytes)
  * what is not ASCII, so that its length stays. */
 static void add_string(struct mu_text *text, const char *name, const char *value, size_t bytes_max)
 {
-        char clean[MU_AGENT_PACKAGE_BYTES];
+        char clean[MU_AGENT_PACKAGE_BYTES] = "";
         size_t bytes = strlen(value);
 
         MU_ASSERT(bytes_max < sizeof(clean));

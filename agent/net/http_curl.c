@@ -486,7 +486,8 @@ int mu_net_wait(struct mu_net *net, const int *extra, size_t extra_count, bool *
         if (err < 0)
                 return err;
         for (; count < extra_count; count++)
-                fds[count] = (struct curl_waitfd){.fd = extra[count], .events = CURL_WAIT_POLLIN};
+                fds[count] = (struct curl_waitfd){.fd = (curl_socket_t)extra[count],
+                                                  .events = CURL_WAIT_POLLIN};
         if (net->channel)
                 count += mu_channel_sockets(net->channel, fds + count);
         /* What was called back may have made something due: then this is only a glance. */
