@@ -224,7 +224,7 @@ static enum mu_agent_maybe validated_of(const char *root, const struct ways *way
         for (size_t i = 0; i < ways->count; i++) {
                 const struct way *way = &ways->of[i];
 
-                if (way->is_ipv6)
+                if (way->is_ipv6 || !way->is_default)
                         continue;
                 return way->gateway == 0 ? MU_AGENT_YES : neighbour_of(root, way);
         }

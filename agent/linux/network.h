@@ -13,7 +13,7 @@
  * validated means less than a phone's word: nothing is sent to find it out, least of all to a third
  * party. YES: the kernel has the link address of the route's gateway, or the link needs no gateway.
  * NO: no way out, or nobody answered for the gateway's address. Not known: the kernel has not asked
- * lately, or the way out is IPv6 alone. Whether the appliance can be reached is told by the
+ * lately, or there is no default route of IPv4. Whether the appliance can be reached is told by the
  * heartbeat that arrives.
  *
  * kind: of the real link below bridges, bonds and VLANs. Tunnels (and PPP, which may be a modem or
