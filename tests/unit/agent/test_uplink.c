@@ -709,7 +709,7 @@ static void test_restart_resumes(void **state)
         /* With nothing queued: at once too, but into the next bucket. */
         restart(fixture);
         fake_advance_ms(fake, 2 * S);
-        run_ms(fixture, 6 * S);
+        run_ms(fixture, 5 * S);
         assert_int_equal(fake->request_count, 3);
         run_ms(fixture, 1 * S);
         assert_int_equal(fake->request_count, 4);
