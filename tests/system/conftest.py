@@ -8,8 +8,12 @@ import tempfile
 
 import pytest
 
+from agent_house import House
+from agent_process import Agent
 from appliance import Appliance
+from doubles.appliance_double import ApplianceDouble
 from postgres_server import PostgresServer
+from virtual_clock import VirtualClock
 
 
 def pytest_configure(config):
@@ -118,3 +122,47 @@ def postgres_server(scratch):
     server = PostgresServer(scratch / "server")
     yield server
     server.destroy()
+
+
+# -- agents --
+
+@pytest.fixture
+def house(make_appliance, failpoint_bin_dir, scratch):
+    """An appliance, agents of it, and a clock that the test sets."""
+    made = House(make_appliance, failpoint_bin_dir, scratch)
+    yield made
+    made.destroy()
+
+
+@pytest.fixture
+def clock(scratch):
+    return VirtualClock(scratch / "clock")
+
+
+@pytest.fixture
+def make_agent(failpoint_bin_dir, scratch, clock):
+    """make_agent(name): not enrolled, by the test's clock."""
+    made = []
+
+    def make(name="agent", **options):
+        made.append(Agent(failpoint_bin_dir, scratch / name, clock=clock, **options))
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.destroy()
+
+
+@pytest.fixture
+def fake(clock):
+    """An appliance that can be told to lie."""
+    with ApplianceDouble(now=clock.now_s) as double:
+        yield double
+
+
+@pytest.fixture
+def plain(bin_dir, scratch):
+    """An agent by the clock on the wall, not enrolled."""
+    agent = Agent(bin_dir, scratch / "agent")
+    yield agent
+    agent.destroy()
