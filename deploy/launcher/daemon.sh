@@ -157,6 +157,11 @@ Register a device and send a heartbeat:
 
   $register | $token | $heartbeat
 
+Watch this machine with the agent:
+
+  build/release/bin/muster-agent enroll --server https://localhost:$port --pin '$(run_value tls_pin)' \
+    --admin-key-file '$secrets/admin-key' --alias "\$(hostname)" && build/release/bin/muster-agent run
+
 Look at it from the command line (the API: $(http_url)/api/docs):
 
   ./muster ctl login --password-file '$secrets/admin-password' && ./muster ctl devices list
@@ -194,7 +199,7 @@ command_up()
         prepare_root "${packages_run[@]}" "${packages_build[@]}"
         must_step "Debian packages" install_packages "${packages_run[@]}" "${packages_build[@]}"
         must_step "h2o and BoringSSL" build_dependencies
-        must_step "Building musterd" build_preset release musterd musterctl muster-loadgen
+        must_step "Building Muster" build_preset release musterd musterctl muster-loadgen muster-agent
 
         pid=$(running_pid)
         if [[ -n $pid ]]; then
@@ -272,6 +277,7 @@ command_status()
         fi
         say "Muster is running (pid $pid)."
         say "  URL      $(run_value https_url)  $url"
+        say "  pin      $(run_value tls_pin)  (of its certificate: muster-agent enroll --pin)"
         say "  ready    $ready${code:+ (answer $code)}"
         say "  backlog  ${backlog:-unknown} heartbeats on disk, not yet in the database"
 }

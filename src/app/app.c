@@ -24,6 +24,7 @@
 #include "control/command/dispatcher.h"
 #include "control/live/live.h"
 #include "http/offload.h"
+#include "http/tls.h"
 #include "identity/keeper.h"
 #include "ingest/pipeline.h"
 #include "jobs/scheduler.h"
@@ -166,20 +167,30 @@ static int start_threads(struct mu_app *app)
 static int publish(struct mu_app *app)
 {
         struct mu_cluster_status cluster = {0};
+        struct mu_tls_info tls;
 
         if (app->cluster)
                 mu_cluster_status(app->cluster, &cluster);
+        mu_tls_info(app->tls, &tls);
         const struct mu_run_facts facts = {
                 .https_port = app->https_port,
                 .http_port = app->http_port,
                 .http_address = app->config.http_address,
+                .tls_pin = tls.pin,
                 .database = mu_database_description(app->database),
                 .socket_directory = app->cluster ? cluster.socket_directory : NULL,
         };
         int code = mu_run_publish(app->config.data_dir, &facts);
 
+        return code < 0 ? mu_app_fail(code, "run.json", "run.json can't be written.") : 0;
+}
+
+static int say_started(struct mu_app *app)
+{
+        int code = publish(app);
+
         if (code < 0)
-                return mu_app_fail(code, "run.json", "run.json can't be written.");
+                return code;
         mu_log(MU_LOG_INFO, "started", MU_LOG_STR("version", MUSTER_VERSION),
                MU_LOG_UINT("https_port", app->https_port), MU_LOG_UINT("http_port", app->http_port),
                MU_LOG_UINT("frontends", app->loop_count),
@@ -214,7 +225,7 @@ int mu_app_start(struct mu_config *config, char **argv, struct mu_app **ret_app)
         if (code == 0)
                 code = start_threads(app);
         if (code == 0)
-                code = publish(app);
+                code = say_started(app);
         if (code < 0) {
                 mu_app_stop(app);
                 return code;
@@ -262,6 +273,7 @@ static void reload(struct mu_app *app)
         reload_level(level, app->config.log_level);
         free(level);
         mu_app_reload_tls(app);
+        (void)publish(app); /* another certificate has another pin; it says itself what fails */
 }
 
 static void change_level(int by)

@@ -599,7 +599,8 @@ static void log_certificate(struct mu_app *app)
         mu_tls_info(app->tls, &info);
         mu_log(info.expired ? MU_LOG_WARNING : MU_LOG_INFO, "tls.certificate",
                MU_LOG_BOOL("self_signed", info.self_signed), MU_LOG_BOOL("expired", info.expired),
-               MU_LOG_INT("expires_at", info.expires_at_s), MU_LOG_STR("sha256", info.fingerprint));
+               MU_LOG_INT("expires_at", info.expires_at_s), MU_LOG_STR("sha256", info.fingerprint),
+               MU_LOG_STR("pin", info.pin));
 }
 
 static int create_tls(struct mu_app *app)

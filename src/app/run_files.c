@@ -86,10 +86,11 @@ int mu_run_publish(const char *data_directory, const struct mu_run_facts *facts)
         mu_text_init(&text);
         mu_text_add_format(&text,
                            "{\"pid\":%d,\"https_url\":\"https://localhost:%u\","
+                           "\"tls_pin\":\"%s\","
                            "\"http_url\":\"http://%s:%u\","
                            "\"ready_url\":\"http://%s:%u/ready\",\"database\":",
-                           (int)getpid(), facts->https_port, facts->http_address, facts->http_port,
-                           facts->http_address, facts->http_port);
+                           (int)getpid(), facts->https_port, facts->tls_pin, facts->http_address,
+                           facts->http_port, facts->http_address, facts->http_port);
         mu_text_add_json(&text, facts->database, strlen(facts->database));
         if (facts->socket_directory) {
                 mu_text_add(&text, ",\"socket_dir\":");

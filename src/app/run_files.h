@@ -22,6 +22,7 @@ struct mu_run_facts {
         uint16_t https_port;
         uint16_t http_port;
         const char *http_address;
+        const char *tls_pin;          /* of the certificate's key, for agents */
         const char *database;         /* for people; never a password */
         const char *socket_directory; /* of the private PostgreSQL; NULL: an existing one is used */
 };

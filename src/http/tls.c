@@ -144,6 +144,22 @@ static int load_key(SSL_CTX *ctx, const char *path, const char *certificate_path
         return 0;
 }
 
+static bool describe_key(const X509 *leaf, char ret_pin[MU_TLS_PIN_BYTES])
+{
+        uint8_t digest[SHA256_DIGEST_LENGTH];
+        char base64[MU_TLS_PIN_BYTES];
+        uint8_t *der = NULL;
+        int bytes = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &der);
+
+        if (bytes <= 0)
+                return false;
+        SHA256(der, (size_t)bytes, digest);
+        OPENSSL_free(der);
+        (void)EVP_EncodeBlock((uint8_t *)base64, digest, sizeof(digest));
+        (void)snprintf(ret_pin, MU_TLS_PIN_BYTES, "sha256//%.44s", base64);
+        return true;
+}
+
 static bool describe_leaf(SSL_CTX *ctx, struct mu_tls_info *ret_info)
 {
         X509 *leaf = SSL_CTX_get0_certificate(ctx);
@@ -152,6 +168,7 @@ static bool describe_leaf(SSL_CTX *ctx, struct mu_tls_info *ret_info)
         int days, seconds;
 
         if (!leaf || X509_digest(leaf, EVP_sha256(), digest, &digest_bytes) != 1 ||
+            !describe_key(leaf, ret_info->pin) ||
             ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)) != 1)
                 return false;
         int64_t left_s = (int64_t)days * 86400 + seconds;

@@ -30,6 +30,7 @@ struct ssl_ctx_st;
 enum mu_tls_limits {
         MU_TLS_ERROR_BYTES = 512,
         MU_TLS_SELF_SIGNED_DAYS = 825,
+        MU_TLS_PIN_BYTES = 53, /* with NUL */
 };
 
 struct mu_tls_config {
@@ -43,9 +44,11 @@ struct mu_tls_config {
 struct mu_tls_info {
         int64_t expires_at_s; /* epoch */
         bool expired;
-        bool self_signed;     /* ours */
-        bool created;         /* just made */
-        char fingerprint[65]; /* SHA-256 of the leaf, lower-case hex */
+        bool self_signed;           /* ours */
+        bool created;               /* just made */
+        char fingerprint[65];       /* SHA-256 of the leaf, lower-case hex */
+        char pin[MU_TLS_PIN_BYTES]; /* of its public key, as curl's --pinnedpubkey and agents
+                                       take it: "sha256//" and base64 */
 };
 
 /* Strings are copied. */

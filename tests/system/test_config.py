@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings as an operator meets them: flags, environment, file, suggestions, signals."""
+import base64
+import hashlib
+import json
 import os
 import re
 import signal
 import subprocess
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from appliance import wait_until
 
@@ -157,6 +162,12 @@ def test_sighup_reads_the_file_again(make_appliance, scratch):
                    check=True, capture_output=True)
     file.write_text(f"[tls]\ncertificate = {scratch}/c.pem\nkey = {scratch}/k.pem\n")
     assert hup("tls.certificate")["self_signed"] is False
+    key = x509.load_pem_x509_certificate((scratch / "c.pem").read_bytes()).public_key()
+    pin = "sha256//" + base64.b64encode(hashlib.sha256(key.public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()).decode()
+    assert daemon.log_events("tls.certificate")[-1]["pin"] == pin
+    wait_until(lambda: json.loads((daemon.data_dir / "run.json").read_text())["tls_pin"] == pin,
+               "the new certificate's pin in run.json")
     file.write_text(f"[tls]\ncertificate = {scratch}/none.pem\nkey = {scratch}/k.pem\n")
     assert "none.pem" in hup("tls.reload_refused")["detail"]
     file.write_text("")
