@@ -44,16 +44,10 @@ run()
         fi
 }
 
-check_tools()
+# What is looked for, and the Debian package that brings it.
+needed_tools()
 {
-        local missing=() tool package
-        # What is looked for, and the Debian package that brings it.
-        while read -r tool package; do
-                case $tool in
-                /*) [[ -e $tool ]] || missing+=("$package") ;;
-                *) command -v "$tool" >/dev/null || missing+=("$package") ;;
-                esac
-        done <<'EOF'
+        cat <<'EOF'
                 apt-get apt
                 dpkg-source dpkg-dev
                 patch patch
@@ -68,6 +62,17 @@ check_tools()
                 /usr/include/wslay/wslay.h libwslay-dev
                 /usr/include/yaml.h libyaml-dev
 EOF
+}
+
+check_tools()
+{
+        local missing=() tool package
+        while read -r tool package; do
+                case $tool in
+                /*) [[ -e $tool ]] || missing+=("$package") ;;
+                *) command -v "$tool" >/dev/null || missing+=("$package") ;;
+                esac
+        done < <(needed_tools)
         ((${#missing[@]} == 0)) ||
                 die "these Debian packages are missing: ${missing[*]}. Install them with:" \
                         "apt-get install ${missing[*]}"
@@ -208,14 +213,28 @@ stamp()
         { echo "$name $(uname -m) $(cc -dumpfullversion)"; cat -- "$@"; } | sha256sum | cut -d' ' -f1
 }
 
-main()
+prepare()
 {
         check_tools
         mkdir -p "$deps"/{lib,include,sources}
         exec 9>"$deps/.lock"
         flock 9 # two launchers may come at once
         log=$deps/build.log
+}
 
+begin_work()
+{
+        : >"$log"
+        apt_options=()
+        work=$deps/work
+        rm -rf "$work"
+        mkdir "$work"
+        trap 'rm -rf "$work"' EXIT
+}
+
+main()
+{
+        prepare
         local boringssl_stamp h2o_stamp
         boringssl_stamp=$(stamp "$boringssl_version" "$here"/{build-deps.sh,boringssl.mk})
         h2o_stamp=$(stamp "$h2o_version $boringssl_stamp" "$here"/patches/h2o*)
@@ -224,13 +243,7 @@ main()
                 say "BoringSSL and h2o are up to date"
                 return
         fi
-        : >"$log"
-        apt_options=()
-        work=$deps/work
-        rm -rf "$work"
-        mkdir "$work"
-        trap 'rm -rf "$work"' EXIT
-
+        begin_work
         if [[ $(cat "$deps/lib/boringssl.stamp" 2>/dev/null) != "$boringssl_stamp" ]]; then
                 rm -f "$deps/lib/boringssl.stamp"
                 build_boringssl
@@ -242,4 +255,5 @@ main()
         say "BoringSSL and h2o are ready in $deps"
 }
 
-main "$@"
+# build-deps-windows.sh takes the functions alone.
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"
