@@ -220,6 +220,20 @@ static int note_delivered(struct mu_agent_queue *queue, const struct delivered *
                                          delivered->bucket_s);
 }
 
+static void say_drained(struct mu_agent_queue *queue, const struct mu_agent_items *items,
+                        const enum mu_agent_verdict *verdicts)
+{
+        size_t counts[MU_AGENT_ITEM_RESULT + 1] = {0};
+
+        for (size_t i = 0; i < items->count; i++)
+                if (verdicts[i] == MU_AGENT_DELIVERED)
+                        counts[items->items[i].kind]++;
+        if (counts[MU_AGENT_ITEM_HEARTBEAT] + counts[MU_AGENT_ITEM_RESULT] > 0)
+                mu_agent_event(queue->events, MU_AGENT_INFO, "queue.drain",
+                               "\"heartbeats\":%zu,\"results\":%zu",
+                               counts[MU_AGENT_ITEM_HEARTBEAT], counts[MU_AGENT_ITEM_RESULT]);
+}
+
 static void say_aside(struct mu_agent_queue *queue, const struct mu_agent_item *item,
                       const char *why)
 {
@@ -252,6 +266,7 @@ int mu_agent_queue_settle(struct mu_agent_queue *queue, const struct mu_agent_it
                 return err;
         queue->delivered_id = delivered.id;
         queue->delivered_bucket_s = delivered.bucket_s;
+        say_drained(queue, items, verdicts);
         for (size_t i = 0; i < items->count; i++)
                 if (verdicts[i] == MU_AGENT_ASIDE)
                         say_aside(queue, &items->items[i], whys[i]);
