@@ -14,7 +14,7 @@
 #include "linux/x11.h"
 
 enum {
-        STEP_US = 250000,
+        STEP_S = 2,
         TREE_BYTES_MAX = 256 * 1024,
         TREE_DEPTH_MAX = 32,
         SWAY_GET_TREE = 4,
@@ -94,7 +94,7 @@ static bool ask_sway_on(int fd, char ret_package[MU_AGENT_PACKAGE_BYTES])
 static bool ask_sway(const char *path, char ret_package[MU_AGENT_PACKAGE_BYTES])
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        struct timeval wait = {.tv_usec = STEP_US};
+        struct timeval wait = {.tv_sec = STEP_S};
         bool found = false;
 
         if (strlen(path) >= sizeof(address.sun_path))

@@ -11,7 +11,7 @@
  *
  * Window titles pass through sway's answer and are thrown away with it.
  *
- * Threads    any. Blocking: as x11.h; sway 250 ms a step. Errors: unknown: "" and -1.
+ * Threads    any. Blocking: as x11.h, sway the same. Errors: unknown: "" and -1.
  */
 #ifndef MUSTER_AGENT_LINUX_FOREGROUND_H
 #define MUSTER_AGENT_LINUX_FOREGROUND_H

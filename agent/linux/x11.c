@@ -17,7 +17,7 @@
 #include "linux/machine_file.h"
 
 enum {
-        STEP_US = 250000,
+        STEP_S = 2,
         AUTHORITY_BYTES_MAX = 64 * 1024,
         COOKIE_BYTES_MAX = 64,
         PACKET_BYTES = 32,          /* of each reply's head, event and error */
@@ -163,27 +163,40 @@ static void read_cookie(const char *authority, long number, struct cookie *ret_c
         free(data);
 }
 
-static int connect_to(const char *root, long number)
+static int connect_to_name(const struct sockaddr_un *address, size_t name_bytes)
 {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        struct timeval wait = {.tv_usec = STEP_US};
-        int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/tmp/.X11-unix/X%ld",
-                              root, number);
-
-        if (length < 0 || (size_t)length >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
+        struct timeval wait = {.tv_sec = STEP_S};
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         if (fd < 0)
                 return -errno;
         if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0 &&
             setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) == 0 &&
-            connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+            connect(fd, (const struct sockaddr *)address,
+                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + name_bytes)) == 0)
                 return fd;
         int err = -errno;
 
         close(fd);
         return err;
+}
+
+/* A service with a /tmp of its own still finds the server by the name that is no file. */
+static int connect_to(const char *root, long number)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        size_t room = sizeof(address.sun_path) - 1;
+        int length = snprintf(address.sun_path, room, "%s/tmp/.X11-unix/X%ld", root, number);
+
+        if (length < 0 || (size_t)length >= room)
+                return -ENAMETOOLONG;
+        int fd = connect_to_name(&address, (size_t)length + 1);
+
+        if (fd >= 0 || root[0] != '\0')
+                return fd;
+        memmove(address.sun_path + 1, address.sun_path, (size_t)length);
+        address.sun_path[0] = '\0';
+        return connect_to_name(&address, (size_t)length + 1);
 }
 
 static int send_all(const struct connection *x, const void *data, size_t bytes)

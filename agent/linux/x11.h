@@ -9,7 +9,7 @@
  * The protocol is spoken here rather than by libxcb: that one waits for a server that hangs without
  * limit, and this is the thread that reports. It also costs no memory between two questions.
  *
- * Threads    any. Blocking: 250 ms a step, six steps at most.
+ * Threads    any. Blocking: 2 s a step, where the server hangs.
  * Errors     -ENOTSUP: the display is not on this machine; -EACCES: the server wants another
  *            cookie; -ETIMEDOUT, -EPROTO, or what the socket says.
  */
