@@ -101,7 +101,7 @@ static void write_down(struct mu_agent_downlink *downlink)
                        turn->command.id, turn->command.type, turn->done ? "done" : "failed");
         end_turn(downlink);
         downlink->results.maybe = true;
-        if (downlink->channel != MU_AGENT_CHANNEL_OPEN && core->uplink)
+        if (core->uplink) /* which leaves it to an open channel for a while */
                 mu_agent_uplink_result_queued(core->uplink);
 }
 
