@@ -5,8 +5,9 @@
  *
  * Names: queue.enqueue queue.drain queue.prune queue.expire queue.aside, store.damaged,
  * net.change net.regain, retry.schedule, deliver.ok deliver.fail, command.run command.refused
- * command.result, key.rotated, push.open push.close, update.check update.refused update.install
- * update.rollback, config.changed, agent.start agent.stop, auth.refused, device.deleted.
+ * command.stale command.dropped command.result, key.rotated, push.open push.close, update.check
+ * update.refused update.install update.rollback, config.changed, agent.start agent.stop,
+ * auth.refused, device.deleted.
  *
  * Threads    the core's. Errors: none; what has no room is cut.
  */
