@@ -245,8 +245,8 @@ static void cookies(struct fake_machine *machine, const char *number, const char
         file[bytes + 10] = number[0];
         memcpy(file + bytes + 11, "\0\022" COOKIE_NAME "\0\020", 22);
         memcpy(file + bytes + 33, cookie, 16);
-        fake_machine_data(machine, "/home/.Xauthority", file, bytes + 49);
-        (void)snprintf(ret_path, 128, "%s/home/.Xauthority", machine->root);
+        fake_machine_data(machine, "/run/cookies", file, bytes + 49);
+        (void)snprintf(ret_path, 128, "%s/run/cookies", machine->root);
 }
 
 static int ask(struct fake_machine *machine, enum fault fault, struct mu_x11 *ret_answer)
@@ -310,7 +310,7 @@ static void test_a_cookie_is_needed(void **state)
         start(&server, machine, NONE);
         assert_int_equal(mu_x11_ask(machine->root, ":7", path, &answer), -EACCES);
         stop(&server);
-        fake_machine_data(machine, "/home/.Xauthority", "\1\0\0\4ho", 6); /* broken off */
+        fake_machine_data(machine, "/run/cookies", "\1\0\0\4ho", 6); /* broken off */
         start(&server, machine, NONE);
         assert_int_equal(mu_x11_ask(machine->root, ":7", path, &answer), -EACCES);
         stop(&server);
