@@ -5,8 +5,9 @@
  *
  *   relaunch_app, launch_package, stop_package   {"package"}: a unit of policy.services, by
  *                systemctl; or a program of policy.programs, started apart from us and ended by
- *                SIGTERM to those of its processes that are ours. relaunch_app without a package
- *                means the monitored one.
+ *                SIGTERM to those of its processes that are ours; what those started in turn is
+ *                theirs to end (a unit ends it all). relaunch_app without a package means the
+ *                monitored one.
  *   lock         loginctl lock-sessions
  *   reboot       policy.reboot; after {"delay_s"}. It is answered only when it fails: a machine
  *                that goes down answers by coming up again (command_book.h)
