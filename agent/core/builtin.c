@@ -227,6 +227,14 @@ static const struct {
         {"nudge_update", run_nudge_update},
 };
 
+bool mu_agent_builtin_knows(const char *type)
+{
+        for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
+                if (strcmp(COMMANDS[i].type, type) == 0)
+                        return true;
+        return false;
+}
+
 static int take_texts(struct run *run, char **ret_result, char **ret_error)
 {
         char *result = NULL;

@@ -61,6 +61,8 @@ MU_MUST_CHECK
 int mu_agent_builtin_run(struct mu_agent_core *core, const struct mu_agent_command *command,
                          const struct json_t *payload, char **ret_result, char **ret_error);
 
+bool mu_agent_builtin_knows(const char *type);
+
 /* result.c: the body of POST /v1/action-result, signed with the next key where there is one
  * and the command is a rotate_key that was done, else with the current. error NULL: done. A result
  * that the appliance would not take becomes an error that says so. */

@@ -19,11 +19,13 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "core/base64.h"
 #include "core/downlink_private.h"
 #include "core/uplink.h"
 #include "core/wipe.h"
 #include "muster/wire.h"
+
+/* In the book, for a boot id: begun a second time. */
+#define AGAIN "again"
 
 enum {
         NOT_FOUND = 404,
@@ -178,27 +180,15 @@ static void run_by_platform(struct mu_agent_downlink *downlink)
         answer(downlink, NULL, sentence);
 }
 
-static void run(struct mu_agent_downlink *downlink)
+/* The book says that it runs. */
+static void execute(struct mu_agent_downlink *downlink)
 {
         struct mu_agent_core *core = downlink->core;
         struct mu_downlink_turn *turn = &downlink->turn;
-        struct mu_agent_command *command = &turn->command;
+        const struct mu_agent_command *command = &turn->command;
         char *result = NULL;
         char *error = NULL;
 
-        _Static_assert(sizeof(command->boot_id) == MU_AGENT_BOOT_ID_BYTES, "one boot id");
-        read_boot_id(core, command->boot_id);
-        int r = mu_agent_command_book_set(core->book, command->id, MU_AGENT_COMMAND_RUNNING,
-                                          command->boot_id);
-
-        if (r < 0) {
-                /* Not begun: its turn comes again. */
-                turn->waiting = true;
-                turn->waiting_count++;
-                end_turn(downlink);
-                wait_for_disk(downlink);
-                return;
-        }
         mu_agent_event(core->events, MU_AGENT_INFO, "command.run",
                        "\"command_id\":\"%" PRId64 "\",\"type\":\"%s\"", command->id,
                        command->type);
@@ -208,7 +198,8 @@ static void run(struct mu_agent_downlink *downlink)
                 answer(downlink, NULL, "The command's payload is not a JSON object.");
                 return;
         }
-        r = mu_agent_builtin_run(core, command, turn->payload, &result, &error);
+        int r = mu_agent_builtin_run(core, command, turn->payload, &result, &error);
+
         if (r == -ENOTSUP)
                 run_by_platform(downlink);
         else if (r < 0)
@@ -219,42 +210,56 @@ static void run(struct mu_agent_downlink *downlink)
         free(error);
 }
 
+static void run(struct mu_agent_downlink *downlink)
+{
+        struct mu_agent_core *core = downlink->core;
+        struct mu_downlink_turn *turn = &downlink->turn;
+        struct mu_agent_command *command = &turn->command;
+
+        _Static_assert(sizeof(command->boot_id) == MU_AGENT_BOOT_ID_BYTES, "one boot id");
+        read_boot_id(core, command->boot_id);
+        int r = mu_agent_command_book_set(core->book, command->id, MU_AGENT_COMMAND_RUNNING,
+                                          command->boot_id);
+
+        if (r == 0) {
+                execute(downlink);
+                return;
+        }
+        /* Not begun: its turn comes again. */
+        turn->waiting = true;
+        turn->waiting_count++;
+        end_turn(downlink);
+        wait_for_disk(downlink);
+}
+
 /* ---- after a restart ---- */
 
-/* Is the key that the command brought written down? */
-static bool has_key_of(const struct mu_agent_core *core, const struct mu_agent_command *command)
+/* The core's own can be run twice, and half a rotation of keys is worse than that: once more, and
+ * no third time, should it be what ends the agent. */
+static bool run_again(struct mu_agent_downlink *downlink)
 {
-        const struct mu_agent_config *config = &core->config;
-        json_t *payload =
-                json_loadb(command->payload, command->payload_bytes, JSON_REJECT_DUPLICATES, NULL);
-        json_int_t version = json_integer_value(json_object_get(payload, "version"));
-        const char *text = json_string_value(json_object_get(payload, "key"));
-        uint8_t key[MU_COMMAND_KEY_BYTES];
-        bool has = false;
+        const struct mu_agent_command *command = &downlink->turn.command;
 
-        if (version > 0 && text && mu_agent_base64_decode(text, key, sizeof(key)) == 0)
-                has = (version == config->next.version &&
-                       memcmp(key, config->next.bytes, sizeof(key)) == 0) ||
-                      (version == config->current.version &&
-                       memcmp(key, config->current.bytes, sizeof(key)) == 0);
-        mu_agent_wipe(key, sizeof(key));
-        json_decref(payload);
-        return has;
+        if (!mu_agent_builtin_knows(command->type) || strcmp(command->boot_id, AGAIN) == 0 ||
+            mu_agent_command_book_set(downlink->core->book, command->id, MU_AGENT_COMMAND_RUNNING,
+                                      AGAIN) < 0)
+                return false;
+        execute(downlink);
+        return true;
 }
 
 /* A stop cut it off. What can be proved to have happened is done. */
 static void answer_cut_off(struct mu_agent_downlink *downlink)
 {
-        const struct mu_agent_core *core = downlink->core;
         const struct mu_agent_command *command = &downlink->turn.command;
         char boot_id[MU_AGENT_BOOT_ID_BYTES];
-        bool done = false;
 
-        read_boot_id(core, boot_id);
-        if (strcmp(command->type, "reboot") == 0)
-                done = *boot_id && *command->boot_id && strcmp(boot_id, command->boot_id) != 0;
-        else if (strcmp(command->type, "rotate_key") == 0)
-                done = has_key_of(core, command);
+        if (run_again(downlink))
+                return;
+        read_boot_id(downlink->core, boot_id);
+        bool done = strcmp(command->type, "reboot") == 0 && *boot_id && *command->boot_id &&
+                    strcmp(boot_id, command->boot_id) != 0;
+
         answer(downlink, NULL,
                done ? NULL
                     : "The agent was stopped while the command ran; whether it took effect is "

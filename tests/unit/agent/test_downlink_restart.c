@@ -219,40 +219,65 @@ static void key_that_can_not_be_saved(void **state)
         assert_int_equal(world->core.config.current.version, 2);
 }
 
-/* Stopped between the key's writing and its result's. */
+static void stop_in_rotation(struct world *world, int64_t id, uint32_t version, uint8_t key)
+{
+        world_open_channel(world);
+        world_push_order(
+                world,
+                &(struct order){.id = id, .type = "rotate_key", .payload = rotation(version, key)});
+        assert_int_equal(
+                mu_agent_command_book_set(world->core.book, id, MU_AGENT_COMMAND_RUNNING, "boot-1"),
+                0);
+}
+
+/* Stopped before or after the key was written down, in either case before its result was. */
 static void rotation_cut_off(void **state)
 {
         struct world *world = *state;
         json_t *result;
 
-        world_open_channel(world);
-        world_push_order(
-                world,
-                &(struct order){.id = 1, .type = "rotate_key", .payload = rotation(2, 0x22)});
-        assert_int_equal(
-                mu_agent_command_book_set(world->core.book, 1, MU_AGENT_COMMAND_RUNNING, "boot-1"),
-                0);
-        world->core.config.next.version = 2;
-        memset(world->core.config.next.bytes, 0x22, MU_COMMAND_KEY_BYTES);
-        assert_int_equal(mu_agent_save_config(&world->core), 0);
+        stop_in_rotation(world, 1, 2, 0x22);
         world_restart(world);
         world_step(world);
         result = world_queued(world, 1, 0x22);
         world_assert_status(result, "done", NULL);
         json_decref(result);
-        /* And before: the key is not ours. */
-        world_open_channel(world);
-        world_push_order(
-                world,
-                &(struct order){.id = 2, .type = "rotate_key", .payload = rotation(3, 0x33)});
-        assert_int_equal(
-                mu_agent_command_book_set(world->core.book, 2, MU_AGENT_COMMAND_RUNNING, "boot-1"),
-                0);
+        assert_int_equal(world->core.config.next.version, 2);
+        stop_in_rotation(world, 2, 3, 0x33);
+        world->core.config.next.version = 3;
+        memset(world->core.config.next.bytes, 0x33, MU_COMMAND_KEY_BYTES);
+        assert_int_equal(mu_agent_save_config(&world->core), 0);
         world_restart(world);
         world_step(world);
-        result = world_queued(world, 2, 0x11);
+        result = world_queued(world, 2, 0x33);
+        world_assert_status(result, "done", NULL);
+        json_decref(result);
+}
+
+/* What ends the agent each time is not run a third time. */
+static void cut_off_twice(void **state)
+{
+        struct world *world = *state;
+
+        world_open_channel(world);
+        world_push_order(world, &(struct order){.id = 1, .type = "ping"});
+        assert_int_equal(
+                mu_agent_command_book_set(world->core.book, 1, MU_AGENT_COMMAND_RUNNING, "boot-1"),
+                0);
+        world_restart(world);
+        set_disk(world, false); /* it can not be said to run again: it is not */
+        world_step(world);
+        assert_int_equal(fake_events(world->fake, "command.run"), 0);
+        world_restart(world);
+        assert_int_equal(
+                mu_agent_command_book_set(world->core.book, 1, MU_AGENT_COMMAND_RUNNING, "again"),
+                0);
+        world_step(world);
+        json_t *result = world_queued(world, 1, 0x11);
+
         world_assert_status(result, "failed", "not known");
         json_decref(result);
+        assert_int_equal(fake_events(world->fake, "command.run"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -263,7 +288,7 @@ int main(void)
                 TEST(restart_in_received), TEST(restart_in_running),
                 TEST(restart_in_answered), TEST(full_disk),
                 TEST(key_rotation),        TEST(key_that_can_not_be_saved),
-                TEST(rotation_cut_off),
+                TEST(rotation_cut_off),    TEST(cut_off_twice),
         };
 
         return cmocka_run_group_tests_name("agent downlink restart", tests, NULL, NULL);
