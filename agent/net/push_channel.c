@@ -341,6 +341,7 @@ static void take_message(wslay_event_context_ptr frames,
                 return;
         case WSLAY_BINARY_FRAME:
                 (void)wslay_event_queue_close(frames, WSLAY_CODE_UNSUPPORTED_DATA, NULL, 0);
+                wslay_event_shutdown_read(frames); /* as wslay does with what it refuses */
                 return;
         default:
                 return;
@@ -388,7 +389,8 @@ static bool set_closed(struct mu_channel *channel, struct mu_channel_end *ret_en
                 set_end(ret_end, code, sentence);
         } else {
                 set_end(ret_end, channel->error ? channel->error : -EPROTO,
-                        "the push channel's connection broke off");
+                        channel->error ? "the push channel's connection broke off"
+                                       : "what came by the push channel is no WebSocket frame");
         }
         return true;
 }
