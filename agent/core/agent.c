@@ -21,8 +21,8 @@ struct mu_agent {
 static int say(char ret_sentence[MU_AGENT_SENTENCE_BYTES], const char *what, const char *where,
                int error)
 {
-        (void)snprintf(ret_sentence, MU_AGENT_SENTENCE_BYTES, "%s %s (error %d).", what, where,
-                       -error);
+        (void)snprintf(ret_sentence, MU_AGENT_SENTENCE_BYTES, "%.100s %.120s (error %d).", what,
+                       where, -error);
         return error;
 }
 

@@ -501,6 +501,12 @@ void fake_script_error(struct fake_platform *fake, const char *path, int error)
         script_add(fake, path)->error = error;
 }
 
+void fake_script_drop(struct fake_platform *fake)
+{
+        for (size_t i = 0; i < fake->script_count; i++)
+                fake->script[i].used = true;
+}
+
 size_t fake_pump(struct fake_platform *fake)
 {
         size_t until = fake->request_count;

@@ -167,6 +167,8 @@ void fake_script_later(struct fake_platform *fake, const char *path, int status,
 void fake_script_bytes(struct fake_platform *fake, const char *path, int status, const void *body,
                        size_t bytes);
 void fake_script_error(struct fake_platform *fake, const char *path, int error);
+/* What is left of the script is forgotten. */
+void fake_script_drop(struct fake_platform *fake);
 /* Answers what is pending now (not what comes of the answers). How many it answered. */
 size_t fake_pump(struct fake_platform *fake);
 

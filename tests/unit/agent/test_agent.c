@@ -474,7 +474,7 @@ static void test_result_survives(void **state)
                 fake_script_later(fixture->fake, "/v1/action-result", 503, 5, "{}");
         run_ms(fixture, 60 * S);
         assert_int_equal(state_of(fixture).queue.results, 1);
-        fixture->fake->script_count = 0;
+        fake_script_drop(fixture->fake);
         restart(fixture, CONFIG("300"));
         settle(fixture);
         assert_int_equal(fixture->appliance.results, 1);

@@ -518,8 +518,8 @@ static void test_batch_reply_of_others(void **state)
                 "{\"results\":[{\"status\":\"stored\"},{\"status\":1}]}",
                 "{\"results\":[{\"status\":\"stored\"},\"stored\"]}",
                 "{\"results\":[{\"status\":\"stored\"},{}]}",
-                "{\"results\":[{\"status\":\"stored\"},{\"status\":\"stored\"},"
-                "{\"status\":\"stored\"}]}",
+                ("{\"results\":[{\"status\":\"stored\"},{\"status\":\"stored\"},"
+                 "{\"status\":\"stored\"}]}"),
                 "{\"results\":[{\"status\":\"stored\"},{\"status\":\"stored\"}]",
         };
         enum mu_agent_verdict verdicts[2];

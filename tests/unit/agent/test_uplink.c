@@ -238,7 +238,7 @@ static void test_on_time_while_away(void **state)
         size_t tries = fixture->fake->request_count;
 
         assert_in_range(tries, 10, 300);
-        fixture->fake->script_count = 0;
+        fake_script_drop(fixture->fake);
         fixture->fake->handler = take_all;
         run_ms(fixture, 300 * S + 60 * S);
         assert_int_equal(depth(fixture).heartbeats, 0);
@@ -534,8 +534,7 @@ static void test_token_refused(void **state)
         run_ms(fixture, 2 * S);
         assert_int_equal(fake->request_count, first + 1);
         assert_string_equal(fake_last(fake)->path, MU_PATH_HEARTBEAT);
-        while (fake->script_count > 0 && fake->script[fake->script_count - 1].used == false)
-                fake->script_count--;
+        fake_script_drop(fake);
         fake->handler = take_all;
         run_ms(fixture, 300 * S);
         assert_false(mu_agent_uplink_state(fixture->core.uplink).token_refused);
@@ -748,28 +747,6 @@ static void test_damaged_item(void **state)
         assert_int_equal(depth(fixture).aside, 1);
 }
 
-static void test_commands_of_the_core(void **state)
-{
-        struct fixture *fixture = *state;
-        struct mu_agent_core *core = &fixture->core;
-
-        assert_false(mu_agent_is_frugal(core)); /* unknown */
-        core->readings.battery = 9;
-        assert_true(mu_agent_is_frugal(core));
-        core->readings.charging = MU_AGENT_YES;
-        assert_false(mu_agent_is_frugal(core));
-        core->readings.charging = MU_AGENT_NO;
-        core->readings.battery = 10;
-        assert_false(mu_agent_is_frugal(core));
-
-        assert_int_equal(mu_agent_save_config(core), 0);
-        assert_int_equal(fixture->fake->save_count, 1);
-        assert_non_null(strstr(fixture->fake->saves[0], "mu_test"));
-        assert_null(strstr(fake_event_fields(fixture->fake, "config.changed"), "mu_test"));
-        fixture->fake->save_result = -ENOSPC;
-        assert_int_equal(mu_agent_save_config(core), -ENOSPC);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -794,7 +771,6 @@ int main(void)
                 TEST(test_restart_resumes),
                 TEST(test_request_that_cannot_be_made),
                 TEST(test_damaged_item),
-                TEST(test_commands_of_the_core),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
