@@ -8,8 +8,9 @@
  *
  * After a restart: RECEIVED is run; RUNNING is what was cut off: the caller answers it as failed
  * (or as done where a new boot is the proof), but runs the core's own once more. ANSWERED and
- * DROPPED are forgotten 30 days after they were seen, nonces after twice the window; the payload when the command is over. Times are the
- * appliance's (clock_sync); what a clock was wrong about is dated anew.
+ * DROPPED are forgotten 30 days after they were seen, nonces after twice the window; the payload
+ * when the command is over. Times are the appliance's (clock_sync); what a clock was wrong about is
+ * dated anew.
  *
  * Threads    the core's. Errors: negative errno, as store.h.
  */

@@ -40,7 +40,7 @@ struct model_item {
         int64_t mono_us;
         int64_t known_us; /* -1: not known */
         int64_t seq;
-        char boot_id[16];
+        char boot_id[24];
         size_t bytes;
         char fill; /* its body is these many of it */
 };
@@ -50,7 +50,7 @@ struct model {
         size_t count;
         struct model_item items[MODEL_ITEMS];
         int64_t seq;
-        char boot_id[16];
+        char boot_id[24];
         bool delivered;
         uint64_t delivered_order;
         int64_t delivered_bucket;
@@ -68,7 +68,7 @@ struct world {
         int64_t bucket;
         int boots;
         int mood;
-        char boot_id[16];
+        char boot_id[24];
         char *body;
         unsigned done[16]; /* how often which step came to something */
 };
