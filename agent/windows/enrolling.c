@@ -154,11 +154,11 @@ int mu_windows_enroll(const struct mu_windows_options *options)
         int err = check_places(options);
 
         if (err == 0)
+                err = fill_config(options, &config);
+        if (err == 0)
                 err = read_secret(options->token_file ? options->token_file
                                                       : options->admin_key_file,
                                   &secret);
-        if (err == 0)
-                err = fill_config(options, &config);
         if (err == 0)
                 err = ask(options, secret, &config);
         if (err == 0)

@@ -31,6 +31,7 @@ int mu_windows_status_open(const struct mu_windows_options *options, const struc
 
         if (lock == INVALID_HANDLE_VALUE)
                 return GetLastError() == ERROR_SHARING_VIOLATION ? -EBUSY : -EACCES;
+        (void)DeleteFileA(options->status_path); /* of the last one that ran */
         *ret_status = (struct mu_windows_status){
                 .path = options->status_path, .clock = clock, .lock = lock};
         return 0;

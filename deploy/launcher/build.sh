@@ -25,6 +25,20 @@ build_preset()
                 fail "The build failed (preset $preset)."
 }
 
+build_windows_dependencies()
+{
+        MUSTER_JOBS=$jobs "$root/cmake/build-deps-windows.sh" ||
+                fail "The Windows agent's libraries could not be built from Debian's source packages."
+        ! tail -n 1 "$log" | grep -q 'up to date' || echo "up to date" >"$log.said"
+}
+
+build_windows_agent()
+{
+        cmake -S "$root/agent/windows" -B "$root/build/windows" -G Ninja &&
+                cmake --build "$root/build/windows" -j "$jobs" ||
+                fail "The build failed (agent/windows)."
+}
+
 command_bench()
 {
         check_system

@@ -24,6 +24,8 @@ packages_test=(
         procps iproute2 e2fsprogs zstd
         age rsync # encrypted backups, and off-site ones
 )
+# The Windows agent: its compiler, what puts SQLite together, what runs it. 1.1 GB on the disk.
+packages_windows=(gcc-mingw-w64-x86-64-win32 tcl wine64)
 # The API's description goes through a linter from npm; any Node.js from 18 on will do.
 command -v npm >/dev/null || packages_test+=(nodejs npm)
 

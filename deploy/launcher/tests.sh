@@ -131,6 +131,30 @@ sanitizer_part()
         pytest_part system "$1" "${options[@]}" --rounds 5
 }
 
+# The agent for Windows, built here and run by Wine against a release musterd. A machine that can't
+# have the packages goes without, unless it was asked for by name.
+windows_part()
+{
+        local file=$logs/test-windows.xml
+        rm -f "$file"
+        if ! run_step "Debian packages for Windows" install_packages "${packages_windows[@]}" &&
+                [[ $only != windows ]]; then
+                say "      left out: these packages can't be installed here: ${packages_windows[*]}"
+                return 0
+        fi
+        if ! run_step "libraries for Windows" build_windows_dependencies ||
+                ! run_step "windows: building" build_windows_agent; then
+                explain_failure "windows: building"
+                failed=$((failed + 1))
+                failures+=("windows: the build failed (log: ${log#"$root"/})")
+                return 0
+        fi
+        MUSTER_TEST_WINDOWS_AGENT=$root/build/windows/muster-agent.exe \
+                run_step "windows: tests" run_pytest system release "$file" -n 0 \
+                --ids tests/system/test_agent_windows.py || true
+        count_part windows "$file"
+}
+
 # has_part PART: does the tree have it, and was it asked for?
 has_part()
 {
@@ -138,6 +162,7 @@ has_part()
         [[ -z $only || $only == "$part" ]] || return 1
         case $part in
         asan | tsan) ((!quick)) ;;
+        windows) ((!quick)) && [[ $(uname -m) == x86_64 ]] ;; # as its Debian packages
         fuzz) ((!quick)) && [[ -f $root/tests/fuzz/CMakeLists.txt ]] ;;
         system | stage | fault) has_pytest "$part" ;;
         esac
@@ -151,7 +176,7 @@ run_parts()
         local kind
         if has_part release; then
                 preset_part release all
-        elif has_part system || has_part stage || has_part fault; then
+        elif has_part system || has_part stage || has_part fault || has_part windows; then
                 build_part release all || return 0
         fi
         ! has_part fuzz || preset_part fuzz fuzz_targets -L fuzz
@@ -160,6 +185,7 @@ run_parts()
         for kind in system stage fault; do
                 ! has_part "$kind" || pytest_part "$kind" release
         done
+        ! has_part windows || windows_part
 }
 
 count_steps()
@@ -174,7 +200,9 @@ count_steps()
         for part in system stage fault; do
                 ! has_part "$part" || count=$((count + 1))
         done
-        if ! has_part release && { has_part system || has_part stage || has_part fault; }; then
+        ! has_part windows || count=$((count + 4))
+        if ! has_part release &&
+                { has_part system || has_part stage || has_part fault || has_part windows; }; then
                 count=$((count + 1))
         fi
         echo "$count"
@@ -188,8 +216,9 @@ command_test()
                 --quick) quick=1 ;;
                 --only)
                         only=${2-}
-                        [[ $only =~ ^(release|asan|tsan|fuzz|system|stage|fault)$ ]] ||
-                                die "--only takes one of release, asan, tsan, fuzz, system, stage, fault"
+                        [[ $only =~ ^(release|asan|tsan|fuzz|system|stage|fault|windows)$ ]] ||
+                                die "--only takes one of release, asan, tsan, fuzz, system, stage," \
+                                        "fault, windows"
                         shift
                         ;;
                 *) die "test knows only --quick and --only PART, not '$1'" ;;
@@ -198,6 +227,7 @@ command_test()
         done
         check_system
         steps "$(count_steps)" test
+        [[ $only != windows ]] || packages_test+=("${packages_windows[@]}")
         prepare_root "${packages_run[@]}" "${packages_build[@]}" "${packages_test[@]}"
         if run_step "Debian packages" install_packages \
                 "${packages_run[@]}" "${packages_build[@]}" "${packages_test[@]}" &&
