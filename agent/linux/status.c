@@ -33,16 +33,6 @@ int mu_status_place(const char *directory, int *ret_directory, struct sockaddr_u
         return 0;
 }
 
-static int open_socket(int *ret_fd)
-{
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-        if (fd < 0)
-                return -errno;
-        *ret_fd = fd;
-        return 0;
-}
-
 /* Ours alone from its first moment: bind makes the file with the socket's own mode. */
 static int bind_here(int fd, int directory, const struct sockaddr_un *address)
 {
@@ -59,20 +49,18 @@ int mu_status_open(const char *state_directory, int *ret_fd)
 {
         struct sockaddr_un address;
         int directory;
-        int fd;
         int err = mu_status_place(state_directory, &directory, &address);
 
         if (err < 0)
                 return err;
-        err = open_socket(&fd);
-        if (err == 0) {
-                err = bind_here(fd, directory, &address);
-                if (err == 0)
-                        *ret_fd = fd;
-                else
-                        (void)close(fd);
-        }
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        err = fd < 0 ? -errno : bind_here(fd, directory, &address);
         (void)close(directory);
+        if (err == 0)
+                *ret_fd = fd;
+        else if (fd >= 0)
+                (void)close(fd);
         return err;
 }
 
