@@ -218,5 +218,5 @@ const struct mu_agent_config *mu_agent_get_config(const struct mu_agent *agent)
 
 bool mu_agent_has_reported(const struct mu_agent *agent)
 {
-        return mu_agent_uplink_state(agent->core.uplink).delivered > 0;
+        return mu_agent_uplink_state(agent->core.uplink).reported > 0;
 }

@@ -60,7 +60,8 @@ struct mu_agent_state {
 MU_MUST_CHECK
 int mu_agent_get_state(struct mu_agent *agent, struct mu_agent_state *ret_state);
 const struct mu_agent_config *mu_agent_get_config(const struct mu_agent *agent);
-/* Has the appliance taken a report of this run? What an update on trial waits for. */
+/* Has the appliance taken a heartbeat that was read in this run? What an update on trial waits for:
+ * one that only hands on what waited from before has shown nothing. */
 bool mu_agent_has_reported(const struct mu_agent *agent);
 
 #endif

@@ -248,6 +248,7 @@ int mu_agent_uplink_create(struct mu_agent_core *core, struct mu_agent_uplink **
         if (!uplink)
                 return -ENOMEM;
         uplink->core = core;
+        uplink->first_bucket_s = MU_UPLINK_NO_BUCKET;
         uplink->batch_count = MU_BATCH_ITEMS_MAX;
         init_endpoint(uplink, MU_UPLINK_HEARTBEAT,
                       &(struct mu_uplink_endpoint){.name = "heartbeat",

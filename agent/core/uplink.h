@@ -34,6 +34,7 @@ enum mu_agent_uplink_times {
 struct mu_agent_uplink_state {
         int64_t delivered_at_us; /* the last 2xx to a report; 0: none since the start */
         uint64_t delivered;      /* items since the start */
+        uint64_t reported;       /* of these the heartbeats that were read since the start */
         uint64_t failed;         /* requests */
         uint64_t next_heartbeat_ns;
         uint64_t retry_ns;  /* MU_AGENT_NEVER: nothing waits for a retry */

@@ -215,6 +215,12 @@ int mu_uplink_put_aside(struct mu_uplink_flight *flight, const char *why)
         return r;
 }
 
+/* A heartbeat that this run has read: not one that waited from before. */
+static void note_reported(struct mu_agent_uplink *uplink, const struct mu_agent_item *item)
+{
+        uplink->state.reported += item->key >= uplink->first_bucket_s;
+}
+
 static void note_delivered(struct mu_uplink_endpoint *endpoint, size_t count)
 {
         struct mu_agent_uplink *uplink = endpoint->uplink;
@@ -241,6 +247,8 @@ int mu_uplink_take_heartbeat_reply(struct mu_uplink_flight *flight,
                 return r;
         flight->endpoint->wanted = false;
         note_delivered(flight->endpoint, flight->items.count);
+        for (size_t i = 0; i < flight->items.count; i++)
+                note_reported(uplink, &flight->items.items[i]);
         if (said.server_time_s > 0)
                 mu_agent_clock_sync_reply(&core->clock, said.server_time_s, flight->sent_ns,
                                           mu_agent_now_ns(core));
@@ -248,7 +256,8 @@ int mu_uplink_take_heartbeat_reply(struct mu_uplink_flight *flight,
                 said.next_heartbeat_in_s = 1;
         if (said.next_heartbeat_in_s > MU_AGENT_HEARTBEAT_S_MAX)
                 said.next_heartbeat_in_s = MU_AGENT_HEARTBEAT_S_MAX;
-        if (said.next_heartbeat_in_s >= 0)
+        /* Before the first one of this run its answer can't put that one off. */
+        if (said.next_heartbeat_in_s >= 0 && uplink->first_bucket_s != MU_UPLINK_NO_BUCKET)
                 mu_uplink_set_next(uplink, said.next_heartbeat_in_s * MU_US_PER_S);
         if (said.commands > 0 && core->downlink)
                 mu_agent_downlink_waiting(core->downlink, said.commands);
@@ -277,8 +286,11 @@ int mu_uplink_take_batch_reply(struct mu_uplink_flight *flight, const struct mu_
         json_decref(memory);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
                 counts[verdicts[i]]++;
+                if (verdicts[i] == MU_AGENT_DELIVERED)
+                        note_reported(uplink, &flight->items.items[i]);
+        }
         note_delivered(flight->endpoint, counts[MU_AGENT_DELIVERED]);
         core->rejected_reports += counts[MU_AGENT_ASIDE];
         /* Up again as it went down. */

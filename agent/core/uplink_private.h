@@ -32,6 +32,9 @@ enum mu_uplink_taken {
         MU_UPLINK_TAKEN_PARTLY /* some of them later */
 };
 
+/* Nothing was read yet: later than any bucket. */
+#define MU_UPLINK_NO_BUCKET INT64_MAX
+
 struct mu_uplink_endpoint;
 
 struct mu_uplink_flight {
@@ -66,9 +69,10 @@ struct mu_agent_uplink {
         int64_t next_us;  /* the same by the device's clock, which goes on while it sleeps */
         uint64_t token_ns;
         bool token_refused;
-        size_t batch_count;   /* items of the next batch, at most */
-        int64_t channel_item; /* the result that the channel was left to deliver */
-        uint64_t channel_ns;  /* and until when */
+        int64_t first_bucket_s; /* of the first heartbeat of this run; MU_UPLINK_NO_BUCKET */
+        size_t batch_count;     /* items of the next batch, at most */
+        int64_t channel_item;   /* the result that the channel was left to deliver */
+        uint64_t channel_ns;    /* and until when */
         struct mu_agent_uplink_state state;
 };
 

@@ -43,9 +43,10 @@ static void read_device(struct mu_agent_core *core, struct mu_agent_readings *re
                        core->readings.boot_id[0] != '\0' ? core->readings.boot_id : "unknown");
 }
 
-static int queue_readings(struct mu_agent_core *core, const struct mu_agent_readings *readings,
+static int queue_readings(struct mu_agent_uplink *uplink, const struct mu_agent_readings *readings,
                           int64_t ts_us)
 {
+        struct mu_agent_core *core = uplink->core;
         int64_t ts_s = ts_us > 0 ? ts_us / MU_US_PER_S : 0;
         int64_t bucket_s = ts_s - ts_s % MU_AGENT_BUCKET_S;
         struct mu_agent_queue_state depth;
@@ -63,6 +64,8 @@ static int queue_readings(struct mu_agent_core *core, const struct mu_agent_read
         if (r == 0)
                 r = mu_agent_queue_heartbeat(core->queue, bucket_s, text.data, text.bytes, ts_us);
         mu_text_done(&text);
+        if (r == 0 && uplink->first_bucket_s == MU_UPLINK_NO_BUCKET)
+                uplink->first_bucket_s = bucket_s;
         return r;
 }
 
@@ -82,7 +85,7 @@ void mu_uplink_take_heartbeat(struct mu_agent_uplink *uplink)
         uint32_t expired;
 
         read_device(core, &readings);
-        int r = queue_readings(core, &readings, ts_us);
+        int r = queue_readings(uplink, &readings, ts_us);
 
         keep_readings(core, &readings);
         uplink->endpoints[MU_UPLINK_HEARTBEAT].wanted = true;
@@ -125,7 +128,7 @@ void mu_agent_uplink_note(struct mu_agent_uplink *uplink)
         }
         read_device(core, &readings);
         if (is_news(&readings, &core->readings))
-                r = queue_readings(core, &readings, mu_agent_now_us(core));
+                r = queue_readings(uplink, &readings, mu_agent_now_us(core));
         keep_readings(core, &readings);
         /* A bucket that is taken is no loss: the next heartbeat says it all. */
         if (r < 0 && r != -EALREADY)
