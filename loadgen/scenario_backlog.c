@@ -200,6 +200,17 @@ static void go_on(struct mu_lg_worker *worker, uint32_t i, uint64_t wait_ns, uin
                 mu_lg_schedule_add(&backlog->waiting, now_ns + wait_ns, i);
 }
 
+/* MU_ITEM_STATUS_COUNT: none of the wire's. */
+static enum mu_item_status read_status(const char *status)
+{
+        static const char *const names[MU_ITEM_STATUS_COUNT] = MU_ITEM_STATUS_NAMES;
+        uint32_t i = 0;
+
+        while (i < MU_ITEM_STATUS_COUNT && strcmp(names[i], status) != 0)
+                i++;
+        return (enum mu_item_status)i;
+}
+
 /* What one item's answer means; true when the item leaves the queue. */
 static bool settle_item(struct mu_lg_worker *worker, struct mu_lg_device *device, uint32_t bucket,
                         const char *status, uint64_t now_ns)
@@ -207,22 +218,25 @@ static bool settle_item(struct mu_lg_worker *worker, struct mu_lg_device *device
         struct mu_lg_counters *counters = &worker->stats.counters;
         struct mu_lg_slot *slot = mu_lg_worker_slot(worker, now_ns);
 
-        if (strcmp(status, "stored") == 0) {
+        switch (read_status(status)) {
+        case MU_ITEM_STORED:
                 mu_lg_add(&counters->acknowledged, 1);
                 slot->acknowledged++;
-        } else if (strcmp(status, "duplicate") == 0) {
+                break;
+        case MU_ITEM_DUPLICATE:
                 mu_lg_add(&counters->duplicate, 1);
                 slot->duplicate++;
-        } else if (strcmp(status, "rejected") == 0) {
+                break;
+        case MU_ITEM_REJECTED:
                 mu_lg_add(&counters->rejected, 1);
                 mu_lg_add(&counters->moved_aside, 1);
                 slot->failed++;
                 return true;
-        } else if (strcmp(status, "shed") == 0) {
+        case MU_ITEM_SHED:
                 mu_lg_add(&counters->shed, 1);
                 slot->shed++;
                 return false;
-        } else {
+        case MU_ITEM_STATUS_COUNT:
                 mu_lg_add(&counters->unexpected, 1);
                 return false;
         }

@@ -71,21 +71,19 @@ int mu_agent_reply_heartbeat(const char *json, size_t bytes,
 static int read_verdict(const json_t *result, enum mu_agent_verdict *ret_verdict,
                         const char **ret_why)
 {
-        static const struct {
-                const char *status;
-                enum mu_agent_verdict verdict;
-        } known[MU_ITEM_STATUS_COUNT] = {
-                [MU_ITEM_STORED] = {"stored", MU_AGENT_DELIVERED},
-                [MU_ITEM_DUPLICATE] = {"duplicate", MU_AGENT_DELIVERED},
-                [MU_ITEM_REJECTED] = {"rejected", MU_AGENT_ASIDE},
-                [MU_ITEM_SHED] = {"shed", MU_AGENT_KEEP},
+        static const char *const names[MU_ITEM_STATUS_COUNT] = MU_ITEM_STATUS_NAMES;
+        static const enum mu_agent_verdict verdicts[MU_ITEM_STATUS_COUNT] = {
+                [MU_ITEM_STORED] = MU_AGENT_DELIVERED,
+                [MU_ITEM_DUPLICATE] = MU_AGENT_DELIVERED,
+                [MU_ITEM_REJECTED] = MU_AGENT_ASIDE,
+                [MU_ITEM_SHED] = MU_AGENT_KEEP,
         };
         const char *status = json_string_value(json_object_get(result, "status"));
 
         *ret_why = json_string_value(json_object_get(result, "error"));
-        for (size_t i = 0; status && i < MU_COUNT_OF(known); i++)
-                if (strcmp(known[i].status, status) == 0) {
-                        *ret_verdict = known[i].verdict;
+        for (size_t i = 0; status && i < MU_ITEM_STATUS_COUNT; i++)
+                if (strcmp(names[i], status) == 0) {
+                        *ret_verdict = verdicts[i];
                         return 0;
                 }
         return -EBADMSG;

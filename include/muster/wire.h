@@ -67,6 +67,13 @@ enum mu_item_status {
         MU_ITEM_STATUS_COUNT = 4,
 };
 
+/* How they are written, for the server, the agent and the load generator: a table by status. */
+#define MU_ITEM_STATUS_NAMES                                                                       \
+        {                                                                                          \
+                [MU_ITEM_STORED] = "stored", [MU_ITEM_DUPLICATE] = "duplicate",                    \
+                [MU_ITEM_REJECTED] = "rejected", [MU_ITEM_SHED] = "shed"                           \
+        }
+
 /* Why a body or an item was refused: name, HTTP status, problem type, sentence. The sentence is
  * the `error` of a rejected item and, with a place added where there is one, a problem's detail. */
 #define MU_WIRE_REASONS(X)                                                                         \

@@ -8,12 +8,7 @@
 
 #define ADD(text, literal) mu_text_add_bytes(text, literal, sizeof(literal) - 1)
 
-static const char *const status_names[MU_ITEM_STATUS_COUNT] = {
-        [MU_ITEM_STORED] = "stored",
-        [MU_ITEM_DUPLICATE] = "duplicate",
-        [MU_ITEM_REJECTED] = "rejected",
-        [MU_ITEM_SHED] = "shed",
-};
+static const char *const status_names[MU_ITEM_STATUS_COUNT] = MU_ITEM_STATUS_NAMES;
 
 void mu_reply_add_integer(struct mu_text *text, int64_t value)
 {

@@ -7,7 +7,10 @@
 
 #include "heartbeat.h"
 #include "malformed.h"
+#include "muster/record.h"
 #include "url.h"
+#include "wire/heartbeat.h"
+#include "wire/reply.h"
 
 static struct mu_lg_url example_url(void)
 {
@@ -56,6 +59,42 @@ static void test_heartbeat_requests(void **state)
                         json_decref(root);
                 }
         }
+}
+
+/* The appliance's own decoder takes what is sent, every field of it; and what it writes is read. */
+static void test_speaks_the_wire(void **state)
+{
+        struct mu_lg_device device = {.id = 5};
+        char json[MU_LG_ITEM_BYTES_MAX];
+        char reply_room[MU_REPLY_HEARTBEAT_BYTES_MAX];
+        struct mu_decoder *decoder;
+        struct mu_heartbeat heartbeat;
+        struct mu_wire_problem problem;
+        struct mu_text reply;
+
+        (void)state;
+        assert_int_equal(mu_decoder_create(&decoder), 0);
+        for (uint32_t index = 0; index < 100; index++) {
+                uint64_t sent_at_ms = index % 2 == 0 ? UINT64_C(1763719200007) : 0;
+                uint32_t bytes = mu_lg_heartbeat_json(json, 0xdeadbeef, &device, index,
+                                                      176371920u + index, sent_at_ms, index + 1);
+
+                assert_int_equal(mu_decode_heartbeat(decoder, json, bytes, &heartbeat, &problem),
+                                 0);
+                assert_int_equal(heartbeat.invalid, 0);
+                assert_int_equal(heartbeat.ts_us / 10000000, 176371920u + index);
+                assert_int_equal(heartbeat.record->seq, index + 1);
+                assert_true(heartbeat.record->present & MU_FIELD_BOOT_ID);
+                assert_int_equal(heartbeat.sent_at_us,
+                                 sent_at_ms ? (int64_t)sent_at_ms * 1000 : MU_TIME_ABSENT);
+        }
+        mu_decoder_destroy(decoder);
+        mu_text_init_fixed(&reply, reply_room, sizeof(reply_room));
+        mu_reply_heartbeat(&reply, &(struct mu_heartbeat_reply){.server_time_us = 1000000,
+                                                                .next_heartbeat_in_s = 297,
+                                                                .commands = 3});
+        assert_int_equal(mu_lg_json_number(reply.data, reply.bytes, "next_heartbeat_in_s"), 297);
+        assert_int_equal(mu_lg_json_number(reply.data, reply.bytes, "commands"), 3);
 }
 
 static void test_json_number(void **state)
@@ -121,9 +160,8 @@ static void test_malformed_kinds(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_heartbeat_requests),
-                cmocka_unit_test(test_json_number),
-                cmocka_unit_test(test_urls),
+                cmocka_unit_test(test_heartbeat_requests), cmocka_unit_test(test_speaks_the_wire),
+                cmocka_unit_test(test_json_number),        cmocka_unit_test(test_urls),
                 cmocka_unit_test(test_malformed_kinds),
         };
 
