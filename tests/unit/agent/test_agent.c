@@ -323,6 +323,25 @@ static void test_starts_and_reports(void **state)
         assert_int_equal(fixture->appliance.duplicates, 0);
 }
 
+/* What an update on trial is judged by: the old program's reports say nothing about it. */
+static void test_what_waited_from_before_is_no_report(void **state)
+{
+        struct fixture *fixture = *state;
+
+        fixture->appliance.silent = true; /* sent, never answered: its bucket is closed */
+        settle(fixture);
+        restart(fixture, CONFIG("300"));
+        fixture->appliance.silent = false;
+        settle(fixture);
+        assert_int_equal(state_of(fixture).uplink.delivered, 1);
+        assert_int_equal(fixture->appliance.duplicates, 1);
+        assert_false(mu_agent_has_reported(fixture->agent));
+        /* Its own comes with the next bucket, whatever the answer to the other said. */
+        run_ms(fixture, 10 * S);
+        assert_true(mu_agent_has_reported(fixture->agent));
+        assert_int_equal(fixture->appliance.stored_count, 2);
+}
+
 static void test_away_for_an_hour(void **state)
 {
         struct fixture *fixture = *state;
@@ -563,6 +582,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(test_starts_and_reports),
+                TEST(test_what_waited_from_before_is_no_report),
                 TEST(test_away_for_an_hour),
                 TEST(test_network_comes_back),
                 TEST(test_restarts_in_the_middle),
