@@ -2,7 +2,6 @@
 #include "core/updater.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <openssl/curve25519.h>
 #include <openssl/sha.h>
 #include <setjmp.h>
@@ -651,70 +650,6 @@ static void answers_that_are_no_offers_are_refused(void **state)
         }
 }
 
-static void members_against_their_grammar_are_refused(void **state)
-{
-        static const struct {
-                const char *name;
-                const char *value;
-        } wrong[] = {
-                {"version", "2"},
-                {"version", "\"2.0.0\\n\""},
-                {"version", "\"2.0.0\\u0000\""},
-                {"size_bytes", "0"},
-                {"size_bytes", "-1"},
-                {"size_bytes", "67108865"},
-                {"size_bytes", "15.0"},
-                {"size_bytes", "\"15\""},
-                {"sha256", "\"00\""},
-                {"sha256", "null"},
-                {"signature", "\"AAAA\""},
-                {"signature", "17"},
-                {"url", "\"\""},
-                {"url", "\"file:///etc/passwd\""},
-                {"url", "\"//elsewhere.example/x\""},
-                {"url", "\"http://elsewhere.example/x\""},
-                {"url", "\"http://127.0.0.1.example/x\""},
-                {"url", "\"https://user@elsewhere.example/x\""},
-                {"url", "\"https://elsewhere.example\""},
-                {"url", "\"https:/elsewhere.example/x\""},
-                {"url", "\"relative/x\""},
-                {"url", "\"/a b\""},
-                {"url", "\"/a\\nb\""},
-                {"url", "\"/a#b\""},
-                {"url", "\"/\\u0000\""},
-                {"constraints", "[]"},
-                {"constraints", "{\"wifi_only\":1}"},
-                {"constraints", "{\"not_in_call\":\"yes\"}"},
-                {"constraints", "{\"min_battery\":101}"},
-                {"constraints", "{\"min_battery\":-1}"},
-                {"constraints", "{\"min_battery\":true}"},
-        };
-        struct world *world = *state;
-        char good[2048];
-
-        offer_of(world, &NEWER, good, sizeof(good));
-        for (size_t i = 0; i < MU_COUNT_OF(wrong); i++) {
-                json_t *offer = json_loads(good, 0, NULL);
-                json_t *value = json_loads(wrong[i].value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-
-                assert_non_null(value);
-                assert_int_equal(json_object_set_new(offer, wrong[i].name, value), 0);
-                char *json = json_dumps(offer, JSON_COMPACT);
-
-                json_decref(offer);
-                fake_answer(await_question(world), 200, json);
-                free(json);
-                (void)step(world);
-                if (fake_events(world->fake, "update.refused") != i + 1 ||
-                    fake_pending(world->fake) != 0)
-                        fail_msg("%s = %s", wrong[i].name, wrong[i].value);
-                pass_ms(world, REST_MS);
-        }
-        /* And each of them was what made the difference. */
-        fake_answer(await_question(world), 200, good);
-        (void)pending(world, FILE_PATH);
-}
-
 /* ---- trials ---- */
 
 static void a_version_that_was_rolled_back_is_left_alone_for_a_day(void **state)
@@ -839,7 +774,6 @@ int main(void)
                 TEST(a_download_that_was_cut_is_tried_again),
                 TEST(a_files_410_says_nothing_about_the_device),
                 TEST(answers_that_are_no_offers_are_refused),
-                TEST(members_against_their_grammar_are_refused),
                 TEST(a_version_that_was_rolled_back_is_left_alone_for_a_day),
                 TEST(a_program_that_may_not_be_replaced_is_told_as_refused),
                 TEST(a_platform_that_takes_nothing_is_a_failure_too),
