@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/assert.h"
 #include "base/text.h"
@@ -20,6 +23,7 @@ enum limits {
         EXTRA_MAX = 16,
         HEADER_BYTES = 256,
         RETRY_AFTER_S_MAX = 86400,
+        IDLE_MS = 60000, /* nothing is due for so long: no connection is kept for it */
 };
 
 struct transfer {
@@ -44,10 +48,22 @@ struct mu_net {
         struct transfer *transfers;
         size_t transfer_count;
         size_t calls; /* callbacks given so far */
+        bool used;    /* the multi handle may hold connections */
         struct mu_channel *channel;
 };
 
 /* ---- life ---- */
+
+static CURLM *create_multi(void)
+{
+        CURLM *multi = curl_multi_init();
+
+        if (multi &&
+            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX) == CURLM_OK)
+                return multi;
+        (void)curl_multi_cleanup(multi);
+        return NULL;
+}
 
 int mu_net_create(const struct mu_net_options *options, struct mu_net **ret_net)
 {
@@ -62,11 +78,9 @@ int mu_net_create(const struct mu_net_options *options, struct mu_net **ret_net)
                 return -ENOMEM;
         }
         net->options = *options;
-        net->multi = curl_multi_init();
+        net->multi = create_multi();
         net->share = curl_share_init();
         if (!net->multi || !net->share ||
-            curl_multi_setopt(net->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX) !=
-                    CURLM_OK ||
             curl_share_setopt(net->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) !=
                     CURLSHE_OK) {
                 mu_net_destroy(net);
@@ -294,6 +308,7 @@ int mu_net_request(void *context, const struct mu_agent_request *request, mu_age
                 free_transfer(transfer);
                 return err;
         }
+        net->used = true;
         transfer->next = net->transfers;
         net->transfers = transfer;
         net->transfer_count++;
@@ -473,6 +488,25 @@ static int sleep_ms(const struct mu_net *net, int timeout_ms)
         return timeout_ms < 0 || channel_ms < timeout_ms ? channel_ms : timeout_ms;
 }
 
+/* An idle connection costs a megabyte here, where roots were read for it, and a socket on the
+ * appliance, times the fleet. TLS sessions stay, so the next handshake is a short one. */
+static void rest(struct mu_net *net, int timeout_ms)
+{
+        CURLM *fresh;
+
+        if (!net->used || net->transfers || (timeout_ms >= 0 && timeout_ms < IDLE_MS))
+                return;
+        fresh = create_multi();
+        if (!fresh)
+                return;
+        (void)curl_multi_cleanup(net->multi);
+        net->multi = fresh;
+        net->used = false;
+#ifdef __GLIBC__
+        (void)malloc_trim(0);
+#endif
+}
+
 int mu_net_wait(struct mu_net *net, const int *extra, size_t extra_count, bool *ret_ready,
                 int timeout_ms)
 {
@@ -492,6 +526,9 @@ int mu_net_wait(struct mu_net *net, const int *extra, size_t extra_count, bool *
                 count += mu_channel_sockets(net->channel, fds + count);
         /* What was called back may have made something due: then this is only a glance. */
         int ms = net->calls == calls ? sleep_ms(net, timeout_ms) : 0;
+
+        if (ms != 0)
+                rest(net, timeout_ms);
         CURLMcode code =
                 curl_multi_poll(net->multi, fds, (unsigned)count, ms < 0 ? INT32_MAX : ms, NULL);
 

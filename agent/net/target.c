@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/target.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,8 +105,26 @@ int mu_net_target_find(const struct mu_agent_config *config, const char *path_or
         return err;
 }
 
-/* A pin alone is the trust: then nothing else is asked of the certificate, and no roots are read,
- * which would be a megabyte of memory. */
+/* Does a directory hold certificates by the hashes of their names ("a94d09e5.0")? Then one is read
+ * when it is asked for, instead of all of a bundle: a megabyte, and a hundred signatures, for every
+ * connection. */
+static bool is_hashed(const char *path)
+{
+        DIR *directory = path ? opendir(path) : NULL;
+        const struct dirent *entry;
+        bool found = false;
+
+        if (!directory)
+                return false;
+        while (!found && (entry = readdir(directory)))
+                found = strspn(entry->d_name, "0123456789abcdef") == 8 &&
+                        strcmp(entry->d_name + 8, ".0") == 0;
+        (void)closedir(directory);
+        return found;
+}
+
+/* A pin alone is the trust: then nothing else is asked of the certificate, and no roots are read.
+ */
 static CURLcode set_trust(const struct mu_net_target *target, const struct mu_agent_config *config,
                           CURL *easy)
 {
@@ -121,6 +140,8 @@ static CURLcode set_trust(const struct mu_net_target *target, const struct mu_ag
         } else if (config->ca_file[0] != '\0') {
                 code |= curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
                 code |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        } else if (is_hashed(curl_version_info(CURLVERSION_NOW)->capath)) {
+                code |= curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
         }
         return code;
 }
