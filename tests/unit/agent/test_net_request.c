@@ -553,6 +553,31 @@ static void test_extra_descriptors(void **state)
         }
 }
 
+/* Nothing is due for long: what is kept open would only cost. */
+static void test_rest(void **state)
+{
+        struct world *world = *state;
+        static struct script script;
+        bool ready[1];
+        int ends[2];
+
+        script = (struct script){.answer = OK_HEAD "0\r\n\r\n"};
+        struct net_peer *peer = serve(world, answer_all, &script);
+
+        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(write(ends[1], "x", 1), 1);
+        assert_int_equal(get(world, "/")->status, 200);
+        assert_int_equal(mu_net_wait(world->net, ends, 1, ready, 1000), 0); /* soon: kept */
+        assert_int_equal(get(world, "/")->status, 200);
+        assert_int_equal(mu_net_wait(world->net, ends, 1, ready, -1), 0);
+        assert_int_equal(get(world, "/")->status, 200);
+        assert_int_equal(mu_net_wait(world->net, ends, 1, ready, 3600000), 0);
+        assert_int_equal(net_peer_stop(peer), 2);
+        assert_int_equal(script.requests, 3);
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, open_world, close_world)
@@ -572,6 +597,7 @@ int main(void)
                 TEST(test_cancel),
                 TEST(test_too_many),
                 TEST(test_extra_descriptors),
+                TEST(test_rest),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
