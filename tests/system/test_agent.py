@@ -11,7 +11,7 @@ from agent_house import STEP_S, enqueued, wait_channel, wait_empty
 from agent_process import Agent, make_enrolment_token, write_secret
 from doubles.http_double import Answer
 
-LONGEST_WAIT_S = 301  # between two tries
+LONGEST_WAIT_S = 300  # between two tries; in one leap the appliance would think the clock was set
 PRIVATE_BYTES_MAX = 6 << 20
 RSS_BYTES_MAX = 16 << 20
 
@@ -195,7 +195,7 @@ def test_an_hour_without_the_appliance(house):
     assert waiting >= 3600 // STEP_S
     assert agent.events("retry.schedule") and agent.events("deliver.fail")
     house.restart()
-    house.clock.jump(LONGEST_WAIT_S, LONGEST_WAIT_S)
+    house.report(agent, LONGEST_WAIT_S // STEP_S)
     stored = house.wait_reported(agent, waiting + 1)
     assert len(stored) == len(set(stored)) and set(stored) == enqueued(agent)
     assert house.sequence(agent) == list(range(1, len(stored) + 1))
