@@ -29,7 +29,7 @@ QUESTION = "/v1/agent/update"
 FILES = "/v1/agent/apk/"
 ELSEWHERE = FILES + "elsewhere"  # where a redirect leads
 CRASHING = b"#!/bin/sh\nexit 7\n"
-SILENT = b"#!/bin/sh\nexec tail -f /dev/null\n"
+SILENT = b"#!/bin/sh\necho silent\nexec tail -f /dev/null\n"  # into the agent's log
 
 # signature: by a key that is not pinned. hash: another file of the same size. truncated, longer: of
 # another size. cut: the connection is reset. redirect: the file lies elsewhere. missing: 404.

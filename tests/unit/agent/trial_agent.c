@@ -109,10 +109,18 @@ static void be_nobody(void)
                 die("nobody");
 }
 
+static const struct mu_clock *clock_in_use(void)
+{
+#ifdef MUSTER_FAILPOINTS
+        return mu_test_clock();
+#else
+        return mu_clock_system();
+#endif
+}
+
 static int be_old(char **argv, const char *file)
 {
-        struct mu_install_options options = {
-                .argv = argv, .clock = mu_test_clock(), .trial_s = 120};
+        struct mu_install_options options = {.argv = argv, .clock = clock_in_use(), .trial_s = 120};
         struct mu_install *install;
         char sentence[MU_AGENT_SENTENCE_BYTES];
         sigset_t signals;
