@@ -379,12 +379,14 @@ static void forget_pid(struct world *world)
 
 static pid_t launch(struct world *world)
 {
+        int before = world->answer_count;
+
         assert_int_equal(run(world, "launch_package", "{\"package\":\"" PROGRAM "\"}"), 0);
         pid_t pid = wait_pid(world, "/pid");
 
-        assert_int_equal(world->answer_count, 0);
+        assert_int_equal(world->answer_count, before);
         pass(world, 2); /* it has stayed */
-        assert_int_equal(world->answer_count, 1);
+        assert_int_equal(world->answer_count, before + 1);
         assert_null(world->error);
         return pid;
 }
@@ -566,6 +568,34 @@ static void test_auto_relaunch_tries_three_times(void **state)
         assert_int_equal(world->answer_count, 0); /* nobody had asked */
 }
 
+static void test_what_an_operator_stopped_stays_so(void **state)
+{
+        struct world *world = *state;
+
+        install_program(world, "");
+        (void)snprintf(world->config.monitored_package, sizeof(world->config.monitored_package),
+                       PROGRAM);
+        world->config.auto_relaunch = true;
+        pid_t pid = launch(world);
+
+        assert_int_equal(mu_actions_auto_relaunch(world->actions), 0); /* it runs */
+        assert_int_equal(run(world, "stop_package", "{\"package\":\"" PROGRAM "\"}"), 0);
+        wait_done(world, "{\"stopped\":1}");
+        wait_gone(world, pid);
+        pass(world, MU_RELAUNCH_PAUSE_S);
+        assert_int_equal(mu_actions_auto_relaunch(world->actions), 0);
+
+        forget_pid(world);
+        pid = launch(world);
+        assert_int_equal(kill(pid, SIGKILL), 0); /* it crashed */
+        wait_gone(world, pid);
+        forget_pid(world);
+        assert_int_equal(mu_actions_auto_relaunch(world->actions), 1);
+        pid = wait_pid(world, "/pid");
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        wait_gone(world, pid);
+}
+
 static void test_relaunch_counts_a_row(void **state)
 {
         struct mu_relaunch relaunch = {0};
@@ -610,6 +640,7 @@ int main(void)
                 IN_A_WORLD(test_screenshots_shrink_until_they_fit),
                 IN_A_WORLD(test_units_are_found_in_their_groups),
                 IN_A_WORLD(test_auto_relaunch_tries_three_times),
+                IN_A_WORLD(test_what_an_operator_stopped_stays_so),
                 cmocka_unit_test(test_relaunch_counts_a_row),
         };
 

@@ -228,13 +228,25 @@ static void test_attributes_of_the_wireless_are_found(void **state)
         assert_null(mu_wifi_attribute(message, bytes, NL80211_ATTR_WIPHY, &found_bytes));
         /* Broken off anywhere it is no message; copied so that a step too far is seen. */
         for (size_t cut = 0; cut < bytes; cut++) {
-                char *piece = malloc(cut ? cut : 1);
+                char *part = malloc(cut ? cut : 1);
 
-                assert_non_null(piece);
-                memcpy(piece, message, cut);
-                assert_null(mu_wifi_attribute(piece, cut, NL80211_ATTR_SSID, &found_bytes));
-                free(piece);
+                assert_non_null(part);
+                memcpy(part, message, cut);
+                assert_null(mu_wifi_attribute(part, cut, NL80211_ATTR_SSID, &found_bytes));
+                free(part);
         }
+        /* One that claims to be longer than the message. */
+        const struct nlattr long_one = {.nla_len = 64, .nla_type = NL80211_ATTR_SSID};
+        size_t short_bytes = sizeof(header) + sizeof(struct genlmsghdr) + sizeof(long_one);
+        const struct nlmsghdr short_header = {.nlmsg_len = (uint32_t)short_bytes};
+        char *piece = malloc(short_bytes);
+
+        assert_non_null(piece);
+        memset(piece, 0, short_bytes);
+        memcpy(piece, &short_header, sizeof(short_header));
+        memcpy(piece + short_bytes - sizeof(long_one), &long_one, sizeof(long_one));
+        assert_null(mu_wifi_attribute(piece, short_bytes, NL80211_ATTR_SSID, &found_bytes));
+        free(piece);
         const struct nlattr endless = {.nla_len = 0, .nla_type = NL80211_ATTR_WIPHY};
 
         memcpy(message + sizeof(struct nlmsghdr) + sizeof(struct genlmsghdr), &endless,

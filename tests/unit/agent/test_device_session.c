@@ -70,6 +70,18 @@ static void test_the_one_at_the_seat_is_told(void **state)
         check(machine, "kim", "x11", -1);
 }
 
+static void test_a_seat_comes_before_none(void **state)
+{
+        fake_machine_file(*state, "/run/systemd/sessions/8",
+                          "USER=job\nSTATE=active\nREMOTE=0\nTYPE=tty\nCLASS=user\n");
+        check(*state, "job", "tty", -1);
+        fake_machine_file(*state, "/run/systemd/sessions/2",
+                          "USER=kim\nSTATE=online\nREMOTE=0\nTYPE=tty\nCLASS=user\nSEAT=seat0\n");
+        fake_machine_file(*state, "/run/systemd/sessions/9",
+                          "USER=cron\nSTATE=active\nREMOTE=0\nTYPE=tty\nCLASS=user\n");
+        check(*state, "kim", "tty", -1);
+}
+
 static void test_closing_sessions_and_their_pipes_do_not_count(void **state)
 {
         fake_machine_file(*state, "/run/systemd/sessions/3",
@@ -132,6 +144,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 ON_A_MACHINE(test_nobody),
                 ON_A_MACHINE(test_the_one_at_the_seat_is_told),
+                ON_A_MACHINE(test_a_seat_comes_before_none),
                 ON_A_MACHINE(test_closing_sessions_and_their_pipes_do_not_count),
                 ON_A_MACHINE(test_a_name_is_made_fit_to_travel),
                 ON_A_MACHINE(test_utmp_where_logind_is_not),
