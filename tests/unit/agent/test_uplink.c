@@ -242,9 +242,7 @@ static void test_on_time_while_away(void **state)
         /* At 0 and then each 300 s. */
         assert_int_equal(depth(fixture).heartbeats, 13);
         assert_int_equal(fixture->fake->reads, 13);
-        size_t tries = fixture->fake->request_count;
-
-        assert_in_range(tries, 10, 300);
+        assert_in_range(fixture->fake->request_count, 10, 300);
         fake_script_drop(fixture->fake);
         fixture->fake->handler = take_all;
         run_ms(fixture, 300 * S + 60 * S);
@@ -546,7 +544,7 @@ static void test_token_refused(void **state)
         fill_queue(fixture, 3, 0);
         queue_result(fixture, 5);
         for (int i = 0; i < 3; i++)
-                fake_script(fake, "/v1/", 401, "{\"detail\":\"unknown token\"}");
+                fake_script(fake, "/v1/", 401, "{}");
         settle(fixture);
         assert_true(mu_agent_uplink_state(fixture->core.uplink).token_refused);
         size_t first = fake->request_count;
