@@ -152,13 +152,13 @@ static void explain_trust(const struct mu_agent_config *config)
         free(pem);
         (void)fprintf(stderr,
                       "The key that answers there has the pin\n\n  %s\n\n"
-                      "An appliance that made its own certificate keeps it in its data directory. "
-                      "On the appliance,\n\n"
+                      "On the appliance, ./muster status shows its own; so does, where there is no "
+                      "./muster,\n\n"
                       "  openssl x509 -in DATA_DIR/tls/tls.crt -noout -pubkey |\n"
                       "    openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | "
                       "base64\n\n"
-                      "prints what must stand behind sha256//. If it is the same, run this again "
-                      "with\n\n  --pin %s\n",
+                      "without sha256//. If they are the same, run this again with\n\n"
+                      "  --pin %s\n",
                       pin, pin);
 }
 
