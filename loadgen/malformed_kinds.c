@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/text.h"
 #include "malformed.h"
+#include "muster/wire.h"
 
 #define IS_2XX MU_LG_EXPECT(MU_LG_MALFORMED_2XX)
 #define IS_4XX MU_LG_EXPECT(MU_LG_MALFORMED_4XX)
@@ -59,7 +60,7 @@ static uint32_t with_body(const struct mu_lg_malformed_input *input, const char 
 
 static uint32_t heartbeat(const struct mu_lg_malformed_input *input, const char *body)
 {
-        return with_body(input, "/v1/heartbeat", body, strlen(body));
+        return with_body(input, MU_PATH_HEARTBEAT, body, strlen(body));
 }
 
 /* {"ts":<inside the window>,<rest>} */
@@ -97,7 +98,7 @@ static uint32_t with_head(const struct mu_lg_malformed_input *input, const char 
         return close_text(&text);
 }
 
-#define FIRST_LINE "POST /v1/heartbeat HTTP/1.1"
+#define FIRST_LINE "POST " MU_PATH_HEARTBEAT " HTTP/1.1"
 
 #define KIND_BODY(name, body)                                                                      \
         static uint32_t name(const struct mu_lg_malformed_input *input)                            \
@@ -145,15 +146,15 @@ KIND_HEAD(header_colon, FIRST_LINE, "This line has no colon\r\n")
 KIND_HEAD(header_length_twice, FIRST_LINE, "Content-Length: 3\r\n")
 KIND_HEAD(header_length_chunked, FIRST_LINE, "Transfer-Encoding: chunked\r\n")
 KIND_HEAD(header_host_twice, FIRST_LINE, "Host: other.example\r\n")
-KIND_HEAD(method_unknown, "BREW /v1/heartbeat HTTP/1.1", "")
-KIND_HEAD(path_unknown, "POST /v1/heartbeet HTTP/1.1", "")
-KIND_HEAD(version_unknown, "POST /v1/heartbeat HTTP/7.3", "")
+KIND_HEAD(method_unknown, "BREW " MU_PATH_HEARTBEAT " HTTP/1.1", "")
+KIND_HEAD(path_unknown, "POST " MU_PATH_HEARTBEAT "x HTTP/1.1", "")
+KIND_HEAD(version_unknown, "POST " MU_PATH_HEARTBEAT " HTTP/7.3", "")
 
 static uint32_t nul_raw(const struct mu_lg_malformed_input *input)
 {
         static const char body[] = "{\"ts\":1,\"ssid\":\"a\0b\"}";
 
-        return with_body(input, "/v1/heartbeat", body, sizeof(body) - 1);
+        return with_body(input, MU_PATH_HEARTBEAT, body, sizeof(body) - 1);
 }
 
 static uint32_t nesting_deep(const struct mu_lg_malformed_input *input)
@@ -165,7 +166,7 @@ static uint32_t nesting_deep(const struct mu_lg_malformed_input *input)
         int bytes = snprintf(start, sizeof(start), "{\"ts\":%" PRIu64 ",\"x\":", input->ts_s);
 
         open_text(input, &text);
-        add_line(input, &text, "/v1/heartbeat");
+        add_line(input, &text, MU_PATH_HEARTBEAT);
         add_token(input, &text);
         mu_text_add_format(&text, "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
                            bytes + 2 * DEPTH + 1, start);
@@ -189,7 +190,7 @@ static uint32_t body_over_limit(const struct mu_lg_malformed_input *input)
         struct mu_text text;
 
         open_text(input, &text);
-        add_line(input, &text, "/v1/heartbeat");
+        add_line(input, &text, MU_PATH_HEARTBEAT);
         add_token(input, &text);
         mu_text_add_format(&text, "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n",
                            BYTES);
@@ -204,7 +205,7 @@ static uint32_t batch_over_limit(const struct mu_lg_malformed_input *input)
         struct mu_text text;
 
         open_text(input, &text);
-        add_line(input, &text, "/v1/heartbeats");
+        add_line(input, &text, MU_PATH_HEARTBEATS);
         add_token(input, &text);
         mu_text_add_format(&text,
                            "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n"
@@ -223,7 +224,7 @@ static uint32_t batch_not_array(const struct mu_lg_malformed_input *input)
 {
         static const char body[] = "{\"heartbeats\":7}";
 
-        return with_body(input, "/v1/heartbeats", body, sizeof(body) - 1);
+        return with_body(input, MU_PATH_HEARTBEATS, body, sizeof(body) - 1);
 }
 
 /* A request with its own Content-Type and credential lines. */
@@ -234,7 +235,7 @@ static uint32_t with_lines(const struct mu_lg_malformed_input *input, const char
         int bytes = snprintf(body, sizeof(body), "{\"ts\":%" PRIu64 "}", input->ts_s);
 
         open_text(input, &text);
-        add_line(input, &text, "/v1/heartbeat");
+        add_line(input, &text, MU_PATH_HEARTBEAT);
         mu_text_add_format(&text, "%sContent-Length: %d\r\n\r\n%s", lines, bytes, body);
         return close_text(&text);
 }
@@ -271,7 +272,7 @@ static uint32_t head_big(const struct mu_lg_malformed_input *input, const char *
         struct mu_text text;
 
         open_text(input, &text);
-        add_line(input, &text, "/v1/heartbeat");
+        add_line(input, &text, MU_PATH_HEARTBEAT);
         mu_text_add(&text, before);
         add_many(&text, piece, times);
         mu_text_add(&text, after);
@@ -308,7 +309,7 @@ static uint32_t chunk_size(const struct mu_lg_malformed_input *input)
         struct mu_text text;
 
         open_text(input, &text);
-        add_line(input, &text, "/v1/heartbeat");
+        add_line(input, &text, MU_PATH_HEARTBEAT);
         add_token(input, &text);
         mu_text_add(&text, "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
                            "zz\r\n{}\r\n0\r\n\r\n");
@@ -320,7 +321,7 @@ static uint32_t length_negative(const struct mu_lg_malformed_input *input)
         struct mu_text text;
 
         open_text(input, &text);
-        add_line(input, &text, "/v1/heartbeat");
+        add_line(input, &text, MU_PATH_HEARTBEAT);
         add_token(input, &text);
         mu_text_add(&text, "Content-Type: application/json\r\nContent-Length: -1\r\n\r\n{}");
         return close_text(&text);
@@ -328,12 +329,12 @@ static uint32_t length_negative(const struct mu_lg_malformed_input *input)
 
 static uint32_t host_missing(const struct mu_lg_malformed_input *input)
 {
-        return raw(input, "POST /v1/heartbeat HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}");
+        return raw(input, "POST " MU_PATH_HEARTBEAT " HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}");
 }
 
 static uint32_t lines_bare(const struct mu_lg_malformed_input *input)
 {
-        return raw(input, "POST /v1/heartbeat HTTP/1.1\nHost: a\nContent-Length: 2\n\n{}");
+        return raw(input, "POST " MU_PATH_HEARTBEAT " HTTP/1.1\nHost: a\nContent-Length: 2\n\n{}");
 }
 
 static uint32_t http2_preface(const struct mu_lg_malformed_input *input)

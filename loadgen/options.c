@@ -124,7 +124,7 @@ static const struct {
          "the same with the devices' clocks running --speed times faster"},
         {"storm", MU_LG_STORM, "all devices connect within a second and report at once"},
         {"flood", MU_LG_FLOOD, "as fast as --connections go (closed loop), or --rate (open loop)"},
-        {"backlog", MU_LG_BACKLOG, "each device drains a queue through POST /v1/heartbeats"},
+        {"backlog", MU_LG_BACKLOG, "each device drains a queue in batches"},
         {"malformed", MU_LG_MALFORMED, "bad input of every kind, between good heartbeats"},
         {"register", MU_LG_REGISTER, "register the devices and stop"},
 };

@@ -10,6 +10,7 @@ import check_layers
 import check_options
 import check_repo_words
 import check_style
+import check_wire
 
 SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 
@@ -53,6 +54,19 @@ class Layers(unittest.TestCase):
         self.assertIn("no module of ours", self.refused("src__pg__a_DOT_c", "misc/a.h"))
         self.assertIn("without ..", self.refused("src__pg__a_DOT_c", "../base/a.h"))
         self.assertEqual(len(findings(check_layers.check, src__misc__a_DOT_c="")), 1)
+
+
+class Wire(unittest.TestCase):
+    def test_paths_come_from_the_header(self):
+        good = '/* "/v1/x" */ const char *path = MU_PATH_HEARTBEAT; // "/v1/x"\n'
+        self.assertEqual(findings(check_wire.check, agent__core__a_DOT_c=good,
+                                  src__wire__a_DOT_c='"/v1/x"\n'), [])
+
+    def test_others_are_refused(self):
+        for path in ("agent__core__a_DOT_c", "loadgen__a_DOT_h"):
+            found = findings(check_wire.check, **{path: '\nf("POST /v1/heartbeat HTTP/1.1");\n'})
+            self.assertEqual(len(found), 1)
+            self.assertIn(":2: ", found[0])
 
 
 class Style(unittest.TestCase):
