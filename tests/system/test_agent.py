@@ -3,6 +3,7 @@
 answer do to them."""
 import os
 import pathlib
+import subprocess
 import time
 
 import pytest
@@ -153,6 +154,31 @@ def test_memory_at_rest(daemon, plain):
         memory[name.rstrip(":")] = int(size) * 1024
     assert memory["Private_Clean"] + memory["Private_Dirty"] < PRIVATE_BYTES_MAX, memory
     assert memory["Rss"] < RSS_BYTES_MAX, memory
+
+
+# What the appliance has no column for: agents and the load generator say no more than this.
+KEPT_ASIDE = {"disk_free_mb", "state_disk_free_mb", "user", "session", "idle_s"}
+
+
+def test_the_load_generator_speaks_the_same_language(house):
+    """Whatever one of them called otherwise than the appliance would stand in `extra`."""
+    agent = house.agent().start()
+    house.report(agent, 2)
+    house.wait_reported(agent, 3)
+    url = house.appliance.url
+    done = subprocess.run(
+        [house.bin_dir / "muster-loadgen", "flood", "--url", url, "--admin-key-file",
+         house.appliance.data_dir / "secrets" / "admin-key", "--devices", "3", "--count", "9",
+         "--devices-file", house.scratch / "devices", "--verify"],
+        capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = house.appliance.sql(
+        "SELECT device_id = %s, extra, boot_id IS NOT NULL, seq, uptime_s > 0, ram_total_mb > 0,"
+        " agent_version IS NOT NULL, queue_depth IS NOT NULL FROM heartbeats", agent.device_id)
+    assert len(rows) >= 12
+    for ours, extra, *fields in rows:
+        assert all(fields), (ours, fields)
+        assert set(extra or ()) <= (KEPT_ASIDE if ours else set()), extra
 
 
 # ---- crashes and outages ----
