@@ -76,11 +76,6 @@ static void make_clock(struct world *world)
         assert_int_equal(setenv("MUSTER_TEST_CLOCK", path, 1), 0);
 }
 
-static void pass_s(struct world *world, int64_t seconds)
-{
-        __atomic_add_fetch(&world->clock[0], seconds * MU_NS_PER_S, __ATOMIC_SEQ_CST);
-}
-
 static int open_world(void **state)
 {
         struct world *world = calloc(1, sizeof(*world));
@@ -217,19 +212,6 @@ static void a_program_that_reports_takes_the_place(void **state)
         assert_int_equal(now.st_mode & 0777, 0750);
 }
 
-static void one_that_will_not_end_is_killed(void **state)
-{
-        struct world *world = *state;
-
-        write_program(world, world->file, "stubborn 2.0.0", 0600);
-        start(world);
-        expect(world, "trial");
-        expect(world, "will not end");
-        pass_s(world, MU_INSTALL_END_S);
-        expect(world, "final 2.0.0");
-        expect_end(world, FINAL);
-}
-
 /* ---- it does not ---- */
 
 static void assert_goes_on(struct world *world, const char *tail, const char *why)
@@ -280,28 +262,6 @@ static void one_that_babbles_does_not(void **state)
 {
         assert_goes_on(*state, "babbling 2.0.0",
                        "goes on: EPROTO version 2.0.0 reported in words that are not known");
-}
-
-static void assert_time_is_over(struct world *world, const char *tail)
-{
-        write_program(world, world->file, tail, 0600);
-        start(world);
-        expect(world, "trial 2.0.0");
-        pass_s(world, 120);
-        expect(world, "goes on: ETIMEDOUT version 2.0.0 could not report to the appliance within "
-                      "120 s");
-        expect_end(world, GOES_ON);
-        assert_old_stands(world);
-}
-
-static void one_that_is_silent_does_not(void **state)
-{
-        assert_time_is_over(*state, "silent 2.0.0");
-}
-
-static void one_that_closes_its_pipe_has_its_time_all_the_same(void **state)
-{
-        assert_time_is_over(*state, "closing 2.0.0");
 }
 
 static void what_is_no_program_does_not(void **state)
@@ -366,7 +326,49 @@ static void a_trial_does_not_outlive_the_old_program(void **state)
         assert_old_stands(world);
 }
 
+/* ---- where time can be set, and places to fail at ---- */
+
 #ifdef MUSTER_FAILPOINTS
+static void pass_s(struct world *world, int64_t seconds)
+{
+        __atomic_add_fetch(&world->clock[0], seconds * MU_NS_PER_S, __ATOMIC_SEQ_CST);
+}
+
+static void one_that_will_not_end_is_killed(void **state)
+{
+        struct world *world = *state;
+
+        write_program(world, world->file, "stubborn 2.0.0", 0600);
+        start(world);
+        expect(world, "trial");
+        expect(world, "will not end");
+        pass_s(world, MU_INSTALL_END_S);
+        expect(world, "final 2.0.0");
+        expect_end(world, FINAL);
+}
+
+static void assert_time_is_over(struct world *world, const char *tail)
+{
+        write_program(world, world->file, tail, 0600);
+        start(world);
+        expect(world, "trial 2.0.0");
+        pass_s(world, 120);
+        expect(world, "goes on: ETIMEDOUT version 2.0.0 could not report to the appliance within "
+                      "120 s");
+        expect_end(world, GOES_ON);
+        assert_old_stands(world);
+}
+
+static void one_that_is_silent_does_not(void **state)
+{
+        assert_time_is_over(*state, "silent 2.0.0");
+}
+
+static void one_that_closes_its_pipe_has_its_time_all_the_same(void **state)
+{
+        assert_time_is_over(*state, "closing 2.0.0");
+}
+
 static void assert_whole(struct world *world)
 {
         if (!is_program(world, world->binary, "old 1.0.0") &&
@@ -450,7 +452,7 @@ int main(void)
                 TEST(a_stop_breaks_the_trial_off),
                 TEST(nothing_is_tried_that_could_not_take_the_place),
                 TEST(a_trial_does_not_outlive_the_old_program),
-#ifdef MUSTER_FAILPOINTS /* and a clock that can be set */
+#ifdef MUSTER_FAILPOINTS
                 TEST(one_that_will_not_end_is_killed),
                 TEST(one_that_is_silent_does_not),
                 TEST(one_that_closes_its_pipe_has_its_time_all_the_same),
