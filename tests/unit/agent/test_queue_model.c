@@ -23,8 +23,8 @@
 #define DAY_US (INT64_C(86400) * MU_US_PER_S)
 
 enum {
-        SEEDS = 4,
-        STEPS = 2400,
+        SEEDS = 3,
+        STEPS = 1800,
         MOOD_STEPS = 300,
         MODEL_ITEMS = MU_AGENT_QUEUE_ITEMS_MAX + 1,
         BODY_BYTES_MAX = 256 * 1024,
