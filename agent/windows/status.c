@@ -14,20 +14,19 @@
 
 enum { STATUS_BYTES_MAX = 8192, EXIT_NOT_RUNNING = 3 };
 
-static HANDLE open_lock(const struct mu_windows_options *options)
+/* Shared with nobody, and gone with its process. */
+static HANDLE open_lock(const struct mu_windows_options *options, DWORD how, DWORD flags)
 {
         char path[MU_AGENT_PATH_BYTES + 16];
 
         (void)snprintf(path, sizeof(path), "%s\\running.lock", options->state_directory);
-        /* Shared with nobody, and gone with its process. */
-        return CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS,
-                           FILE_ATTRIBUTE_NORMAL | FILE_FLAG_DELETE_ON_CLOSE, NULL);
+        return CreateFileA(path, GENERIC_WRITE, 0, NULL, how, FILE_ATTRIBUTE_NORMAL | flags, NULL);
 }
 
 int mu_windows_status_open(const struct mu_windows_options *options, const struct mu_clock *clock,
                            struct mu_windows_status *ret_status)
 {
-        HANDLE lock = open_lock(options);
+        HANDLE lock = open_lock(options, CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE);
 
         if (lock == INVALID_HANDLE_VALUE)
                 return GetLastError() == ERROR_SHARING_VIOLATION ? -EBUSY : -EACCES;
@@ -122,7 +121,7 @@ int mu_windows_status_command(const struct mu_windows_options *options)
 {
         size_t bytes = 0;
         char *text = NULL;
-        HANDLE lock = open_lock(options);
+        HANDLE lock = open_lock(options, OPEN_EXISTING, 0); /* only one that is there */
         bool runs = lock == INVALID_HANDLE_VALUE && GetLastError() == ERROR_SHARING_VIOLATION;
 
         if (lock != INVALID_HANDLE_VALUE)

@@ -176,8 +176,10 @@ run_parts()
         local kind
         if has_part release; then
                 preset_part release all
-        elif has_part system || has_part stage || has_part fault || has_part windows; then
+        elif has_part system || has_part stage || has_part fault; then
                 build_part release all || return 0
+        elif has_part windows; then
+                build_part release musterd || return 0
         fi
         ! has_part fuzz || preset_part fuzz fuzz_targets -L fuzz
         ! has_part asan || sanitizer_part asan

@@ -39,9 +39,14 @@ class WindowsAgent:
         return ["--state-dir", "Z:" + str(self.state).replace("/", "\\")]
 
     def run(self, *arguments):
-        return subprocess.run([WINE, self.binary, *arguments], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, env=self.environment,
-                              timeout=WINE_DEADLINE_S, check=False)
+        """To its end. Into files: Wine's own services may outlive it and would hold pipes open."""
+        paths = self.directory / "stdout.txt", self.directory / "stderr.txt"
+        with open(paths[0], "wb") as stdout, open(paths[1], "wb") as stderr:
+            done = subprocess.run([WINE, self.binary, *arguments], stdin=subprocess.DEVNULL,
+                                  stdout=stdout, stderr=stderr, env=self.environment,
+                                  timeout=WINE_DEADLINE_S, check=False)
+        done.stdout, done.stderr = (path.read_text(errors="replace") for path in paths)
+        return done
 
     def start(self):
         with open(self.output, "ab") as output:
@@ -51,10 +56,12 @@ class WindowsAgent:
         return self
 
     def kill(self):
-        """No farewell: what it held is what the disk holds."""
+        """No farewell: what it held is what the disk holds. Wine hears of it a moment later."""
         self.process.kill()
         self.process.wait(30)
         self.process = None
+        wait_until(lambda: self.run("status", *self.places()).returncode == NOT_RUNNING,
+                   "its end", WINE_DEADLINE_S)
 
     def status(self):
         """None: it has not come so far."""
@@ -101,7 +108,8 @@ class WindowsAgent:
 
     def destroy(self):
         if self.process:
-            self.kill()
+            self.process.kill()
+            self.process.wait(30)
         # Only the servers of this prefix.
         subprocess.run([WINESERVER, "-k"], env=self.environment, timeout=60, check=False)
         shutil.rmtree(self.directory / "wine", ignore_errors=True)
@@ -182,7 +190,6 @@ def test_it_enrols_reports_obeys_and_forgets_nothing(windows_agent, appliance, w
 
     # Nobody can be reached, and it is killed twice: what it had queued is kept and sent.
     agent.kill()
-    assert agent.run("status", *agent.places()).returncode == NOT_RUNNING
     assert appliance.terminate() == 0
     agent.start()
     agent.wait(agent.queued, "a heartbeat in the queue")
