@@ -226,31 +226,63 @@ static int open_core(struct shell *shell, const char *text, size_t bytes)
         return 0;
 }
 
+static void forget_text(char *text, size_t bytes)
+{
+        mu_agent_wipe(text, bytes);
+        free(text);
+}
+
+/* 0: the caller calls mu_agent_config_done and forget_text; or an error that a line of the log
+ * tells. */
+static int read_config(const struct shell *shell, struct mu_agent_config *ret_config,
+                       char **ret_text, size_t *ret_bytes)
+{
+        char sentence[MU_CONFIG_SENTENCE_BYTES];
+        int err = mu_config_file_read(shell->options->config, ret_text, ret_bytes, sentence);
+
+        if (err == 0) {
+                err = mu_agent_config_read(*ret_text, *ret_bytes, ret_config, sentence);
+                if (err < 0)
+                        forget_text(*ret_text, *ret_bytes);
+        }
+        if (err < 0)
+                mu_log_line_error("config.refused", sentence);
+        return err;
+}
+
 /* 0, or an error that a line of the log tells. */
 static int open_agent(struct shell *shell)
 {
-        char sentence[MU_CONFIG_SENTENCE_BYTES];
-        char *text = NULL;
-        size_t bytes = 0;
-        int err = mu_config_file_read(shell->options->config, &text, &bytes, sentence);
+        char *text;
+        size_t bytes;
+        int err = read_config(shell, &shell->config, &text, &bytes);
 
-        if (err == 0)
-                err = mu_agent_config_read(text, bytes, &shell->config, sentence);
-        if (err < 0) {
-                mu_log_line_error("config.refused", sentence);
-        } else {
-                err = open_machine(shell);
-                if (err < 0)
-                        mu_log_line_error("agent.start", strerror(-err));
-                else
-                        err = open_core(shell, text, bytes);
-                if (err < 0)
-                        close_agent(shell);
-        }
-        if (text)
-                mu_agent_wipe(text, bytes);
-        free(text);
+        if (err < 0)
+                return err;
+        err = open_machine(shell);
+        if (err < 0)
+                mu_log_line_error("agent.start", strerror(-err));
+        else
+                err = open_core(shell, text, bytes);
+        forget_text(text, bytes);
+        if (err < 0)
+                close_agent(shell);
         return err;
+}
+
+/* A file that can't be used changes nothing: the agent goes on as it was. */
+static int reload(struct shell *shell)
+{
+        struct mu_agent_config config;
+        char *text;
+        size_t bytes;
+
+        if (read_config(shell, &config, &text, &bytes) < 0)
+                return 0;
+        mu_agent_config_done(&config);
+        forget_text(text, bytes);
+        close_agent(shell);
+        return open_agent(shell);
 }
 
 /* ---- what wakes it ---- */
@@ -421,8 +453,7 @@ static int run(struct shell *shell)
         while (err == 0) {
                 switch (run_agent(shell)) {
                 case RELOAD:
-                        close_agent(shell);
-                        err = open_agent(shell);
+                        err = reload(shell);
                         break;
                 case UPDATE:
                         err = update(shell);
@@ -442,8 +473,8 @@ static int64_t trial_s(const struct mu_options *options)
 {
         char sentence[MU_CONFIG_SENTENCE_BYTES];
         struct mu_agent_config config;
-        char *text = NULL;
-        size_t bytes = 0;
+        char *text;
+        size_t bytes;
         int64_t seconds = MU_AGENT_TRIAL_S_DEFAULT;
 
         if (mu_config_file_read(options->config, &text, &bytes, sentence) < 0)
@@ -452,8 +483,7 @@ static int64_t trial_s(const struct mu_options *options)
                 seconds = config.update_trial_s;
                 mu_agent_config_done(&config);
         }
-        mu_agent_wipe(text, bytes);
-        free(text);
+        forget_text(text, bytes);
         return seconds;
 }
 

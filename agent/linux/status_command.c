@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,6 +46,7 @@ static int read_answer(int fd, struct mu_text *text)
 
 int mu_status_ask(const char *state_directory, struct mu_text *text)
 {
+        const struct timeval limit = {.tv_sec = MU_STATUS_WAIT_MS / 1000};
         struct sockaddr_un address;
         int directory;
         int fd = -1;
@@ -53,7 +55,8 @@ int mu_status_ask(const char *state_directory, struct mu_text *text)
         if (err < 0)
                 return err == -ENOENT ? -ECONNREFUSED : err;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+            connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
                 err = errno == ENOENT ? -ECONNREFUSED : -errno;
         if (err == 0)
                 err = read_answer(fd, text);
