@@ -128,9 +128,14 @@ int mu_secret_file_read(const char *path, char **ret_text, size_t *ret_bytes)
         bool opened = CryptUnprotectData(&sealed, NULL, NULL, NULL, NULL, CRYPTPROTECT_UI_FORBIDDEN,
                                          &plain);
 
+        DWORD error = opened ? ERROR_SUCCESS : GetLastError();
+
         free(file);
-        if (!opened)
-                return -EBADMSG;
+        if (!opened) {
+                (void)fprintf(stderr, "muster-agent: Windows did not decrypt %s (error 0x%08lx).\n",
+                              path, (unsigned long)error);
+                return error == ERROR_INVALID_DATA ? -EBADMSG : -EIO;
+        }
         char *text = malloc((size_t)plain.cbData + 1);
 
         if (text) {

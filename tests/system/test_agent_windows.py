@@ -35,6 +35,12 @@ class WindowsAgent:
         self.environment = {**kept, "WINEPREFIX": str(self.directory / "wine"),
                             "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
 
+    def prepare(self):
+        """A server that stays: one that comes and goes with each program is Wine's to get wrong."""
+        subprocess.run([WINESERVER, "-p"], env=self.environment, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=True)
+        return self
+
     def places(self):
         return ["--state-dir", "Z:" + str(self.state).replace("/", "\\")]
 
@@ -123,7 +129,8 @@ def windows_agent(scratch):
     if not pathlib.Path(WINE).exists():
         pytest.skip("Wine is not installed: ./muster test --only windows does")
     made = WindowsAgent(binary, scratch / "windows")
-    yield made
+    (made.directory / "wine").mkdir()
+    yield made.prepare()
     made.destroy()
 
 
