@@ -117,7 +117,8 @@ class WindowsAgent:
             self.process.kill()
             self.process.wait(30)
         # Only the servers of this prefix.
-        subprocess.run([WINESERVER, "-k"], env=self.environment, timeout=60, check=False)
+        for what in ("-k", "-w"):
+            subprocess.run([WINESERVER, what], env=self.environment, timeout=60, check=False)
         shutil.rmtree(self.directory / "wine", ignore_errors=True)
 
 
