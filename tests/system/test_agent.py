@@ -116,7 +116,8 @@ def test_reports_arrive_with_what_the_machine_says(house):
     last = house.appliance.sql("SELECT agent_version, boot_id FROM device_last_status"
                                " WHERE device_id = %s", agent.device_id)
     assert last == [(version, boot_id)]
-    text = agent.log() + agent.outputs
+    arguments = pathlib.Path(f"/proc/{agent.process.pid}/cmdline").read_text()
+    text = agent.log() + agent.outputs + arguments
     assert not any(secret in text for secret in agent.secrets())
     assert agent.terminate() == 0
 
@@ -231,16 +232,33 @@ def test_an_hour_without_the_appliance(house):
 def test_a_lost_answer_makes_no_second_row(house):
     agent = house.agent().start()
     house.wait_reported(agent, 1)
-    house.wire.lose_reply(b"POST /v1/heartbeat ")
+    house.wire.lose_reply(b"POST /v1/heartbeat ", times=2)  # an old connection's is tried again
     house.report(agent)
-    house.wire.wait_lost(1)
+    house.wire.wait_lost(2)
     lost = max(enqueued(agent))
-    # Frozen: what comes later in its bucket goes into the next one.
-    agent.wait(lambda: agent.status()["queue"]["heartbeats"] == 1, "it to be kept")
     house.report(agent, 2)
-    stored = house.wait_reported(agent, 4)
+    stored = house.report_until_empty(agent)
     assert len(stored) == len(set(stored)) and lost in stored
     assert set(stored) == enqueued(agent)
+    assert house.sequence(agent) == list(range(1, len(stored) + 1))
+
+
+def test_what_was_sent_once_is_not_changed(house):
+    """The appliance may have it: what a restart reads in its bucket waits for the next one."""
+    agent = house.agent().start()
+    house.wait_reported(agent, 1)
+    seconds = 20 - house.clock.now_s() % 10
+    house.clock.jump(seconds, seconds)  # a bucket begins: there is time enough in it
+    house.wire.lose_reply(b"POST /v1/heartbeat ", times=2)
+    house.wire.wait_lost(2)
+    lost = max(enqueued(agent))
+    agent.kill()
+    house.wire.pass_all()
+    agent.start()  # reports at once
+    agent.wait(lambda: len(enqueued(agent)) == 3, "its first report")
+    assert [int(event["bucket"]) for event in agent.events("queue.enqueue")].count(lost) == 1
+    stored = house.report_until_empty(agent)
+    assert set(stored) == enqueued(agent) and len(stored) == len(set(stored))
     assert house.sequence(agent) == list(range(1, len(stored) + 1))
 
 
@@ -297,10 +315,8 @@ def test_a_deleted_device_stops_for_good_and_keeps_its_queue(house):
     house.report(agent, 3)
     assert house.appliance.delete_device(agent.device_id).status_code == 204
     house.wire.restore()
-    while not agent.events("device.deleted"):
-        house.clock.jump(STEP_S, STEP_S)
-        time.sleep(0.05)
-        assert agent.is_alive(), agent.log_tail()
+    agent.wait(lambda: house.clock.jump(STEP_S, STEP_S) or agent.events("device.deleted"),
+               "it to be told")
     status = agent.status()
     assert status["deleted"] is True and status["queue"]["heartbeats"] >= 3
     asked = house.wire.count()
