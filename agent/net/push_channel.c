@@ -17,7 +17,15 @@
 #include "net/handshake.h"
 #include "net/target.h"
 
-enum { OUT_BYTES = 4096, NEVER_MS = -1 };
+enum {
+        OUT_BYTES = 4096,
+        NEVER_MS = -1,
+        LOOK_BYTES = 64 * 1024, /* read in one look: reports and signals get their turn too */
+        /* The appliance sends a command, a word now and then. More than that within a second is a
+         * flood, and the channel is closed for it. */
+        FLOOD_FRAMES = 1000,
+        FLOOD_BYTES = 4 * 1024 * 1024,
+};
 
 enum state { CONNECTING, ASKING, WAITING, OPEN };
 
@@ -53,6 +61,10 @@ struct mu_channel {
         size_t in_at;
 
         struct wslay_event_context *frames;
+        size_t look_bytes;  /* read in this look */
+        uint64_t second_ns; /* what came since then: */
+        size_t second_frames;
+        size_t second_bytes;
         size_t out_at; /* what is on its way: libcurl must be given the same bytes again */
         size_t out_bytes;
         char out[OUT_BYTES];
@@ -227,6 +239,46 @@ static int await_reply(struct mu_channel *channel, struct mu_channel_end *ret_en
 
 /* ---- frames ---- */
 
+static bool is_flood(struct mu_channel *channel, size_t frames, size_t bytes)
+{
+        uint64_t now = now_ns();
+
+        if (now - channel->second_ns >= (uint64_t)MU_NS_PER_S) {
+                channel->second_ns = now;
+                channel->second_frames = 0;
+                channel->second_bytes = 0;
+        }
+        channel->second_frames += frames;
+        channel->second_bytes += bytes;
+        if (channel->second_frames <= FLOOD_FRAMES && channel->second_bytes <= FLOOD_BYTES)
+                return false;
+        channel->error = -ENOBUFS;
+        return true;
+}
+
+/* Each frame, a part of a message too. */
+static void count_frame(wslay_event_context_ptr frames,
+                        const struct wslay_event_on_frame_recv_start_arg *frame, void *context)
+{
+        struct mu_channel *channel = context;
+
+        (void)frame;
+        if (is_flood(channel, 1, 0))
+                wslay_event_shutdown_read(frames);
+}
+
+/* One read of what the connection holds. */
+static CURLcode read_socket(struct mu_channel *channel, uint8_t *buffer, size_t room, size_t *got)
+{
+        if (channel->look_bytes >= LOOK_BYTES)
+                return CURLE_AGAIN;
+        CURLcode code = curl_easy_recv(channel->easy, buffer, room, got);
+
+        if (code == CURLE_OK)
+                channel->look_bytes += *got;
+        return code == CURLE_OK && is_flood(channel, 0, *got) ? CURLE_RECV_ERROR : code;
+}
+
 static ssize_t recv_bytes(wslay_event_context_ptr frames, uint8_t *buffer, size_t room, int flags,
                           void *context)
 {
@@ -244,7 +296,7 @@ static ssize_t recv_bytes(wslay_event_context_ptr frames, uint8_t *buffer, size_
         channel->in = NULL;
         channel->in_bytes = 0;
         channel->in_at = 0;
-        CURLcode code = curl_easy_recv(channel->easy, buffer, room, &got);
+        CURLcode code = read_socket(channel, buffer, room, &got);
 
         if (code == CURLE_OK && got > 0)
                 return (ssize_t)got;
@@ -252,7 +304,8 @@ static ssize_t recv_bytes(wslay_event_context_ptr frames, uint8_t *buffer, size_
                 wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
                 return -1;
         }
-        channel->error = code == CURLE_OK ? -ECONNRESET : mu_net_error_of(code);
+        if (channel->error == 0)
+                channel->error = code == CURLE_OK ? -ECONNRESET : mu_net_error_of(code);
         wslay_event_set_error(frames, WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
 }
@@ -354,6 +407,7 @@ static int begin_frames(struct mu_channel *channel)
                 .recv_callback = recv_bytes,
                 .send_callback = send_bytes,
                 .genmask_callback = make_mask,
+                .on_frame_recv_start_callback = count_frame,
                 .on_msg_recv_callback = take_message,
         };
 
@@ -387,6 +441,8 @@ static bool set_closed(struct mu_channel *channel, struct mu_channel_end *ret_en
                 (void)snprintf(sentence, sizeof(sentence),
                                "what came by the push channel was refused with code %d", code);
                 set_end(ret_end, code, sentence);
+        } else if (channel->error == -ENOBUFS) {
+                set_end(ret_end, channel->error, "more came by the push channel than can be meant");
         } else {
                 set_end(ret_end, channel->error ? channel->error : -EPROTO,
                         channel->error ? "the push channel's connection broke off"
@@ -399,6 +455,7 @@ static bool exchange(struct mu_channel *channel, struct mu_channel_end *ret_end)
 {
         bool failed = false;
 
+        channel->look_bytes = 0;
         if (wslay_event_want_read(channel->frames))
                 failed = wslay_event_recv(channel->frames) != 0;
         if (!failed && !channel->abandoned && wslay_event_want_write(channel->frames))
@@ -611,6 +668,9 @@ int mu_channel_wait_ms(const struct mu_channel *channel)
         uint64_t until = channel->state == OPEN ? MU_AGENT_NEVER : channel->open_deadline_ns;
         uint64_t now = now_ns();
 
+        /* What TLS holds already wakes no poll. */
+        if (channel->state == OPEN && channel->look_bytes >= LOOK_BYTES)
+                return 0;
         if (channel->state == CONNECTING && channel->timer_ns < until)
                 until = channel->timer_ns;
         if (until == MU_AGENT_NEVER)

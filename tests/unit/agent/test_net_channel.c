@@ -384,6 +384,34 @@ static void test_frames_that_are_refused(void **state)
         assert_int_equal(world->messages, 0);
 }
 
+/* A message of endless parts, each of no bytes, as fast as they are read. */
+static void serve_flood(struct net_conn *conn, int number, void *context)
+{
+        static const char begin[] = {TEXT, 0};
+        static const char parts[64 * 1024] = {0};
+        char request[4096];
+
+        (void)number;
+        (void)context;
+        if (!net_conn_upgrade(conn, request, sizeof(request)) ||
+            !net_conn_write(conn, begin, sizeof(begin)))
+                return;
+        while (net_conn_write(conn, parts, sizeof(parts)))
+                ;
+}
+
+/* Reading what never ends does not keep the caller from everything else, nor a processor busy. */
+static void test_flood(void **state)
+{
+        struct world *world = *state;
+
+        serve(world, serve_flood, NULL);
+        open_channel(world);
+        wait_for(world, &world->closed, 1);
+        assert_int_equal(world->code, -ENOBUFS);
+        assert_int_equal(world->messages, 0);
+}
+
 /* Its reply and the first frames arrive as one piece. */
 static void serve_in_one_piece(struct net_conn *conn, int number, void *context)
 {
@@ -558,6 +586,7 @@ int main(void)
                 TEST(test_close_code),
                 TEST(test_connection_breaks),
                 TEST(test_frames_that_are_refused),
+                TEST(test_flood),
                 TEST(test_frames_behind_the_handshake),
                 TEST(test_what_waits_is_bounded),
                 TEST(test_close_from_inside),
