@@ -32,6 +32,9 @@ enum {
         SLEPT_S_MIN = 1,
 };
 
+/* Later than any clock is set to: a time that has come would be readable at once, and again. */
+#define FAR_S (sizeof(time_t) > 4 ? (time_t)9000000000 : (time_t)INT32_MAX)
+
 /* What the loop does next. */
 enum course { GO_ON, RELOAD, UPDATE, LEAVE };
 
@@ -304,7 +307,7 @@ static int64_t asleep_us(void)
  * the machine wakes. */
 static void arm_clock_fd(int fd)
 {
-        const struct itimerspec never = {.it_value = {.tv_sec = INT32_MAX}};
+        const struct itimerspec never = {.it_value = {.tv_sec = FAR_S}};
 
         (void)timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
