@@ -53,6 +53,11 @@ class Namespace:
         """The cable is pulled: no link, no route."""
         self.inside("link", "set", self.far, "down")
 
+    def end_connections(self):
+        """Those of the other side end, as after a while they would by themselves."""
+        subprocess.run([*self.prefix, "ss", "-K", "dst", self.ours], capture_output=True,
+                       check=False)
+
     def restore(self):
         self.inside("link", "set", self.far, "up")
         wait_until(lambda: "state UP" in self.inside("link", "show", self.far).stdout,

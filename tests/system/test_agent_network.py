@@ -125,6 +125,8 @@ def test_a_network_that_is_cut_and_comes_back(site):
         site.namespace.cut()
         agent.wait(lambda: len(agent.events("net.change")) > changes, "it to notice")
         agent.wait(lambda: not agent.status()["online"], "it to be offline")
+        site.report()
+        site.namespace.end_connections()
         site.report(OUTAGE)
         status = agent.status()
         assert status["queue"]["heartbeats"] >= OUTAGE
