@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/text.h"
 #include "core/wipe.h"
 
 enum { SECRET_BYTES_MAX = 4096 };
@@ -109,6 +110,62 @@ int mu_config_file_read(const char *path, char **ret_text, size_t *ret_bytes,
 int mu_config_file_write(const char *path, const char *text, size_t bytes)
 {
         return mu_fs_write_file(path, text, bytes, 0600);
+}
+
+static int read_present(const char *path, struct mu_agent_config *ret_config)
+{
+        char sentence[MU_CONFIG_SENTENCE_BYTES];
+        char *text;
+        size_t bytes;
+        int err = mu_config_file_read(path, &text, &bytes, sentence);
+
+        if (err < 0)
+                return err;
+        err = mu_agent_config_read(text, bytes, ret_config, sentence);
+        mu_agent_wipe(text, bytes);
+        free(text);
+        return err;
+}
+
+/* What is the agent's to change. */
+static void take_over(const struct mu_agent_config *ours, struct mu_agent_config *present)
+{
+        present->current = ours->current;
+        present->next = ours->next;
+        memcpy(present->monitored_package, ours->monitored_package,
+               sizeof(present->monitored_package));
+        present->auto_relaunch = ours->auto_relaunch;
+}
+
+int mu_config_file_save(const char *path, const char *text, size_t bytes)
+{
+        char sentence[MU_AGENT_SENTENCE_BYTES];
+        struct mu_agent_config ours;
+        struct mu_agent_config present;
+        struct mu_text merged;
+        int err = mu_agent_config_read(text, bytes, &ours, sentence);
+
+        if (err < 0)
+                return err;
+        err = read_present(path, &present);
+        if (err < 0) {
+                mu_agent_config_done(&ours);
+                return err == -ENOENT ? mu_config_file_write(path, text, bytes) : err;
+        }
+        mu_text_init(&merged);
+        if (present.device_id != ours.device_id || strcmp(present.token, ours.token) != 0)
+                err = -ESTALE;
+        take_over(&ours, &present);
+        if (err == 0)
+                err = mu_agent_config_write(&present, &merged);
+        if (err == 0)
+                err = mu_config_file_write(path, merged.data, merged.bytes);
+        if (merged.data)
+                mu_agent_wipe(merged.data, merged.room_bytes);
+        mu_text_done(&merged);
+        mu_agent_config_done(&present);
+        mu_agent_config_done(&ours);
+        return err;
 }
 
 int mu_secret_file_read(const char *path, char **ret_secret,

@@ -22,6 +22,12 @@ int mu_config_file_read(const char *path, char **ret_text, size_t *ret_bytes,
 /* 0600, old or new whatever happens, durable. */
 MU_MUST_CHECK
 int mu_config_file_write(const char *path, const char *text, size_t bytes);
+/* For platform.save, of an agent that runs: keys and settings become those of text, everything else
+ * stays as the file has it now: the owner may have changed it and not said so yet. -EINVAL: the
+ * file can't be read as it stands; -ESTALE: it is another device's by now. Then it is left alone.
+ */
+MU_MUST_CHECK
+int mu_config_file_save(const char *path, const char *text, size_t bytes);
 
 /* A secret in a file of one line, or on standard input ("-"): its first line, which the caller
  * wipes and frees. */

@@ -117,7 +117,7 @@ static int platform_save(void *context, const char *text, size_t bytes)
 {
         struct shell *shell = context;
 
-        return mu_config_file_write(shell->options->config, text, bytes);
+        return mu_config_file_save(shell->options->config, text, bytes);
 }
 
 static int platform_install(void *context, const char *file, const char *version)

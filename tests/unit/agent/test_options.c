@@ -248,6 +248,60 @@ static void test_config_file(void **state)
         remove_place(&place);
 }
 
+#define SECRET "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+#define DEVICE(id) "{\"server\":\"https://a.example\",\"device_id\":\"" id "\",\"token\":\"t\","
+#define KEYS(more) "\"keys\":{\"current\":{\"version\":1,\"key\":\"" SECRET "\"}" more "},"
+#define NEXT ",\"next\":{\"version\":2,\"key\":\"" SECRET "\"}"
+#define POLICY(reboot) "\"policy\":{\"reboot\":" reboot "}}"
+
+static void write_text(const struct place *place, const char *text)
+{
+        assert_int_equal(mu_config_file_write(place->path, text, strlen(text)), 0);
+}
+
+static struct mu_agent_config read_back(const struct place *place)
+{
+        char sentence[MU_CONFIG_SENTENCE_BYTES] = "";
+        struct mu_agent_config config;
+        char *text = NULL;
+        size_t bytes = 0;
+
+        assert_int_equal(mu_config_file_read(place->path, &text, &bytes, sentence), 0);
+        assert_int_equal(mu_agent_config_read(text, bytes, &config, sentence), 0);
+        free(text);
+        return config;
+}
+
+/* What an agent saves never takes back what the owner has written since it read the file. */
+static void test_saved_beside_the_owners_changes(void **state)
+{
+        static const char OURS[] =
+                DEVICE("7") KEYS(NEXT) "\"settings\":{\"auto_relaunch\":true}," POLICY("true");
+        static const char OWNERS[] = DEVICE("7") KEYS("") POLICY("false");
+        static const char OTHERS[] = DEVICE("8") KEYS("") POLICY("false");
+        struct place place = make_place();
+
+        (void)state;
+        assert_int_equal(mu_config_file_save(place.path, OURS, strlen(OURS)), 0);
+        write_text(&place, OWNERS);
+        assert_int_equal(mu_config_file_save(place.path, OURS, strlen(OURS)), 0);
+        struct mu_agent_config config = read_back(&place);
+
+        assert_false(config.may_reboot);
+        assert_int_equal(config.next.version, 2);
+        assert_true(config.auto_relaunch);
+        mu_agent_config_done(&config);
+        /* Enrolled anew meanwhile, or half written. */
+        write_text(&place, OTHERS);
+        assert_int_equal(mu_config_file_save(place.path, OURS, strlen(OURS)), -ESTALE);
+        config = read_back(&place);
+        assert_int_equal(config.device_id, 8);
+        mu_agent_config_done(&config);
+        write_text(&place, "{");
+        assert_int_equal(mu_config_file_save(place.path, OURS, strlen(OURS)), -EINVAL);
+        remove_place(&place);
+}
+
 static void write_secret(const struct place *place, const char *text)
 {
         FILE *file = fopen(place->path, "w");
@@ -284,10 +338,14 @@ static void test_secret_file(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_verbs),          cmocka_unit_test(test_enroll),
-                cmocka_unit_test(test_enroll_refused), cmocka_unit_test(test_places),
-                cmocka_unit_test(test_long_paths),     cmocka_unit_test(test_config_file),
+                cmocka_unit_test(test_verbs),
+                cmocka_unit_test(test_enroll),
+                cmocka_unit_test(test_enroll_refused),
+                cmocka_unit_test(test_places),
+                cmocka_unit_test(test_long_paths),
+                cmocka_unit_test(test_config_file),
                 cmocka_unit_test(test_secret_file),
+                cmocka_unit_test(test_saved_beside_the_owners_changes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
