@@ -21,7 +21,8 @@ static const char *const sql[STATEMENTS] = {
         /* Of the row with the smallest id. */
         [TOTALS] = "SELECT count(*), coalesce(sum(bytes), 0), coalesce(min(id), 0), queued_at_us"
                    " FROM items WHERE kind = ?1",
-        [FIND] = "SELECT id, frozen, bytes, seq, boot_id FROM items WHERE kind = ?1 AND key = ?2",
+        [FIND] = "SELECT id, frozen, bytes, seq, boot_id, mono_us FROM items"
+                 " WHERE kind = ?1 AND key = ?2",
         [INSERT] = "INSERT INTO items (kind, key, queued_at_us, bytes, boot_id, seq, mono_us,"
                    " known_at_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         [REPLACE] = "UPDATE items SET bytes = ?2, boot_id = coalesce(?3, boot_id),"
@@ -220,8 +221,20 @@ struct found {
         int64_t id; /* 0: there is none */
         bool frozen;
         int64_t bytes;
-        int64_t seq; /* of this boot; 0: it has none */
+        int64_t seq;   /* of this boot; 0: it has none */
+        bool is_older; /* queued in another boot, or long ago: the device's clock was set back */
 };
+
+/* Twice the bucket's length: one that is slewed is not one that was set. */
+static bool is_older(const struct mu_agent_queue *queue, const char *boot_id, const char *item_boot,
+                     int64_t item_mono_us)
+{
+        int64_t age_us = mu_agent_queue_mono_us(queue) - item_mono_us;
+
+        if (boot_id && item_boot && strcmp(boot_id, item_boot) != 0)
+                return true;
+        return age_us < 0 || age_us > 2 * MU_AGENT_BUCKET_S * MU_US_PER_S;
+}
 
 static int find_item(struct mu_agent_queue *queue, enum mu_agent_item_kind kind, int64_t key,
                      const char *boot_id, struct found *ret_found)
@@ -242,6 +255,7 @@ static int find_item(struct mu_agent_queue *queue, enum mu_agent_item_kind kind,
                 .id = sqlite3_column_int64(find, 0),
                 .frozen = sqlite3_column_int(find, 1) != 0,
                 .bytes = sqlite3_column_int64(find, 2),
+                .is_older = is_older(queue, boot_id, item_boot, sqlite3_column_int64(find, 5)),
         };
         if (boot_id && item_boot && strcmp(boot_id, item_boot) == 0)
                 ret_found->seq = sqlite3_column_int64(find, 3);
@@ -261,7 +275,7 @@ int mu_agent_queue_seq(struct mu_agent_queue *queue, const char *boot_id, int64_
         if (err < 0)
                 return err;
         (void)snprintf(pending.boot_id, sizeof(pending.boot_id), "%s", boot_id);
-        if (found.seq > 0 && !found.frozen)
+        if (found.seq > 0 && !found.frozen && !found.is_older)
                 pending.seq = found.seq;
         else if (strcmp(boot_id, queue->boot_id) == 0)
                 pending.seq = queue->seq + 1;
@@ -321,11 +335,12 @@ static int store_heartbeat(struct mu_agent_queue *queue, int64_t bucket_s, const
                            const struct mu_agent_queue_pending *pending, struct pruned *pruned)
 {
         struct found found;
-        int err = find_item(queue, MU_AGENT_ITEM_HEARTBEAT, bucket_s, NULL, &found);
+        int err = find_item(queue, MU_AGENT_ITEM_HEARTBEAT, bucket_s,
+                            pending ? pending->boot_id : NULL, &found);
 
         if (err < 0)
                 return err;
-        if (found.id > 0 ? found.frozen
+        if (found.id > 0 ? found.frozen || found.is_older
                          : queue->delivered_id > 0 && queue->delivered_bucket_s == bucket_s)
                 return -EALREADY;
         err = make_room(queue, found.id, found.bytes, (int64_t)bytes, pruned);

@@ -7,7 +7,9 @@
  *               └─┘                                                    └─ else: stays
  *
  * A frozen heartbeat is what the appliance may already have: the next reading of its bucket is
- * refused with -EALREADY and belongs into the next bucket.
+ * refused with -EALREADY and belongs into the next bucket. So is one whose bucket another boot, or
+ * an hour that the device's clock was since set back by, has left there: it is no later reading of
+ * the same ten seconds.
  *
  * Bounds     MU_AGENT_QUEUE_ITEMS_MAX items and MU_AGENT_QUEUE_BYTES_MAX bytes of bodies. Beyond:
  *            the oldest heartbeats that are not under way go, never a result; a result that finds
@@ -79,8 +81,9 @@ int mu_agent_queue_create(struct mu_agent_store *store, struct mu_agent_events *
 void mu_agent_queue_destroy(struct mu_agent_queue *queue);
 
 /* Replaces the open item of the same bucket (its seq and place stay: body is given its seq by
- * the caller, see _seq). 0; -EALREADY: the bucket's item is frozen, or the bucket was delivered
- * and is the newest one that was (so that a restart cannot send the bucket twice). */
+ * the caller, see _seq). 0; -EALREADY: the bucket's item is frozen or of other ten seconds, or
+ * the bucket was delivered and is the newest one that was (so that a restart cannot send the bucket
+ * twice). */
 MU_MUST_CHECK
 int mu_agent_queue_heartbeat(struct mu_agent_queue *queue, int64_t bucket_s, const char *body,
                              size_t bytes, int64_t now_us);

@@ -242,12 +242,42 @@ static void test_seq(void **state)
         /* Refused: not taken, and belongs into the next. */
         assert_int_equal(seq(world, "boot-a", BUCKET + 20), 3);
         assert_int_equal(heartbeat(world, BUCKET + 20, "{}"), 0);
-        /* Another boot begins with 1, in the open bucket of the last one too. */
+        /* Another boot begins with 1, and takes nothing from the last one. */
         assert_int_equal(seq(world, "boot-b", BUCKET + 20), 1);
-        assert_int_equal(heartbeat(world, BUCKET + 20, "{}"), 0);
-        assert_int_equal(seq(world, "boot-b", BUCKET + 20), 1);
+        assert_int_equal(heartbeat(world, BUCKET + 20, "{}"), -EALREADY);
+        assert_int_equal(seq(world, "boot-b", BUCKET + 30), 1);
+        assert_int_equal(heartbeat(world, BUCKET + 30, "{}"), 0);
+        assert_int_equal(seq(world, "boot-b", BUCKET + 30), 1);
         restart(world);
-        assert_int_equal(seq(world, "boot-b", BUCKET + 30), 2);
+        assert_int_equal(seq(world, "boot-b", BUCKET + 40), 2);
+}
+
+/* The device's clock is set back by an hour while nothing can be sent: what was queued an hour ago
+ * stays, though its buckets come again. */
+static void test_clock_set_back(void **state)
+{
+        struct world *world = *state;
+
+        for (int64_t i = 0; i < 12; i++) {
+                assert_int_equal(seq(world, "boot", BUCKET + i * 300), i + 1);
+                assert_int_equal(heartbeat(world, BUCKET + i * 300, "{\"first\":1}"), 0);
+                fake_advance_ms(world->fake, HOUR_MS / 12);
+        }
+        for (int64_t i = 0; i < 12; i++) {
+                if (i == 6)
+                        restart(world);
+                assert_int_equal(seq(world, "boot", BUCKET + i * 300), i + 13);
+                assert_int_equal(heartbeat(world, BUCKET + i * 300, "{}"), -EALREADY);
+                assert_int_equal(seq(world, "boot", BUCKET + i * 300 + 10), i + 13);
+                assert_int_equal(heartbeat(world, BUCKET + i * 300 + 10, "{}"), 0);
+                fake_advance_ms(world->fake, HOUR_MS / 12);
+        }
+        struct mu_agent_items items = heartbeats(world);
+
+        assert_int_equal(items.count, 24);
+        for (size_t i = 0; i < 12; i++)
+                assert_string_equal(items.items[i].body, "{\"first\":1}");
+        mu_agent_items_done(&items);
 }
 
 static void test_peek_limits(void **state)
@@ -673,6 +703,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_frozen_stays, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_delivered_bucket, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_seq, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_clock_set_back, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_peek_limits, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_first_result_stays, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_count_limit, set_up, tear_down),

@@ -179,13 +179,20 @@ static int model_add(struct model *model, const struct model_item *item)
         return err;
 }
 
+/* Of the same ten seconds, not only of the same bucket. */
+static bool is_same_time(const struct model_item *old, const char *boot_id, int64_t mono_us)
+{
+        return strcmp(old->boot_id, boot_id) == 0 &&
+               mono_us - old->mono_us <= 2 * MU_AGENT_BUCKET_S * MU_US_PER_S;
+}
+
 static int model_heartbeat(struct model *model, const struct model_item *item)
 {
         struct model_item *old = model_find(model, MU_AGENT_ITEM_HEARTBEAT, item->key);
         int err;
 
         if (old) {
-                if (old->frozen)
+                if (old->frozen || !is_same_time(old, item->boot_id, item->mono_us))
                         return -EALREADY;
                 struct model_item before = *old;
 
@@ -209,11 +216,11 @@ static int model_heartbeat(struct model *model, const struct model_item *item)
         return err;
 }
 
-static int64_t model_seq(struct model *model, const char *boot_id, int64_t bucket)
+static int64_t model_seq(struct model *model, const char *boot_id, int64_t bucket, int64_t mono_us)
 {
         const struct model_item *item = model_find(model, MU_AGENT_ITEM_HEARTBEAT, bucket);
 
-        if (item && !item->frozen && strcmp(item->boot_id, boot_id) == 0)
+        if (item && !item->frozen && is_same_time(item, boot_id, mono_us))
                 return item->seq;
         return strcmp(model->boot_id, boot_id) == 0 ? model->seq + 1 : 1;
 }
@@ -315,7 +322,7 @@ static void step_heartbeat(struct world *world)
 
         (void)snprintf(item.boot_id, sizeof(item.boot_id), "%s", world->boot_id);
         assert_int_equal(mu_agent_queue_seq(world->core.queue, world->boot_id, bucket, &number), 0);
-        item.seq = model_seq(&world->model, world->boot_id, bucket);
+        item.seq = model_seq(&world->model, world->boot_id, bucket, item.mono_us);
         assert_int_equal(number, item.seq);
 
         int want = model_heartbeat(&world->model, &item);
