@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands as the agent takes them: on both paths, what its policy refuses, what was forged, and
 what a crash comes between."""
+import contextlib
 import json
 import os
 import pathlib
@@ -30,8 +31,13 @@ class Program:
                 if self.started.exists() else [])
 
     def running(self):
-        return [pid for pid in self.pids() if pathlib.Path(f"/proc/{pid}").exists()
-                and "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]]
+        """Zombies do not."""
+        found = []
+        for pid in self.pids():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+                found += [pid] if state != "Z" else []
+        return found
 
     def end(self):
         for pid in self.running():
