@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "linux/enroll_command.h"
 #include "linux/loop.h"
 #include "linux/options.h"
 #include "linux/status.h"
+
+/* Whoever started us may have closed them: a socket or a file that took such a number would be
+ * written the log's lines. */
+static void hold_standard_files(void)
+{
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd < STDERR_FILENO);
+        if (fd < 0)
+                abort(); /* nothing is left to say it with */
+        if (fd > STDERR_FILENO)
+                (void)close(fd);
+}
 
 int main(int argc, char **argv)
 {
@@ -15,6 +33,7 @@ int main(int argc, char **argv)
         struct mu_options_machine machine;
         struct mu_options options;
 
+        hold_standard_files();
         /* One thread allocates, libcurl's resolver hardly: no arena for each. */
         (void)mallopt(M_ARENA_MAX, 1);
         (void)umask(077);

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import pathlib
 import signal
 import socket
 import subprocess
@@ -132,6 +133,18 @@ def test_who_asks_and_does_not_listen(daemon, plain):
     for client in held:
         assert json.loads(client.makefile().read())["running"] is True
         client.close()
+    assert plain.terminate() == 0
+
+
+def test_started_with_closed_standard_files(daemon, plain):
+    """No socket and no file of its own takes the number that its log goes to."""
+    plain.enrolled(daemon)
+    plain.prefix = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    plain.start()
+    plain.prefix = []
+    plain.wait(lambda: plain.status()["delivered"] >= 1, "a delivery")
+    files = pathlib.Path(f"/proc/{plain.process.pid}/fd")
+    assert [str((files / number).readlink()) for number in "012"] == ["/dev/null"] * 3
     assert plain.terminate() == 0
 
 
