@@ -121,6 +121,34 @@ static void give_up(struct mu_uplink_flight *flight, int error)
         mu_uplink_release(flight);
 }
 
+/* False: there is none, or no memory to send it with. */
+static bool send_unkept(struct mu_agent_uplink *uplink)
+{
+        struct mu_uplink_endpoint *endpoint = &uplink->endpoints[MU_UPLINK_HEARTBEAT];
+        struct mu_uplink_flight *flight = free_flight(endpoint);
+        struct mu_text text;
+
+        MU_ASSERT(flight);
+        if (!uplink->unkept.body)
+                return false;
+        flight->items.items = malloc(sizeof(*flight->items.items));
+        if (!flight->items.items)
+                return false;
+        flight->items.items[0] = uplink->unkept;
+        flight->items.count = 1;
+        uplink->unkept.body = NULL;
+        mu_text_init(&text);
+        int r = mu_agent_report_single(&flight->items.items[0], mu_agent_now_us(uplink->core),
+                                       &text);
+
+        if (r == 0)
+                post(flight, text.data, text.bytes);
+        else
+                give_up(flight, r);
+        mu_text_done(&text);
+        return true;
+}
+
 static void send_newest(struct mu_agent_uplink *uplink)
 {
         struct mu_uplink_endpoint *endpoint = &uplink->endpoints[MU_UPLINK_HEARTBEAT];
@@ -277,6 +305,7 @@ void mu_agent_uplink_destroy(struct mu_agent_uplink *uplink)
         for (size_t i = 0; i < MU_UPLINK_ENDPOINTS; i++)
                 for (size_t j = 0; j < MU_UPLINK_FLIGHTS; j++)
                         mu_uplink_release(&uplink->endpoints[i].flights[j]);
+        free(uplink->unkept.body);
         free(uplink);
 }
 
@@ -288,7 +317,7 @@ uint64_t mu_agent_uplink_step(struct mu_agent_uplink *uplink)
                 return MU_AGENT_NEVER;
         if (mu_agent_now_ns(uplink->core) >= uplink->next_ns)
                 mu_uplink_take_heartbeat(uplink);
-        if (is_ready(&uplink->endpoints[MU_UPLINK_HEARTBEAT]))
+        if (is_ready(&uplink->endpoints[MU_UPLINK_HEARTBEAT]) && !send_unkept(uplink))
                 send_newest(uplink);
         if (is_ready(&uplink->endpoints[MU_UPLINK_BATCH]))
                 send_backlog(uplink);

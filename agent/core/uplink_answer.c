@@ -79,6 +79,9 @@ static int settle_all(struct mu_uplink_flight *flight, enum mu_agent_verdict ver
 {
         struct mu_agent_core *core = flight->endpoint->uplink->core;
         size_t count = flight->items.count;
+
+        if (mu_uplink_is_unkept(flight))
+                return 0;
         enum mu_agent_verdict *verdicts = calloc(count, sizeof(*verdicts));
         const char **whys = calloc(count, sizeof(*whys));
         int r = verdicts && whys ? 0 : -ENOMEM;
@@ -245,7 +248,9 @@ int mu_uplink_take_heartbeat_reply(struct mu_uplink_flight *flight,
                 r = settle_all(flight, MU_AGENT_DELIVERED, NULL);
         if (r < 0)
                 return r;
-        flight->endpoint->wanted = false;
+        /* One that was left behind says nothing of the newer one. */
+        if (flight->endpoint->flight == flight)
+                flight->endpoint->wanted = false;
         note_delivered(flight->endpoint, flight->items.count);
         for (size_t i = 0; i < flight->items.count; i++)
                 note_reported(uplink, &flight->items.items[i]);

@@ -70,9 +70,11 @@ struct mu_agent_uplink {
         uint64_t token_ns;
         bool token_refused;
         int64_t first_bucket_s; /* of the first heartbeat of this run; MU_UPLINK_NO_BUCKET */
-        size_t batch_count;     /* items of the next batch, at most */
-        int64_t channel_item;   /* the result that the channel was left to deliver */
-        uint64_t channel_ns;    /* and until when */
+        struct mu_agent_item
+                unkept;       /* a heartbeat that the queue could not take; body NULL: none */
+        size_t batch_count;   /* items of the next batch, at most */
+        int64_t channel_item; /* the result that the channel was left to deliver */
+        uint64_t channel_ns;  /* and until when */
         struct mu_agent_uplink_state state;
 };
 
@@ -84,6 +86,13 @@ static inline uint64_t mu_uplink_later(uint64_t a, uint64_t b)
 static inline uint64_t mu_uplink_sooner(uint64_t a, uint64_t b)
 {
         return a < b ? a : b;
+}
+
+/* What the disk does not take is sent all the same, once: a device whose disk is full is not gone.
+ * Such an item has no id. */
+static inline bool mu_uplink_is_unkept(const struct mu_uplink_flight *flight)
+{
+        return flight->items.count == 1 && flight->items.items[0].id == 0;
 }
 
 /* uplink_readings.c */

@@ -2,6 +2,7 @@
 /* uplink_readings.c - what the device says of itself, on time, into the queue. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -43,6 +44,17 @@ static void read_device(struct mu_agent_core *core, struct mu_agent_readings *re
                        core->readings.boot_id[0] != '\0' ? core->readings.boot_id : "unknown");
 }
 
+/* In place of an older one. */
+static void keep_unkept(struct mu_agent_uplink *uplink, int64_t bucket_s, struct mu_text *text)
+{
+        struct mu_agent_item *item = &uplink->unkept;
+
+        free(item->body);
+        *item = (struct mu_agent_item){.kind = MU_AGENT_ITEM_HEARTBEAT, .key = bucket_s};
+        if (mu_text_take(text, &item->body, &item->body_bytes) < 0)
+                item->body = NULL; /* nor the memory: the next one may be luckier */
+}
+
 static int queue_readings(struct mu_agent_uplink *uplink, const struct mu_agent_readings *readings,
                           int64_t ts_us)
 {
@@ -63,6 +75,8 @@ static int queue_readings(struct mu_agent_uplink *uplink, const struct mu_agent_
                                   &text);
         if (r == 0)
                 r = mu_agent_queue_heartbeat(core->queue, bucket_s, text.data, text.bytes, ts_us);
+        if (r < 0 && r != -EALREADY)
+                keep_unkept(uplink, bucket_s, &text);
         mu_text_done(&text);
         if (r == 0 && uplink->first_bucket_s == MU_UPLINK_NO_BUCKET)
                 uplink->first_bucket_s = bucket_s;
