@@ -181,9 +181,11 @@ void mu_agent_network_changed(struct mu_agent *agent, bool online)
         mu_agent_downlink_network(core->downlink);
 }
 
+/* Its connections are dead by now, and the clock that timeouts go by stood still meanwhile. */
 void mu_agent_woke(struct mu_agent *agent)
 {
-        mu_agent_uplink_note(agent->core.uplink);
+        mu_agent_uplink_network(agent->core.uplink);
+        mu_agent_downlink_network(agent->core.downlink);
 }
 
 void mu_agent_update_done(struct mu_agent *agent, int err, const char *sentence)

@@ -43,7 +43,7 @@ void mu_agent_push_event(struct mu_agent *agent, enum mu_agent_push_event event,
                          const char *text, size_t bytes);
 /* From the machine: connected or not; a change from false to true is net.regain. */
 void mu_agent_network_changed(struct mu_agent *agent, bool online);
-/* The machine slept, or its power changed: what is due is looked at again. */
+/* The machine slept: what was under way is left behind, and what waits is sent at once. */
 void mu_agent_woke(struct mu_agent *agent);
 void mu_agent_update_done(struct mu_agent *agent, int err, const char *sentence);
 

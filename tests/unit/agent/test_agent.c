@@ -383,6 +383,23 @@ static void test_network_comes_back(void **state)
         assert_int_equal(fake_events(fixture->fake, "net.change"), 2);
 }
 
+/* What was under way when the machine fell asleep is not waited for. */
+static void test_wakes_up(void **state)
+{
+        struct fixture *fixture = *state;
+
+        settle(fixture);
+        size_t stored = fixture->appliance.stored_count;
+
+        fixture->appliance.silent = true;
+        run_ms(fixture, 400 * S); /* a heartbeat that nobody answers */
+        fixture->appliance.silent = false;
+        mu_agent_woke(fixture->agent);
+        settle(fixture); /* no time passes */
+        assert_int_equal(state_of(fixture).queue.heartbeats, 0);
+        assert_true(fixture->appliance.stored_count > stored);
+}
+
 /* The agent is started again and again while the appliance is away, and while it takes in what
  * it never answers. */
 static void test_restarts_in_the_middle(void **state)
@@ -585,6 +602,7 @@ int main(void)
                 TEST(test_what_waited_from_before_is_no_report),
                 TEST(test_away_for_an_hour),
                 TEST(test_network_comes_back),
+                TEST(test_wakes_up),
                 TEST(test_restarts_in_the_middle),
                 TEST(test_new_boot_counts_anew),
                 TEST(test_deleted_for_good),
