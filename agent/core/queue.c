@@ -32,6 +32,10 @@ static const char *const sql[STATEMENTS] = {
                  " WHERE kind = ?1 ORDER BY id LIMIT ?2",
         [NEWEST] = "SELECT id, kind, key, queued_at_us, frozen, bytes, body FROM items"
                    " WHERE kind = 0 ORDER BY id DESC LIMIT 1",
+        [RESULT_AFTER] = "SELECT id, kind, key, queued_at_us, frozen, bytes, body FROM items"
+                         " WHERE id = coalesce("
+                         "(SELECT min(id) FROM items WHERE kind = 1 AND id > ?1),"
+                         " (SELECT min(id) FROM items WHERE kind = 1))",
         [FREEZE] = "UPDATE items SET frozen = 1 WHERE id = ?1",
         [DELETE] = "DELETE FROM items WHERE id = ?1",
         [ADD_ASIDE] = "INSERT INTO aside (kind, key, at_us, why, body)"

@@ -104,6 +104,10 @@ int mu_agent_queue_peek(struct mu_agent_queue *queue, enum mu_agent_item_kind ki
 /* The newest heartbeat; count 0: none. */
 MU_MUST_CHECK
 int mu_agent_queue_newest(struct mu_agent_queue *queue, struct mu_agent_items *ret_items);
+/* The oldest result that was queued after this item; where there is none, the oldest of all. */
+MU_MUST_CHECK
+int mu_agent_queue_result_after(struct mu_agent_queue *queue, int64_t id,
+                                struct mu_agent_items *ret_items);
 void mu_agent_items_done(struct mu_agent_items *items);
 
 /* Before they are sent for the first time: one transaction for all. */

@@ -131,6 +131,15 @@ int mu_agent_queue_newest(struct mu_agent_queue *queue, struct mu_agent_items *r
         return read_items(queue->statements[NEWEST], 0, ret_items);
 }
 
+int mu_agent_queue_result_after(struct mu_agent_queue *queue, int64_t id,
+                                struct mu_agent_items *ret_items)
+{
+        sqlite3_stmt *after = queue->statements[RESULT_AFTER];
+
+        mu_agent_sql_number(after, 1, id);
+        return read_items(after, 0, ret_items);
+}
+
 void mu_agent_items_done(struct mu_agent_items *items)
 {
         for (size_t i = 0; i < items->count; i++)

@@ -30,6 +30,7 @@ enum mu_agent_queue_statement {
         HEARTBEATS,
         PEEK,
         NEWEST,
+        RESULT_AFTER,
         FREEZE,
         DELETE,
         ADD_ASIDE,

@@ -234,8 +234,8 @@ static void send_result(struct mu_agent_uplink *uplink)
         struct mu_uplink_flight *flight = free_flight(endpoint);
 
         MU_ASSERT(flight);
-        int r = mu_agent_queue_peek(uplink->core->queue, MU_AGENT_ITEM_RESULT, 1,
-                                    MU_AGENT_QUEUE_BYTES_MAX, &flight->items);
+        int r = mu_agent_queue_result_after(uplink->core->queue, uplink->passed_result,
+                                            &flight->items);
 
         if (r < 0) {
                 give_up(flight, r);

@@ -3,7 +3,8 @@
  * uplink.h - reports to the appliance.
  *
  *   due ─▶ read() ─▶ queue (bucket) ─▶ newest by POST /v1/heartbeat, the older by …/heartbeats
- *   results: POST /v1/action-result, one at a time, in order
+ *   results: POST /v1/action-result, one at a time, in order; one that the appliance
+ *   fails on (500 …) goes behind the others
  *
  * Heartbeats are due at once after the start, when the network comes back, and then when the last
  * reply's next_heartbeat_in_s says so (else every heartbeat_interval_s). They are taken and

@@ -170,6 +170,17 @@ static void on_answered(struct mu_uplink_flight *flight, enum mu_agent_answer an
         endpoint->asked_ns = 0;
 }
 
+/* A result that the appliance fails on keeps none that waits behind it. 429 and 503 are about the
+ * appliance, not about the result. */
+static void pass_result(struct mu_uplink_flight *flight, const struct mu_agent_reply *reply)
+{
+        struct mu_agent_uplink *uplink = flight->endpoint->uplink;
+
+        if (flight->endpoint == &uplink->endpoints[MU_UPLINK_RESULT] && reply->error == 0 &&
+            reply->status != 429 && reply->status != 503)
+                uplink->passed_result = flight->items.items[0].id;
+}
+
 /* No answer that says anything of the items: they stay. */
 static void on_kept(struct mu_uplink_flight *flight, enum mu_agent_answer answer,
                     const struct mu_agent_reply *reply, bool left_behind)
@@ -182,6 +193,7 @@ static void on_kept(struct mu_uplink_flight *flight, enum mu_agent_answer answer
                 mu_uplink_note_failure(endpoint, reply, 0);
                 set_token_refused(endpoint->uplink);
         } else if (answer != MU_AGENT_ANSWER_GONE && !left_behind) {
+                pass_result(flight, reply);
                 mu_breaker_failure(&endpoint->breaker);
                 mu_uplink_note_failure(endpoint, reply, 0);
                 mu_uplink_schedule_retry(endpoint, reply->retry_after_s);

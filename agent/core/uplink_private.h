@@ -71,10 +71,11 @@ struct mu_agent_uplink {
         bool token_refused;
         int64_t first_bucket_s; /* of the first heartbeat of this run; MU_UPLINK_NO_BUCKET */
         struct mu_agent_item
-                unkept;       /* a heartbeat that the queue could not take; body NULL: none */
-        size_t batch_count;   /* items of the next batch, at most */
-        int64_t channel_item; /* the result that the channel was left to deliver */
-        uint64_t channel_ns;  /* and until when */
+                unkept;        /* a heartbeat that the queue could not take; body NULL: none */
+        size_t batch_count;    /* items of the next batch, at most */
+        int64_t passed_result; /* the appliance failed on it: those behind it come first */
+        int64_t channel_item;  /* the result that the channel was left to deliver */
+        uint64_t channel_ns;   /* and until when */
         struct mu_agent_uplink_state state;
 };
 

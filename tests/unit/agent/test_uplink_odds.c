@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The uplink on a disk that takes nothing, and with an answer that comes too late. */
+/* The uplink on a disk that takes nothing, with an answer that comes too late, and
+ * with a result that the appliance fails on. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -140,11 +141,54 @@ static void test_late_answer(void **state)
         assert_string_equal(fake_last(fake)->path, MU_PATH_HEARTBEAT);
 }
 
+static void fail_on_first(struct fake_platform *fake, struct fake_request *request)
+{
+        char reply[64];
+        const char *id = strstr(request->body, "\"command_id\":\"");
+        long long number = id ? strtoll(id + strlen("\"command_id\":\""), NULL, 10) : 0;
+
+        (void)snprintf(reply, sizeof(reply), "{\"command_id\":\"%lld\"}", number);
+        if (strcmp(request->path, MU_PATH_ACTION_RESULT) == 0 && number == 1)
+                fake_answer(request, 500, "{}");
+        else
+                fake_answer(request, 200, reply);
+        (void)fake;
+}
+
+/* A result that the appliance can't take keeps none that waits behind it, and stays. */
+static void test_failing_result(void **state)
+{
+        struct fixture *fixture = *state;
+        char body[64];
+
+        fixture->fake->handler = fail_on_first;
+        for (int64_t id = 1; id <= 5; id++) {
+                int bytes = snprintf(body, sizeof(body), "{\"command_id\":\"%d\"}", (int)id);
+
+                assert_int_equal(
+                        mu_agent_queue_result(fixture->core.queue, id, body, (size_t)bytes, 1), 0);
+        }
+        mu_agent_uplink_result_queued(fixture->core.uplink);
+        step(fixture);
+        assert_int_equal(depth(fixture).results, 5);
+        /* Its backoff, once. */
+        fake_advance_ms(fixture->fake, 3000);
+        step(fixture);
+        assert_int_equal(depth(fixture).results, 1);
+        fixture->fake->handler = NULL;
+        fake_advance_ms(fixture->fake, MU_AGENT_RETRY_CAP_MS + 1000);
+        fake_script(fixture->fake, MU_PATH_HEARTBEAT, 202, "{}");
+        fake_script(fixture->fake, MU_PATH_ACTION_RESULT, 200, "{\"command_id\":\"1\"}");
+        step(fixture);
+        assert_int_equal(depth(fixture).results, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_disk_takes_nothing, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_late_answer, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_failing_result, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
