@@ -253,16 +253,11 @@ static int read_config(const struct shell *shell, struct mu_agent_config *ret_co
         return err;
 }
 
-/* 0, or an error that a line of the log tells. */
-static int open_agent(struct shell *shell)
+/* With shell->config and the text that it was read from, which is wiped and freed. */
+static int open_with(struct shell *shell, char *text, size_t bytes)
 {
-        char *text;
-        size_t bytes;
-        int err = read_config(shell, &shell->config, &text, &bytes);
+        int err = open_machine(shell);
 
-        if (err < 0)
-                return err;
-        err = open_machine(shell);
         if (err < 0)
                 mu_log_line_error("agent.start", strerror(-err));
         else
@@ -273,7 +268,18 @@ static int open_agent(struct shell *shell)
         return err;
 }
 
-/* A file that can't be used changes nothing: the agent goes on as it was. */
+/* 0, or an error that a line of the log tells. */
+static int open_agent(struct shell *shell)
+{
+        char *text;
+        size_t bytes;
+        int err = read_config(shell, &shell->config, &text, &bytes);
+
+        return err < 0 ? err : open_with(shell, text, bytes);
+}
+
+/* A file that can't be used changes nothing: the agent goes on as it was. It is read once: whoever
+ * writes it may be about to write it again. */
 static int reload(struct shell *shell)
 {
         struct mu_agent_config config;
@@ -282,10 +288,10 @@ static int reload(struct shell *shell)
 
         if (read_config(shell, &config, &text, &bytes) < 0)
                 return 0;
-        mu_agent_config_done(&config);
-        forget_text(text, bytes);
         close_agent(shell);
-        return open_agent(shell);
+        shell->config = config;
+        mu_agent_wipe(&config, sizeof(config));
+        return open_with(shell, text, bytes);
 }
 
 /* ---- what wakes it ---- */
