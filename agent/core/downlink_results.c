@@ -3,7 +3,6 @@
  * one the uplink sends them. */
 #include <string.h>
 
-#include "base/assert.h"
 #include "core/downlink_private.h"
 #include "core/uplink.h"
 
@@ -20,13 +19,19 @@ static uint64_t next_try(struct mu_agent_downlink *downlink, uint64_t now_ns)
         return mu_downlink_later(now_ns, MU_AGENT_RETRY_BASE_MS + wait_ms);
 }
 
+/* What a damaged disk made of a row. The uplink looks closer; this is what would break the frame.
+ */
+static bool is_object(const struct mu_agent_item *item)
+{
+        return item->body_bytes > 2 && item->body[0] == '{';
+}
+
 /* {"type":"result", and the members of the body. */
 static int send(struct mu_agent_downlink *downlink, const struct mu_agent_item *item)
 {
         const struct mu_agent_platform *platform = downlink->core->platform;
         struct mu_text text;
 
-        MU_ASSERT(item->body_bytes > 2 && item->body[0] == '{');
         mu_text_init(&text);
         mu_text_add(&text, "{\"type\":\"result\",");
         mu_text_add_bytes(&text, item->body + 1, item->body_bytes - 1);
@@ -36,6 +41,22 @@ static int send(struct mu_agent_downlink *downlink, const struct mu_agent_item *
                 r = platform->push_send(platform->context, text.data, text.bytes);
         mu_text_done(&text);
         return r;
+}
+
+static void put_aside(struct mu_agent_downlink *downlink, struct mu_agent_items *items,
+                      uint64_t now_ns)
+{
+        struct mu_agent_core *core = downlink->core;
+        const enum mu_agent_verdict verdict = MU_AGENT_ASIDE;
+        const char *why = "The stored result is damaged.";
+        int r = mu_agent_queue_settle(core->queue, items, &verdict, &why, mu_agent_now_us(core));
+
+        mu_agent_items_done(items);
+        if (r == 0)
+                core->rejected_reports++;
+        downlink->results.due_ns =
+                r < 0 ? mu_downlink_later(now_ns, MU_DOWNLINK_STORE_RETRY_MS) : now_ns;
+        core->changed = true;
 }
 
 static void send_oldest(struct mu_agent_downlink *downlink, uint64_t now_ns)
@@ -53,6 +74,10 @@ static void send_oldest(struct mu_agent_downlink *downlink, uint64_t now_ns)
         if (items.count == 0) {
                 results->maybe = false;
                 mu_agent_items_done(&items);
+                return;
+        }
+        if (!is_object(&items.items[0])) {
+                put_aside(downlink, &items, now_ns);
                 return;
         }
         r = send(downlink, &items.items[0]);
@@ -106,6 +131,8 @@ void mu_downlink_result_answered(struct mu_agent_downlink *downlink, int64_t com
                 results->due_ns = mu_downlink_later(now_ns, MU_DOWNLINK_STORE_RETRY_MS);
                 return;
         }
+        if (verdict == MU_AGENT_ASIDE)
+                core->rejected_reports++;
         mu_agent_event(core->events,
                        verdict == MU_AGENT_DELIVERED ? MU_AGENT_INFO : MU_AGENT_WARNING,
                        verdict == MU_AGENT_DELIVERED ? "deliver.ok" : "deliver.fail",

@@ -301,6 +301,23 @@ static void results_one_at_a_time(void **state)
         assert_int_equal(world_frames(world, "result", 3), 2);
 }
 
+/* A row that a bad disk has changed holds nobody up and ends nothing. */
+static void damaged_result(void **state)
+{
+        struct world *world = *state;
+        struct mu_agent_queue_state queue;
+
+        assert_int_equal(mu_agent_queue_result(world->core.queue, 7, "\001\002", 2, 1), 0);
+        answered(world, 1);
+        world_open_channel(world);
+        assert_int_equal(world_frames(world, "result", 1), 1);
+        world_say(world, "{\"type\":\"result_stored\",\"command_id\":\"1\"}");
+        assert_int_equal(mu_agent_queue_state(world->core.queue, &queue), 0);
+        assert_int_equal(queue.results, 0);
+        assert_int_equal(queue.aside, 1);
+        assert_int_equal(world->core.rejected_reports, 1);
+}
+
 static void full_channel(void **state)
 {
         struct world *world = *state;
@@ -512,6 +529,7 @@ int main(void)
                 TEST(what_is_not_a_message),
                 TEST(lost_result_stored),
                 TEST(results_one_at_a_time),
+                TEST(damaged_result),
                 TEST(full_channel),
                 TEST(uplink_sends_without_a_channel),
                 TEST(nothing_to_fetch_over_a_channel),
