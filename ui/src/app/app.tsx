@@ -14,6 +14,7 @@ import { PAGES, type Page } from "./nav";
 import { Shell } from "./shell";
 
 const DevicePage = lazy(() => import("@/pages/device"));
+const KitPage = import.meta.env.DEV ? lazy(() => import("@/pages/kit")) : null;
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -36,6 +37,7 @@ const router = createBrowserRouter([
     children: [
       ...PAGES.map((page) => ({ path: page.path === "/" ? "/" : `${page.path}/*`, element: <Guarded page={page} /> })),
       { path: "/devices/:id/*", element: <DevicePage /> },
+      ...(KitPage ? [{ path: "/kit", element: <KitPage /> }] : []),
       { path: "*", element: <Navigate to="/" replace /> },
     ],
   },

@@ -31,7 +31,7 @@ export interface TimelineProps {
 
 const FILL: Record<SegmentTone, string> = {
   accent: "bg-accent",
-  ok: "bg-ok",
+  ok: "bg-ok/80",
   warn: "bg-warn",
   bad: "bg-bad",
   info: "bg-info",

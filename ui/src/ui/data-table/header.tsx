@@ -72,7 +72,7 @@ export function Header<Row>({ columns, sort, onSort, layout, box }: HeaderProps<
             {box}
           </div>
         )}
-        {columns.map((column) => (
+        {columns.map((column, index) => (
           <div
             key={column.id}
             role="columnheader"
@@ -80,7 +80,7 @@ export function Header<Row>({ columns, sort, onSort, layout, box }: HeaderProps<
             className={cn("relative flex min-w-0 items-center px-3", column.align === "end" && "justify-end")}
           >
             <Title column={column} sort={sort} onSort={onSort} />
-            {layout && <ResizeHandle onWidth={(width) => layout.setWidth(column.id, width)} />}
+            {layout && index < columns.length - 1 && <ResizeHandle onWidth={(width) => layout.setWidth(column.id, width)} />}
           </div>
         ))}
       </div>
