@@ -25,6 +25,7 @@
 #include "control/notify/notifier.h"
 #include "control/security/security_event.h"
 #include "http/auth_failures.h"
+#include "http/console.h"
 #include "http/offload.h"
 #include "http/tls.h"
 #include "identity/keeper.h"
@@ -521,6 +522,8 @@ int mu_app_add_routes(struct mu_app *app)
                 code = mu_live_add_routes(app->live, app->router);
         if (code == 0)
                 code = mu_health_routes(app->router, &app->health);
+        if (code == 0)
+                code = mu_console_routes(app->router, app->console);
         return code;
 }
 
@@ -568,6 +571,8 @@ static int create_routes(struct mu_app *app)
                                                 .ctx = app,
                                                 .ready = mu_app_probe_ready,
                                                 .details = mu_app_probe_details};
+        if (code == 0)
+                code = mu_app_create_console(app);
         if (code == 0)
                 code = mu_app_add_routes(app);
         if (code == 0)
@@ -743,6 +748,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         /* Its callbacks may still reach for what goes next. */
         mu_outbound_stop(app->outbound, 0);
         mu_server_destroy(app->server);
+        mu_console_destroy(app->console);
         mu_live_destroy(app->live);
         mu_web_done(&app->web);
         if (app->pipeline)

@@ -50,6 +50,7 @@ RULES = {
     "GET /ws/{device_id}": DEVICE,
     # probes and pages
     "GET /": PUBLIC,
+    "GET /*": PUBLIC,
     "GET /health": PUBLIC,
     "GET /api/health": PUBLIC,
     "GET /ready": PUBLIC,
