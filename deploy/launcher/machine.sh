@@ -24,8 +24,9 @@ packages_test=(
         procps iproute2 e2fsprogs zstd
         age rsync # encrypted backups, and off-site ones
 )
-# The API's description goes through a linter from npm; any Node.js from 18 on will do.
-command -v npm >/dev/null || packages_test+=(nodejs npm)
+# The console is built with tools from npm; so is the linter of the API's description. Debian's Node.js
+# is enough to fetch a newer one (console.sh).
+command -v npm >/dev/null || packages_build+=(nodejs npm)
 
 check_system()
 {
