@@ -10,7 +10,8 @@ import { Badge, Dot, type Tone } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Skeleton } from "@/ui/states";
 import { Tooltip } from "@/ui/tooltip";
-import { openPalette } from "./palette";
+import { openPalette, Palette } from "./palette";
+import { PasswordAdvice } from "./password-advice";
 import { PAGES, type Page } from "./nav";
 import { setTheme, useTheme, type ThemeChoice } from "./theme";
 
@@ -173,12 +174,14 @@ export function Shell() {
             <ThemeButton />
           </div>
         </header>
+        <PasswordAdvice />
         <main id="main" tabIndex={-1} className="mx-auto w-full max-w-[96rem] grow px-4 py-5 outline-none lg:px-6">
           <Suspense fallback={<PageLoading />}>
             <Outlet />
           </Suspense>
         </main>
       </div>
+      <Palette />
     </div>
   );
 }
