@@ -24,17 +24,17 @@ export const lateForS = (intervalS: number | null | undefined) => LATE_INTERVALS
 /** A device as it was read, and when that was, in the appliance's time (epoch seconds). */
 export interface Read {
   status: Status;
-  last_seen_at: string | null;
-  heartbeat_interval_s: number | null;
+  last_seen_at?: string | null;
+  heartbeat_interval_s?: number | null;
   read_at: number;
 }
 
-export function byAge(ageS: number, intervalS: number | null): "online" | "late" | "silent" {
+export function byAge(ageS: number, intervalS: number | null | undefined): "online" | "late" | "silent" {
   if (ageS <= onlineForS(intervalS)) return "online";
   return ageS <= lateForS(intervalS) ? "late" : "silent";
 }
 
-const seconds = (moment: string | null): number | null => {
+const seconds = (moment: string | null | undefined): number | null => {
   const date = toDate(moment);
   return date ? date.getTime() / 1000 : null;
 };
