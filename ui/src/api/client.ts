@@ -31,6 +31,8 @@ export interface Asked<O> {
   /** Repeating a request with the same key changes nothing more. */
   idempotencyKey?: string;
   signal?: AbortSignal;
+  /** Neither with the session's token nor with a refresh: what makes the session must not wait for itself. */
+  outside?: boolean;
 }
 
 /** What the appliance said (RFC 9457), or that nothing came. */
@@ -124,7 +126,7 @@ const pause = (seconds: number) => new Promise((done) => setTimeout(done, second
 /** The response when it is a success; for what is not JSON (CSV). */
 export async function request(method: string, path: string, asked: Asked<unknown> = {}): Promise<Response> {
   const url = urlOf(path, asked);
-  let token = credentials.token();
+  let token = asked.outside ? null : credentials.token();
   let refreshed = false;
   for (let tries = 1; ; tries++) {
     const response = await once(method, url, asked, token);

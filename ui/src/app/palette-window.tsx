@@ -123,7 +123,6 @@ export default function PaletteWindow({ onClose, onHelp }: { onClose: () => void
               <Kbd>Esc</Kbd>
             </div>
             <Command.List className="max-h-[min(26rem,60vh)] scroll-py-2 overflow-y-auto overscroll-contain">
-              {devices.length > 0 && <Devices devices={devices} q={q} follow={follow} />}
               {pages.length > 0 && (
                 <Command.Group heading="Pages" className={GROUP}>
                   {pages.map((page) => (
@@ -142,6 +141,8 @@ export default function PaletteWindow({ onClose, onHelp }: { onClose: () => void
                   ))}
                 </Command.Group>
               )}
+              {/* Last, because they come late: what is chosen above stays where it is. */}
+              {devices.length > 0 && <Devices devices={devices} q={q} follow={follow} />}
               {found.error && typed.trim() !== "" && (
                 <p role="alert" className="px-4 pb-3 text-sm text-bad">
                   {found.error.message}

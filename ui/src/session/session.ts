@@ -37,7 +37,7 @@ function take(answer: Schema<"SignedIn">): void {
 function refresh(): Promise<string | null> {
   refreshing ??= (async () => {
     try {
-      take(await api.post("/api/auth/refresh", { body: {} }));
+      take(await api.post("/api/auth/refresh", { body: {}, outside: true }));
       return token;
     } catch (error) {
       if (error instanceof ApiError && (error.status === 401 || error.status === 400)) {
@@ -66,7 +66,7 @@ export async function startSession(): Promise<void> {
 }
 
 export async function signIn(username: string, password: string): Promise<void> {
-  const answer = await api.post("/api/auth/login", { body: { username, password, cookie: true } });
+  const answer = await api.post("/api/auth/login", { body: { username, password, cookie: true }, outside: true });
   take(answer);
   set({ state: "signed-in", user: await api.get("/api/auth/me"), reason: null });
 }
@@ -84,6 +84,9 @@ export async function signOut(everywhere = false): Promise<void> {
 export async function reloadUser(): Promise<void> {
   set({ user: await api.get("/api/auth/me"), passwordChangeAdvised: false });
 }
+
+/** For what is no component. */
+export const currentSession = (): Session => session;
 
 export function useSession(): Session {
   return useSyncExternalStore(
