@@ -527,6 +527,18 @@ int mu_app_add_routes(struct mu_app *app)
         return code;
 }
 
+/* Any worker. They run before the door is there, but nobody asks before it is open. */
+static void agent_door(void *context, struct mu_agent_door *ret_door)
+{
+        struct mu_app *app = context;
+        struct mu_tls_info tls;
+
+        mu_tls_info(app->tls, &tls);
+        *ret_door = (struct mu_agent_door){.https_port = app->https_port,
+                                           .self_signed = tls.self_signed};
+        (void)snprintf(ret_door->tls_pin, sizeof(ret_door->tls_pin), "%s", tls.pin);
+}
+
 static int create_routes(struct mu_app *app)
 {
         struct mu_control_config config = {
@@ -545,6 +557,7 @@ static int create_routes(struct mu_app *app)
                 .backups = app->backups,
                 .doctor = &app->doctor,
                 .doctor_facts = mu_app_doctor_facts,
+                .agent_door = agent_door,
                 .dispatcher = app->dispatcher,
                 .alerts = app->alerts,
                 .notifier = app->notifier,

@@ -263,7 +263,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Tokens that let devices in, and how agents reach the appliance
+         * @description Tokens stay listed for a while after their end.
+         *
+         *     Who: Role operator or admin; an API token needs the scope enrolment:read; or X-Admin-Key.
+         */
+        get: operations["listEnrolmentTokens"];
         put?: never;
         /**
          * Make a token that lets devices in
@@ -2595,6 +2601,54 @@ export interface components {
             agent_version?: string;
             /** @description Where Firebase Cloud Messaging reaches it. */
             fcm_token?: string;
+        };
+        EnrolmentTokens: {
+            /** @description Newest first. */
+            tokens: components["schemas"]["EnrolmentTokenListed"][];
+            /** @description There are more: ask again with this as before. */
+            next_before: string | null;
+            /** @description How agents reach the appliance and know it. */
+            server: components["schemas"]["AgentDoor"] | null;
+        };
+        EnrolmentTokenListed: {
+            /** @description Names it. */
+            id: string;
+            /** @description What it is for. */
+            note: string | null;
+            /** @description How many devices it lets in. */
+            max_uses: number;
+            /** @description How many it has let in. */
+            uses: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description Since when it is not valid any more; null: it was not revoked.
+             */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it let the last device in; null: none yet.
+             */
+            last_used_at: string | null;
+            /** @description Which device that was. */
+            last_device_id: string | null;
+        };
+        AgentDoor: {
+            /** @description Where the appliance listens; a proxy in between may have another. */
+            https_port: number;
+            /** @description The hash of the certificate's public key, for an agent's --pin. */
+            tls_pin: string;
+            /** @description No authority vouches for the certificate: agents need the pin. */
+            self_signed: boolean;
         };
         EnrolmentToken: {
             /** @description Names it, for revoking. */
@@ -5333,6 +5387,76 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEnrolmentTokens: {
+        parameters: {
+            query?: {
+                /** @description The next_before of the page before. */
+                before?: string;
+                /** @description Most tokens in the answer; 100. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentTokens"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
