@@ -7,9 +7,10 @@ import { Skeleton } from "@/ui/states";
 import { TimeChart, withGaps, type ChartSeries } from "@/ui/time-chart";
 
 const WINDOW_S = 300;
+const WINDOW_LEAST_S = 60; // at first a minute, so that the line is not a stub at the edge
 const GAP_S = 20; // the numbers come every second, of a large fleet every few
 
-const perSecond = (value: number) => `${decimal(value)} a second`;
+const perSecond = (value: number) => `${decimal(value)}/s`;
 
 function useCurve() {
   const history = useFleetHistory();
@@ -18,6 +19,7 @@ function useCurve() {
     if (!last) return null;
     const shown = history.filter((one) => one.at > last.at - WINDOW_S);
     const rates = shown.map((one) => one.heartbeats_per_s);
+    const first = shown[0] ?? last;
     const { times, columns } = withGaps(shown.map((one) => one.at), [rates], GAP_S);
     const series: ChartSeries[] = [{ label: "Heartbeats", values: columns[0] ?? [], tone: "accent", area: true, format: perSecond }];
     return {
@@ -26,7 +28,7 @@ function useCurve() {
       peak: Math.max(...rates),
       times,
       series,
-      range: [last.at - WINDOW_S, last.at] as const,
+      range: [Math.min(first.at, last.at - WINDOW_LEAST_S), last.at] as const,
     };
   }, [history]);
 }
@@ -36,7 +38,7 @@ export function Pulse({ className }: { className?: string }) {
   const curve = useCurve();
   return (
     <Card className={className}>
-      <CardHeader title="Heartbeats per second" hint="Live, the last five minutes since this page is open" />
+      <CardHeader title="Heartbeats per second" hint="Live: the last five minutes since the console was opened" />
       <CardBody>
         {!curve && <Skeleton className="h-[232px]" />}
         {curve && (
