@@ -36,7 +36,7 @@ export function Time({ at, otherwise = "–", className }: { at: Moment; otherwi
   return (
     <Tooltip text={exactTime(date)}>
       <time tabIndex={-1} dateTime={date.toISOString()} className={className}>
-        {relative(date, Math.max(now, date.getTime() - 1))}
+        {relative(date, date.getTime() > now ? Date.now() : now) /* the clock is up to 5 s old: what just came is not in the future */}
       </time>
     </Tooltip>
   );
