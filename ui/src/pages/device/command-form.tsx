@@ -49,7 +49,8 @@ export interface CommandFormProps {
   kind: CommandKind;
   /** "Till 4", "312 devices". */
   target: string;
-  onClose: () => void;
+  /** Given up. What follows a success is `onSend`'s to do. */
+  onCancel: () => void;
   /** Thrown errors stay in the dialog, in the appliance's words. */
   onSend: (payload: Record<string, never>) => Promise<void>;
   /** What one must know first. */
@@ -57,7 +58,7 @@ export interface CommandFormProps {
   ready?: boolean;
 }
 
-export function CommandForm({ kind, target, onClose, onSend, children, ready = true }: CommandFormProps) {
+export function CommandForm({ kind, target, onCancel, onSend, children, ready = true }: CommandFormProps) {
   const [values, setValues] = useState<FormValues>(() => initialValues(kind));
   const [problems, setProblems] = useState<Record<string, string>>({});
   const [error, setError] = useState<string | null>(null);
@@ -72,7 +73,6 @@ export function CommandForm({ kind, target, onClose, onSend, children, ready = t
     setError(null);
     try {
       await onSend(payload);
-      onClose();
     } catch (caught) {
       setError(caught instanceof Error ? caught.message : String(caught));
     } finally {
@@ -82,12 +82,12 @@ export function CommandForm({ kind, target, onClose, onSend, children, ready = t
   return (
     <Dialog
       open
-      onOpenChange={(open) => !open && onClose()}
+      onOpenChange={(open) => !open && onCancel()}
       title={`${kind.label}: ${target}`}
       description={kind.hint}
       footer={
         <>
-          <Button onClick={onClose}>Cancel</Button>
+          <Button onClick={onCancel}>Cancel</Button>
           <Button type="submit" form="command-form" variant={kind.danger ? "danger" : "primary"} busy={busy} disabled={!ready}>
             {kind.danger ? "Go on" : "Send"}
           </Button>

@@ -87,7 +87,7 @@ export const COMMAND_KINDS: CommandKind[] = [
     icon: SlidersHorizontal,
     hint: "The agent's settings that are named change, the others stay.",
     role: "operator",
-    fields: [{ name: "settings", label: "Settings (JSON)", kind: "json", required: true, initial: '{\n  "heartbeat_interval_s": 300\n}' }],
+    fields: [{ name: "settings", label: "Settings (JSON)", kind: "json", required: true, initial: '{\n  "auto_relaunch": true\n}' }],
   },
   {
     type: "request_logs",
@@ -97,7 +97,7 @@ export const COMMAND_KINDS: CommandKind[] = [
     role: "operator",
     fields: [
       { name: "since_s", label: "How far back (seconds)", kind: "number", least: 1, most: 604_800, initial: "3600" },
-      { name: "lines", label: "Lines at most", kind: "number", least: 1, most: 10_000, initial: "500" },
+      { name: "lines", label: "Lines at most", kind: "number", least: 1, most: 10_000, initial: "200" },
     ],
   },
   {

@@ -51,6 +51,7 @@ export function BulkCommand({ chosen, kind, onClose, onDone }: { chosen: Chosen;
   const [wipe, setWipe] = useState<Made | null>(null);
   const show = (made: Made) => {
     onDone();
+    onClose();
     void navigate(`/commands?bulk_id=${made.bulk_id}`);
   };
   const send = async (payload: Record<string, never>) => {
@@ -71,7 +72,7 @@ export function BulkCommand({ chosen, kind, onClose, onDone }: { chosen: Chosen;
     <CommandForm
       kind={kind}
       target={devices(taken.snapshot?.count ?? countOf(chosen))}
-      onClose={() => setWipe((now) => (now ? now : (onClose(), null)))}
+      onCancel={onClose}
       onSend={send}
       ready={taken.snapshot !== null && taken.snapshot.count > 0}
     >
