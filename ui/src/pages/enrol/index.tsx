@@ -31,7 +31,7 @@ export default function EnrolPage() {
         }
       />
       <div className="grid gap-4">
-        {made && tokens.data && <Session key={made.id} made={made} door={tokens.data.server} onClose={() => setMade(null)} />}
+        {made && !tokens.isPending && <Session key={made.id} made={made} door={tokens.data?.server ?? null} onClose={() => setMade(null)} />}
         <TokenTable onCreate={() => setCreating(true)} />
       </div>
       <CreateToken open={creating} onOpenChange={setCreating} onMade={take} />

@@ -78,13 +78,21 @@ function Command({ made, door }: { made: Made; door: Door | null }) {
           <Segments label="Shell" size="sm" value={shell} onChange={setShell} options={SHELLS} />
           <CopyButton text={command} label="Copy the command" wide variant="primary" disabled={!valid} />
         </div>
-        <pre tabIndex={0} aria-label="The command" className="px-3.5 py-3 font-mono text-xs leading-5 break-all whitespace-pre-wrap">
+        <pre tabIndex={0} data-testid="enrol-command" className="px-3.5 py-3 font-mono text-xs leading-5 break-all whitespace-pre-wrap">
           {command}
         </pre>
       </div>
       <p className="text-xs text-ink-3">
-        As the user under which the agent runs. Then it is started: <code className="font-mono">sudo systemctl enable --now muster-agent</code>, or by hand{" "}
-        <code className="font-mono">muster-agent run</code>.
+        {shell === "bash" ? (
+          <>
+            As the user under which the agent runs. Then it is started: <code className="font-mono">sudo systemctl enable --now muster-agent</code>, or by
+            hand <code className="font-mono">muster-agent run</code>.
+          </>
+        ) : (
+          <>
+            In PowerShell, in the agent&rsquo;s folder. Then it is started: <code className="font-mono">.\muster-agent.exe run</code>.
+          </>
+        )}
       </p>
     </div>
   );
