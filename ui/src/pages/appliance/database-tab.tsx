@@ -143,17 +143,20 @@ function Statements({ before, now }: { before: Reading | undefined; now: Reading
 export function DatabaseTab() {
   const { before, now, error } = useMetrics();
   const health = useHealth();
+  const since = (name: string) => (now ? histogramSince(before, now, name) : null);
   return (
     <div className="grid gap-4">
       {error && <Failure error={error} retry={metricsFeed.retry} />}
       {!now && !error && <Skeleton className="h-72" />}
       {now && (
         <>
-          <div className="grid items-start gap-4 md:grid-cols-2">
+          <div className="grid gap-4 lg:grid-cols-2">
             <DatabaseCard now={now} health={health.data} />
-            <div className="grid gap-4">
-              <HistogramView title="Wait for a connection" histogram={histogramSince(before, now, "muster_pg_connection_wait_seconds")} />
-              <HistogramView title="Status upsert of a batch" histogram={histogramSince(before, now, "muster_writer_status_duration_seconds")} />
+            <div className="grid content-start gap-4 sm:grid-cols-2">
+              <HistogramView title="Wait for a connection" histogram={since("muster_pg_connection_wait_seconds")} />
+              <HistogramView title="COPY of a batch" histogram={since("muster_writer_copy_duration_seconds")} />
+              <HistogramView title="Status of a batch" histogram={since("muster_writer_status_duration_seconds")} />
+              <HistogramView title="Commit of a batch" histogram={since("muster_writer_commit_duration_seconds")} />
             </div>
           </div>
           <Statements before={before} now={now} />

@@ -82,7 +82,7 @@ function columnsOf(may: boolean, runNow: (job: string) => Promise<void>, running
   const run: Column<Job> = {
     id: "run",
     title: "",
-    width: 110,
+    width: 140,
     align: "end",
     always: true,
     cell: (job) => (

@@ -9,7 +9,7 @@ import { request } from "@/api/client";
 import { histogramSince, MetricsReader, quantile, rate, total, type Families, type Reading, type Wanted } from "@/lib/metrics";
 
 export const HEARTBEAT_ROUTES = 'route="/v1/heartbeat';
-const FAMILIES = /^(process_|muster_(journal|writer|ring|heartbeats?|http_connections|pg|retry|backlog|websocket_connections|live_clients|archive|host)_)/;
+const FAMILIES = /^(process_|muster_(journal_|writer_|ring_|heartbeats_|http_connections$|pg_|backlog_|live_clients$|host_))/;
 
 const wanted: Wanted = (name, labels) =>
   FAMILIES.test(name) || (name.startsWith("muster_http_request_duration_seconds") && labels.includes(HEARTBEAT_ROUTES));

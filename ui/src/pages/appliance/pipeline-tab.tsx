@@ -45,7 +45,7 @@ function Histograms({ before, now }: { before: Reading | undefined; now: Reading
           ]}
         />
       </div>
-      <div className="grid gap-3 sm:grid-cols-2 lg:grid-cols-3 2xl:grid-cols-4">
+      <div className="grid gap-3 sm:grid-cols-2 xl:grid-cols-4">
         {HISTOGRAMS.map(({ title, name, having, write }) => (
           <HistogramView key={name} title={title} histogram={histogramSince(from, now, name, having)} write={write} />
         ))}

@@ -6,7 +6,9 @@ import { Card, CardBody, CardHeader } from "@/ui/card";
 import { TimeChart, type ChartSeries } from "@/ui/time-chart";
 import type { TrendPoint } from "./metrics-feed";
 
-const LEAST_S = 120;
+const LEAST_S = 60;
+/** Fewer than these are a batch under way, and no line. */
+const BACKLOG_SHOWN = 100;
 const perSecond = (value: number) => `${decimal(value)}/s`;
 
 function rangeOf(trend: readonly TrendPoint[]): [number, number] {
@@ -21,8 +23,9 @@ export function Trends({ trend }: { trend: readonly TrendPoint[] }) {
     const rates: ChartSeries[] = [
       { label: "Acknowledged", values: trend.map((point) => point.acknowledged), tone: "accent", area: true, format: perSecond },
       { label: "Stored", values: trend.map((point) => point.stored), tone: "info", format: perSecond },
-      { label: "Backlog", values: trend.map((point) => point.backlog), tone: "warn", format: count, right: true, dashed: true },
     ];
+    if (trend.some((point) => (point.backlog ?? 0) >= BACKLOG_SHOWN))
+      rates.push({ label: "Backlog", values: trend.map((point) => point.backlog), tone: "warn", format: count, right: true, dashed: true });
     const waits: ChartSeries[] = [
       { label: "Answered", values: trend.map((point) => point.answerP99), tone: "accent", area: true, format: latency },
       { label: "Stored", values: trend.map((point) => point.storedP99), tone: "info", format: latency },

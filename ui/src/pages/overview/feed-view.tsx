@@ -35,20 +35,17 @@ function Line({ line, title }: { line: FeedLine; title: string }) {
   const { icon: Icon, tone, says } = CHANGE[line.change];
   const colour = line.change === "fired" ? (SOFTER[line.severity ?? ""] ?? tone) : tone;
   const name = who(line);
+  const to = line.deviceId ? `/devices/${line.deviceId}` : line.incidentId ? `/alerts?incident=${line.incidentId}` : "/alerts";
   return (
     <li className="flex items-start gap-2.5 px-4 py-2">
       <Icon className={cn("mt-0.5 size-4 shrink-0", colour)} aria-hidden />
       <p className="min-w-0 grow text-sm leading-5">
-        {line.deviceId ? (
-          <Link to={`/devices/${line.deviceId}`} className="font-medium hover:underline">
-            {name}
-          </Link>
-        ) : (
-          <span className="font-medium">{name}</span>
-        )}
+        <Link to={to} className="font-medium hover:underline">
+          {name}
+        </Link>
         <span className="text-ink-2">
-          {" "}
-          · {title} {says}
+          {" · "}
+          {title} {line.change === "fired" ? <span className="sr-only">{says}</span> : says}
         </span>
       </p>
       <Time at={line.at} className="shrink-0 text-xs leading-5 text-ink-3 tabular" />

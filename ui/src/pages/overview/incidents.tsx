@@ -45,13 +45,12 @@ function Acknowledge({ incident, title, onClose }: { incident: Incident; title: 
 
 function Line({ incident, title, onAcknowledge }: { incident: Incident; title: string; onAcknowledge: (() => void) | null }) {
   const tone = STATUS_TONE[incident.severity] ?? "neutral";
-  const to = incident.kind === "device" && incident.device_id ? `/devices/${incident.device_id}` : "/alerts";
   return (
     <li className="flex items-center gap-3 px-4 py-2.5">
       <Dot tone={tone} className="mt-px size-2.5" />
       <div className="min-w-0 grow">
         <p className="truncate text-sm">
-          <Link to={to} className="font-medium hover:underline">
+          <Link to={`/alerts?incident=${incident.id}`} className="font-medium hover:underline">
             {subjectOf(incident)}
           </Link>
           <span className="text-ink-2"> · {title}</span>

@@ -5,6 +5,7 @@ import { useFleetHistory } from "@/live/use-live";
 import { Card, CardBody, CardHeader } from "@/ui/card";
 import { Skeleton } from "@/ui/states";
 import { TimeChart, withGaps, type ChartSeries } from "@/ui/time-chart";
+import { rateHistory } from "./curve";
 
 const WINDOW_S = 300;
 const WINDOW_LEAST_S = 60; // at first a minute, so that the line is not a stub at the edge
@@ -17,15 +18,15 @@ function useCurve() {
   return useMemo(() => {
     const last = history.at(-1);
     if (!last) return null;
-    const shown = history.filter((one) => one.at > last.at - WINDOW_S);
+    const shown = rateHistory(history, WINDOW_S);
     const rates = shown.map((one) => one.heartbeats_per_s);
     const first = shown[0] ?? last;
     const { times, columns } = withGaps(shown.map((one) => one.at), [rates], GAP_S);
     const series: ChartSeries[] = [{ label: "Heartbeats", values: columns[0] ?? [], tone: "accent", area: true, format: perSecond }];
     return {
       now: last.heartbeats_per_s,
-      mean: rates.reduce((sum, rate) => sum + rate, 0) / rates.length,
-      peak: Math.max(...rates),
+      mean: rates.reduce((sum, rate) => sum + rate, 0) / Math.max(1, rates.length),
+      peak: Math.max(0, ...rates),
       times,
       series,
       range: [Math.min(first.at, last.at - WINDOW_LEAST_S), last.at] as const,

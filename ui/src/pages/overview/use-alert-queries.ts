@@ -5,7 +5,7 @@ import { api } from "@/api/client";
 import { liveStore } from "@/live/store";
 
 const KEY = ["overview", "alerts"];
-export const INCIDENTS_SHOWN = 6;
+export const INCIDENTS_SHOWN = 7;
 const FEED_READ = 40;
 
 export const useAlertSummary = () =>
