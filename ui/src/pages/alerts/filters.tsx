@@ -4,7 +4,7 @@ import { RULES, RULE_TITLES, SEVERITIES } from "@/lib/alert-words";
 import { NativeSelect } from "@/ui/field";
 
 export function FilterBar({ children }: { children: ReactNode }) {
-  return <div className="mb-3 flex flex-wrap items-center gap-2 *:max-sm:w-full">{children}</div>;
+  return <div className="mb-3 grid grid-cols-2 items-center gap-2 sm:flex sm:flex-wrap">{children}</div>;
 }
 
 interface ChoiceProps {
@@ -18,7 +18,7 @@ interface ChoiceProps {
 
 export function Choice({ label, value = "", onChange, any, options }: ChoiceProps) {
   return (
-    <NativeSelect aria-label={label} className="sm:w-auto" value={value} onChange={(event) => onChange(event.target.value)}>
+    <NativeSelect aria-label={label} className="sm:w-auto sm:max-w-44" value={value} onChange={(event) => onChange(event.target.value)}>
       <option value="">{any}</option>
       {options.map(([one, name]) => (
         <option key={one} value={one}>

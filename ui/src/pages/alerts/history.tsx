@@ -102,7 +102,7 @@ export function History({ openIncident }: PlaceProps) {
         <DevicePicker
           aria-label="Device"
           placeholder="Any device"
-          className="sm:w-52"
+          className="max-sm:col-span-2 sm:w-52"
           value={device}
           onChange={(chosen) => setFilter({ device: chosen?.id, name: chosen?.alias })}
         />
@@ -110,7 +110,7 @@ export function History({ openIncident }: PlaceProps) {
           <ColumnsMenu columns={COLUMNS} layout={layout} />
         </div>
       </FilterBar>
-      <Card>
+      <Card className="overflow-hidden">
         <DataTable
           label="Alerts"
           columns={COLUMNS}

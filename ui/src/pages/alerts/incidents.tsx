@@ -111,6 +111,7 @@ export function Incidents({ openIncident }: PlaceProps) {
       <FilterBar>
         <Segments
           label="State"
+          className="max-sm:col-span-2"
           value={state}
           onChange={(value) => setFilter({ state: value === "open" ? "" : value })}
           options={[
@@ -119,7 +120,7 @@ export function Incidents({ openIncident }: PlaceProps) {
             { value: "all", label: "All" },
           ]}
         />
-        <label className="relative grow sm:max-w-64">
+        <label className="relative grow max-sm:col-span-2 sm:max-w-64">
           <Search className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-ink-3" aria-hidden />
           <Input className="pl-8" placeholder="Device or site" aria-label="Search incidents" value={text} onChange={(event) => setText(event.target.value)} />
         </label>
@@ -136,7 +137,7 @@ export function Incidents({ openIncident }: PlaceProps) {
           ]}
         />
       </FilterBar>
-      <Card>
+      <Card className="overflow-hidden">
         <DataTable
           label="Incidents"
           columns={columns}

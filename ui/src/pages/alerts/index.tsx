@@ -41,7 +41,7 @@ export default function AlertsPage() {
   return (
     <>
       <PageHeader title="Alerts" hint="What is wrong, told once, and told when it is over." actions={<RefreshNote stale={stale} refresh={refresh} />} />
-      <Summary summary={summary.data} />
+      {place === "incidents" && <Summary summary={summary.data} />}
       <Tabs
         label="Alerts"
         tabs={tabs}

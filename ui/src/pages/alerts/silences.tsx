@@ -110,6 +110,7 @@ export function Silences() {
       <FilterBar>
         <Segments
           label="State"
+          className="max-sm:col-span-2"
           value={state}
           onChange={(silences) => setFilter({ silences: silences === "active" ? "" : silences })}
           options={[
@@ -119,9 +120,9 @@ export function Silences() {
             { value: "all", label: "All" },
           ]}
         />
-        <div className="ml-auto max-sm:*:w-full">{list.rows.length > 0 && make}</div>
+        <div className="ml-auto max-sm:col-span-2 max-sm:w-full max-sm:*:w-full">{list.rows.length > 0 && make}</div>
       </FilterBar>
-      <Card>
+      <Card className="overflow-hidden">
         <DataTable
           label="Silences"
           columns={COLUMNS}

@@ -85,7 +85,7 @@ export function Told({ openIncident }: PlaceProps) {
           options={(channels.data?.channels ?? []).map((channel) => [channel.id, channel.name] as const)}
         />
       </FilterBar>
-      <Card>
+      <Card className="overflow-hidden">
         <DataTable
           label="Notifications"
           columns={COLUMNS}
