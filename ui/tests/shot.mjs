@@ -60,7 +60,7 @@ try {
   });
   await page.goto(base + path, { waitUntil: "load" });
   await page.locator(token ? "#main, [data-page]" : "form, [data-page]").first().waitFor({ timeout: 30_000 });
-  const loading = page.locator("#main [aria-busy=true]").first();
+  const loading = page.locator("#main [aria-busy=true]:not(button)").first();
   await loading.waitFor({ state: "detached", timeout: 15_000 }).catch(() => problems.push("still loading after 15 s"));
   await page.waitForTimeout(SETTLE_MS);
   if (process.env.SHOT_DO) await (await import(resolve(process.env.SHOT_DO))).default(page);

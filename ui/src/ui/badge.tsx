@@ -25,9 +25,9 @@ export function Badge({ className, tone, ...rest }: ComponentProps<"span"> & Var
 
 const DOT: Record<Tone, string> = {
   neutral: "bg-idle",
-  ok: "bg-ok",
-  warn: "bg-warn",
-  bad: "bg-bad",
+  ok: "bg-ok-fill",
+  warn: "bg-warn-fill",
+  bad: "bg-bad-fill",
   info: "bg-info",
   accent: "bg-accent",
 };

@@ -17,9 +17,9 @@ export interface Bar {
 
 const FILL: Record<BarTone, string> = {
   accent: "bg-accent",
-  ok: "bg-ok",
-  warn: "bg-warn",
-  bad: "bg-bad",
+  ok: "bg-ok-fill",
+  warn: "bg-warn-fill",
+  bad: "bg-bad-fill",
   info: "bg-info",
   idle: "bg-idle",
 };

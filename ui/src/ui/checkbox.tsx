@@ -9,14 +9,21 @@ export function Checkbox({ className, checked, ...rest }: ComponentProps<typeof 
     <Radix.Root
       checked={checked}
       className={cn(
-        "relative grid size-4.5 shrink-0 place-items-center rounded-[0.3125rem] border border-ink-3 bg-surface text-on-accent disabled:opacity-50",
-        "after:absolute after:-inset-2 after:content-['']", // a target for a finger
-        "data-[state=checked]:border-accent data-[state=checked]:bg-accent data-[state=indeterminate]:border-accent data-[state=indeterminate]:bg-accent",
+        "group/box relative -m-0.75 grid size-6 shrink-0 place-items-center rounded disabled:opacity-50 -outline-offset-2",
+        "after:absolute after:-inset-1.5 after:content-['']", // a target for a finger
         className,
       )}
       {...rest}
     >
-      <Radix.Indicator>{checked === "indeterminate" ? <Minus className="size-3.5" /> : <Check className="size-3.5" strokeWidth={3} />}</Radix.Indicator>
+      <span
+        className={cn(
+          "grid size-4.5 place-items-center rounded-[0.3125rem] border border-field bg-surface text-on-accent",
+          "group-data-[state=checked]/box:border-accent group-data-[state=checked]/box:bg-accent",
+          "group-data-[state=indeterminate]/box:border-accent group-data-[state=indeterminate]/box:bg-accent",
+        )}
+      >
+        <Radix.Indicator>{checked === "indeterminate" ? <Minus className="size-3.5" /> : <Check className="size-3.5" strokeWidth={3} />}</Radix.Indicator>
+      </span>
     </Radix.Root>
   );
 }
@@ -36,7 +43,7 @@ export function CheckField({ label, hint, checked, onChange, disabled }: CheckFi
     <div className="flex items-start gap-2.5">
       <Checkbox
         id={id}
-        className="mt-px"
+        className="-mt-0.5"
         checked={checked}
         disabled={disabled}
         aria-describedby={hint ? `${id}-hint` : undefined}

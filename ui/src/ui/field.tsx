@@ -3,7 +3,7 @@ import { useId, type ComponentProps, type ReactNode } from "react";
 import { cn } from "@/lib/cn";
 
 const control =
-  "w-full rounded-control border border-line-strong bg-surface px-3 text-sm text-ink placeholder:text-ink-3 disabled:opacity-60 aria-invalid:border-bad";
+  "w-full rounded-control border border-field bg-surface px-3 text-sm text-ink placeholder:text-ink-3 disabled:opacity-60 aria-invalid:border-bad";
 
 export function Input({ className, ...rest }: ComponentProps<"input">) {
   return <input className={cn(control, "h-9", className)} {...rest} />;

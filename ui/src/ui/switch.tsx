@@ -19,7 +19,7 @@ export function Switch({ onChange, className, ...rest }: SwitchProps) {
     <Radix.Root
       onCheckedChange={onChange}
       className={cn(
-        "relative inline-flex h-5 w-9 shrink-0 items-center rounded-full bg-ink-3 transition-colors data-[state=checked]:bg-accent disabled:opacity-50",
+        "relative inline-flex h-5 w-9 shrink-0 items-center rounded-full bg-field transition-colors data-[state=checked]:bg-accent disabled:opacity-50",
         "after:absolute after:-inset-2 after:content-['']",
         className,
       )}

@@ -41,7 +41,7 @@ export function TagInput({ values, onChange, suggestions = [], placeholder, clas
   return (
     <div
       className={cn(
-        "flex min-h-9 flex-wrap items-center gap-1.5 rounded-control border border-line-strong bg-surface px-1.5 py-1 focus-within:outline-2 focus-within:outline-offset-2 focus-within:outline-accent",
+        "flex min-h-9 flex-wrap items-center gap-1.5 rounded-control border border-field bg-surface px-1.5 py-1 focus-within:outline-2 focus-within:outline-offset-2 focus-within:outline-accent",
         className,
       )}
     >

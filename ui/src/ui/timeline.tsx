@@ -31,9 +31,9 @@ export interface TimelineProps {
 
 const FILL: Record<SegmentTone, string> = {
   accent: "bg-accent",
-  ok: "bg-ok/80",
-  warn: "bg-warn",
-  bad: "bg-bad",
+  ok: "bg-ok-fill",
+  warn: "bg-warn-fill",
+  bad: "bg-bad-fill",
   info: "bg-info",
   idle: "bg-idle/60",
   none: "bg-line",

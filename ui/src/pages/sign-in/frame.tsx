@@ -51,7 +51,7 @@ export function Frame({ title, hint, children }: FrameProps) {
           This console talks to this appliance alone. <a href="/api/docs" className="underline underline-offset-2 hover:text-ink">API</a>
         </p>
       </main>
-      <div className="relative hidden overflow-hidden border-l border-line bg-surface lg:block">
+      <aside aria-label="What Muster does" className="relative hidden overflow-hidden border-l border-line bg-surface lg:block">
         <div className="absolute inset-0">
           <Muster />
         </div>
@@ -60,7 +60,7 @@ export function Frame({ title, hint, children }: FrameProps) {
           <p className="max-w-md text-2xl leading-snug font-semibold tracking-tight text-balance">Every device, accounted for.</p>
           <p className="mt-2 max-w-md text-sm text-balance text-ink-2">Who is here, who is late, who is silent, and what each was told to do.</p>
         </div>
-      </div>
+      </aside>
     </div>
   );
 }
