@@ -195,11 +195,12 @@ command_up()
         *) die "up knows only --detach, not '$1'" ;;
         esac
         check_system
-        steps 3 up
+        steps 4 up
         prepare_root "${packages_run[@]}" "${packages_build[@]}"
         must_step "Debian packages" install_packages "${packages_run[@]}" "${packages_build[@]}"
         must_step "h2o and BoringSSL" build_dependencies
         must_step "Building Muster" build_preset release musterd musterctl muster-loadgen muster-agent
+        must_step "Building the console" build_console
 
         pid=$(running_pid)
         if [[ -n $pid ]]; then

@@ -26,8 +26,9 @@ packages_test=(
 )
 # The Windows agent: its compiler, what puts SQLite together, what runs it. 1.1 GB on the disk.
 packages_windows=(gcc-mingw-w64-x86-64-win32 tcl wine64)
-# The API's description goes through a linter from npm; any Node.js from 18 on will do.
-command -v npm >/dev/null || packages_test+=(nodejs npm)
+# The console is built with tools from npm; so is the linter of the API's description. Debian's Node.js
+# is enough to fetch a newer one (console.sh).
+command -v npm >/dev/null || packages_build+=(nodejs npm)
 
 check_system()
 {

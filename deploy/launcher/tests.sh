@@ -29,14 +29,20 @@ count_part()
         say "      $counts"
 }
 
+# count_failure PART SENTENCE: of a step that is no test case.
+count_failure()
+{
+        explain_failure "$1"
+        failed=$((failed + 1))
+        failures+=("$1: $2 (log: ${log#"$root"/})")
+}
+
 # build_part PRESET [TARGET...]: 0, or the failure is counted.
 build_part()
 {
         local preset=$1
         run_step "$preset: building" build_preset "$@" && return
-        explain_failure "$preset: building"
-        failed=$((failed + 1))
-        failures+=("$preset: the build failed (log: ${log#"$root"/})")
+        count_failure "$preset" "the build failed"
         return 1
 }
 
@@ -155,6 +161,34 @@ windows_part()
         count_part windows "$file"
 }
 
+check_types()
+{
+        cd "$ui"
+        node_modules/.bin/tsc --noEmit
+}
+
+run_vitest()
+{
+        use_node
+        cd "$ui"
+        node_modules/.bin/vitest run --reporter=default --reporter=junit --outputFile.junit="$1"
+}
+
+# ui_part: types, unit tests, and that it can be built.
+ui_part()
+{
+        local file=$logs/test-ui.xml
+        rm -f "$file"
+        if ! run_step "ui: tools from npm" install_console_tools; then
+                count_failure "ui" "its tools could not be installed"
+                return
+        fi
+        run_step "ui: types" check_types || count_failure "ui" "tsc found mistakes"
+        run_step "ui: tests" run_vitest "$file" || true
+        count_part ui "$file"
+        run_step "ui: building" build_console || count_failure "ui" "the build failed"
+}
+
 # has_part PART: does the tree have it, and was it asked for?
 has_part()
 {
@@ -164,6 +198,7 @@ has_part()
         asan | tsan) ((!quick)) ;;
         windows) ((!quick)) && [[ $(uname -m) == x86_64 ]] ;; # as its Debian packages
         fuzz) ((!quick)) && [[ -f $root/tests/fuzz/CMakeLists.txt ]] ;;
+        ui) [[ -f $ui/package.json ]] ;;
         system | stage | fault) has_pytest "$part" ;;
         esac
 }
@@ -181,6 +216,7 @@ run_parts()
         elif has_part windows; then
                 build_part release musterd || return 0
         fi
+        ! has_part ui || ui_part
         ! has_part fuzz || preset_part fuzz fuzz_targets -L fuzz
         ! has_part asan || sanitizer_part asan
         ! has_part tsan || sanitizer_part tsan
@@ -196,6 +232,7 @@ count_steps()
         for part in release fuzz asan tsan; do
                 ! has_part "$part" || count=$((count + 2))
         done
+        ! has_part ui || count=$((count + 4))
         for part in asan tsan; do
                 ! { has_part "$part" && has_pytest system; } || count=$((count + 1))
         done
@@ -218,8 +255,8 @@ command_test()
                 --quick) quick=1 ;;
                 --only)
                         only=${2-}
-                        [[ $only =~ ^(release|asan|tsan|fuzz|system|stage|fault|windows)$ ]] ||
-                                die "--only takes one of release, asan, tsan, fuzz, system, stage," \
+                        [[ $only =~ ^(release|asan|tsan|fuzz|ui|system|stage|fault|windows)$ ]] ||
+                                die "--only takes one of release, asan, tsan, fuzz, ui, system, stage," \
                                         "fault, windows"
                         shift
                         ;;

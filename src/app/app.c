@@ -273,6 +273,7 @@ static void reload(struct mu_app *app)
         reload_level(level, app->config.log_level);
         free(level);
         mu_app_reload_tls(app);
+        mu_app_read_console(app);
         (void)publish(app); /* another certificate has another pin; it says itself what fails */
 }
 

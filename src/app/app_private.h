@@ -21,6 +21,7 @@
 #include "http/health.h"
 #include "http/loop.h"
 
+struct mu_console;
 struct mu_pg;
 
 struct mu_app {
@@ -59,6 +60,7 @@ struct mu_app {
         struct mu_router *router;
         struct mu_tls *tls;
         struct mu_web web;
+        struct mu_console *console;
         struct mu_server *server;
         struct mu_jobs *jobs;
         struct mu_archiver *archiver;
@@ -115,6 +117,11 @@ void mu_app_stop_alerts(struct mu_app *app);
 /* backups.c */
 MU_MUST_CHECK
 int mu_app_create_backups(struct mu_app *app);
+
+/* console.c: files that can't be used are said in the log; at a reload the old ones stay. */
+MU_MUST_CHECK
+int mu_app_create_console(struct mu_app *app);
+void mu_app_read_console(struct mu_app *app);
 
 /* doctor.c: certificate is room for the path of the one in use. */
 void mu_app_doctor_settings(const struct mu_config *config, const char *journal_directory,

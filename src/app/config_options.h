@@ -49,6 +49,10 @@ MU_OPTION(http, cors_origins, TEXT, "", 0, 4000, false,
           "Origins (https://console.example) whose pages may use the API and its WebSockets, "
           "besides the appliance's own.")
 
+MU_OPTION(console, dir, TEXT, "", 0, 4000, true,
+          "Where the console's files lie (a folder with manifest.json); empty: beside the program, "
+          "in ../share/muster/ui or ../../ui; none: no console. SIGHUP reads them again.")
+
 MU_OPTION(ingest, heartbeat_interval, DURATION, "5m", 1000000000, 86400000000000, false,
           "How often a device reports, unless it has an interval of its own.")
 MU_OPTION(ingest, window_back, DURATION, "7d", 60000000000, 31536000000000000, false,

@@ -25,6 +25,7 @@
 #include "control/notify/notifier.h"
 #include "control/security/security_event.h"
 #include "http/auth_failures.h"
+#include "http/console.h"
 #include "http/offload.h"
 #include "http/tls.h"
 #include "identity/keeper.h"
@@ -521,7 +522,21 @@ int mu_app_add_routes(struct mu_app *app)
                 code = mu_live_add_routes(app->live, app->router);
         if (code == 0)
                 code = mu_health_routes(app->router, &app->health);
+        if (code == 0)
+                code = mu_console_routes(app->router, app->console);
         return code;
+}
+
+/* Any worker. They run before the door is there, but nobody asks before it is open. */
+static void agent_door(void *context, struct mu_agent_door *ret_door)
+{
+        struct mu_app *app = context;
+        struct mu_tls_info tls;
+
+        mu_tls_info(app->tls, &tls);
+        *ret_door = (struct mu_agent_door){.https_port = app->https_port,
+                                           .self_signed = tls.self_signed};
+        (void)snprintf(ret_door->tls_pin, sizeof(ret_door->tls_pin), "%s", tls.pin);
 }
 
 static int create_routes(struct mu_app *app)
@@ -542,6 +557,7 @@ static int create_routes(struct mu_app *app)
                 .backups = app->backups,
                 .doctor = &app->doctor,
                 .doctor_facts = mu_app_doctor_facts,
+                .agent_door = agent_door,
                 .dispatcher = app->dispatcher,
                 .alerts = app->alerts,
                 .notifier = app->notifier,
@@ -568,6 +584,8 @@ static int create_routes(struct mu_app *app)
                                                 .ctx = app,
                                                 .ready = mu_app_probe_ready,
                                                 .details = mu_app_probe_details};
+        if (code == 0)
+                code = mu_app_create_console(app);
         if (code == 0)
                 code = mu_app_add_routes(app);
         if (code == 0)
@@ -743,6 +761,7 @@ void mu_app_destroy_parts(struct mu_app *app)
         /* Its callbacks may still reach for what goes next. */
         mu_outbound_stop(app->outbound, 0);
         mu_server_destroy(app->server);
+        mu_console_destroy(app->console);
         mu_live_destroy(app->live);
         mu_web_done(&app->web);
         if (app->pipeline)

@@ -19,6 +19,7 @@
 #include "control/account/account.h"
 #include "control/rate_limit.h"
 #include "http/route.h"
+#include "http/tls.h"
 #include "metrics/metrics.h"
 #include "muster/compiler.h"
 
@@ -51,6 +52,13 @@ enum mu_control_limits {
         MU_LIMIT_RULES = 3,
 };
 
+/* How agents reach the appliance and know it. */
+struct mu_agent_door {
+        uint16_t https_port;
+        bool self_signed;
+        char tls_pin[MU_TLS_PIN_BYTES];
+};
+
 struct mu_control_config {
         struct mu_database *database;
         struct mu_device_table *devices;
@@ -67,8 +75,9 @@ struct mu_control_config {
         struct mu_backup_runner *backups; /* NULL: none are made */
         const struct mu_doctor_settings *doctor;
         void (*doctor_facts)(void *ctx, struct mu_doctor_facts *ret_facts);
-        struct mu_alert_thread *alerts;             /* NULL: none runs */
-        struct mu_notifier *notifier;               /* NULL: none runs */
+        void (*agent_door)(void *ctx, struct mu_agent_door *ret_door); /* NULL: not known */
+        struct mu_alert_thread *alerts;                                /* NULL: none runs */
+        struct mu_notifier *notifier;                                  /* NULL: none runs */
         const char *discord_hosts;                  /* notify/channel.h; NULL: Discord's own */
         const uint8_t *journal_id;                  /* 16 bytes */
         struct mu_rate_rule limits[MU_LIMIT_RULES]; /* general, reset, bulk; all 0: no limits */

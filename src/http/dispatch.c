@@ -93,13 +93,22 @@ static bool answer_preflight(struct mu_request *request, uint32_t allowed)
         return true;
 }
 
+void mu_reply_path_unknown(struct mu_request *request)
+{
+        struct mu_slice path = mu_request_path(request);
+
+        request->route = NULL; /* counted as one that nobody answers */
+        request->route_index = mu_router_count(mu_request_loop(request)->server->config.router);
+        mu_reply_problem(request, 404, "path-unknown", NULL, "There is no %.*s here.",
+                         (int)(path.bytes < 200 ? path.bytes : 200), path.data);
+}
+
 static void answer_unrouted(struct mu_request *request, uint32_t allowed)
 {
         struct mu_slice path = mu_request_path(request);
 
         if (allowed == 0) {
-                mu_reply_problem(request, 404, "path-unknown", NULL, "There is no %.*s here.",
-                                 (int)(path.bytes < 200 ? path.bytes : 200), path.data);
+                mu_reply_path_unknown(request);
                 return;
         }
         if (answer_preflight(request, allowed))

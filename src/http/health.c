@@ -63,58 +63,7 @@ static void work_metrics(struct mu_call *call, void *state, void *ctx)
         mu_call_reply_owned(call, 200, MU_METRICS_CONTENT_TYPE, rendered, bytes);
 }
 
-/* ---- GET / ---- */
-
-static const char page[] =
-        "<!DOCTYPE html>\n"
-        "<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Muster</title>\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;"
-        "padding:0 1em;color:#1d2733;background:#fff}a{color:#0b5cad}"
-        "@media(prefers-color-scheme:dark){body{color:#dbe3ec;background:#12181f}"
-        "a{color:#7db7f0}}</style></head>\n"
-        "<body><h1>Muster</h1>\n"
-        "<p>This appliance takes the reports of a fleet of devices. It is running.</p>\n"
-        "<p>The console for the browser is not part of this version yet. What there is:</p>\n"
-        "<ul><li><a href=\"/ready\">/ready</a>: can it acknowledge heartbeats, and what is "
-        "degraded</li>\n"
-        "<li><a href=\"/health/detailed\">/health/detailed</a>: how its parts are</li>\n"
-        "<li><a href=\"/metrics\">/metrics</a>: numbers for Prometheus</li></ul>\n"
-        "</body></html>\n";
-
-/* Browsers name text/html, programs that want JSON name it alone. */
-static bool wants_json(const struct mu_request *request)
-{
-        struct mu_slice accept = mu_request_header(request, "accept");
-
-        return accept.data && memmem(accept.data, accept.bytes, "application/json", 16) &&
-               !memmem(accept.data, accept.bytes, "text/html", 9);
-}
-
-static void handle_root(struct mu_request *request, void *ctx)
-{
-        const struct mu_health_source *source = ctx;
-        char json[512];
-        struct mu_text text;
-
-        mu_reply_header(request, "vary", "accept");
-        if (!wants_json(request)) {
-                mu_reply_header(request, "content-security-policy",
-                                "default-src 'none'; style-src 'unsafe-inline'; "
-                                "frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
-                mu_reply(request, 200, MU_TYPE_HTML, page, sizeof(page) - 1);
-                return;
-        }
-        mu_text_init_fixed(&text, json, sizeof(json));
-        mu_text_add(&text, "{\"name\":\"muster\",\"version\":");
-        mu_text_add_json(&text, source->version, strlen(source->version));
-        mu_text_add(&text, ",\"links\":{\"ready\":\"/ready\",\"health\":\"/health\","
-                           "\"details\":\"/health/detailed\",\"metrics\":\"/metrics\"}}\n");
-        mu_reply_json(request, 200, text.data, text.bytes);
-}
-
 static const struct mu_route routes[] = {
-        {.method = "GET", .path = "/", .handle = handle_root, .operation_id = "getRoot"},
         {.method = "GET", .path = "/health", .handle = handle_health, .operation_id = "getHealth"},
         {.method = "GET", .path = "/api/health", .handle = handle_health},
         {.method = "GET", .path = "/ready", .handle = handle_ready, .operation_id = "getReady"},

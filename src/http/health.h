@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * health.h - the probes and the front page: /health, /api/health, /health/detailed, /ready,
- * /metrics and GET /.
+ * health.h - the probes: /health, /api/health, /health/detailed, /ready and /metrics.
  *
  * /health and /ready are answered on the loop and never wait for anybody; /health/detailed and
  * /metrics are rendered by the probe worker, so that a scrape costs the pipeline nothing and a

@@ -13,6 +13,9 @@ struct mu_loop;
 struct mu_origins;
 struct mu_request;
 
+/* dispatch.c: 404, as for a path that no route knows. */
+void mu_reply_path_unknown(struct mu_request *request);
+
 /* reply.c: all of a streamed reply but its body. */
 void mu_reply_stream_head(struct mu_request *request, int status, const char *type);
 /* reply.c: whether this request's origin may read the reply. */

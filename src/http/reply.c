@@ -195,6 +195,31 @@ void mu_reply(struct mu_request *request, int status, const char *type, const vo
         send_reply(request, status, type, copy);
 }
 
+struct lent {
+        void (*left)(void *owner);
+        void *owner;
+};
+
+static void end_lending(void *memory)
+{
+        struct lent *lent = memory;
+
+        lent->left(lent->owner);
+}
+
+void mu_reply_lent(struct mu_request *request, int status, const char *type, const void *body,
+                   size_t bytes, void (*left)(void *owner), void *owner)
+{
+        MU_ASSERT(request->h2o && !is_data_plane(request));
+        /* Goes with the request's pool: after the last byte, whatever ends the request. */
+        struct lent *lent = h2o_mem_alloc_shared(&request->h2o->pool, sizeof(*lent), end_lending);
+
+        *lent = (struct lent){.left = left, .owner = owner};
+        add_header(request, "x-request-id", mu_request_id(request));
+        add_security_headers(request);
+        send_reply(request, status, type, h2o_iovec_init(body, bytes));
+}
+
 void mu_reply_stream_head(struct mu_request *request, int status, const char *type)
 {
         h2o_req_t *req = request->h2o;

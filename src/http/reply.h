@@ -39,6 +39,10 @@ enum mu_reply_limits {
 /* body may be NULL when bytes is 0. type: one of the literals above or another literal. */
 void mu_reply(struct mu_request *request, int status, const char *type, const void *body,
               size_t bytes);
+/* The body is not copied but lent, and type with it: left(owner) is called once, on the loop, when
+ * neither is read any more (the reply is sent, or its connection gone). */
+void mu_reply_lent(struct mu_request *request, int status, const char *type, const void *body,
+                   size_t bytes, void (*left)(void *owner), void *owner);
 void mu_reply_json(struct mu_request *request, int status, const char *json, size_t bytes);
 /* Without body: 204, 304, ... */
 void mu_reply_empty(struct mu_request *request, int status);

@@ -21,6 +21,7 @@ struct mu_router {
         uint32_t *order;       /* data plane first, then literals, then patterns */
         uint32_t count;
         uint32_t literal_count; /* of order */
+        uint32_t rest;          /* MU_ROUTE_REST's index, or MU_ROUTE_NONE */
         bool sealed;
 };
 
@@ -58,6 +59,7 @@ int mu_router_create(struct mu_router **ret_router)
                 return -ENOMEM;
         router->entries = calloc(MU_ROUTES_MAX, sizeof(*router->entries));
         router->order = calloc(MU_ROUTES_MAX, sizeof(*router->order));
+        router->rest = MU_ROUTE_NONE;
         if (!router->entries || !router->order) {
                 mu_router_destroy(router);
                 return -ENOMEM;
@@ -110,6 +112,10 @@ int mu_router_add(struct mu_router *router, const struct mu_route *routes, size_
                 enum mu_method method = mu_method_parse(route->method, strlen(route->method));
 
                 check_route(router, route, method);
+                if (strcmp(route->path, MU_ROUTE_REST) == 0) {
+                        MU_ASSERT(method == MU_METHOD_GET);
+                        router->rest = router->count;
+                }
                 router->entries[router->count++] =
                         (struct entry){.route = route,
                                        .ctx = ctx,
@@ -229,6 +235,8 @@ void mu_router_match(const struct mu_router *router, enum mu_method method, cons
                 ret_match->allowed |= 1u << entry->method;
         }
         ret_match->param_count = 0;
+        if (ret_match->allowed == 0 && wanted == MU_METHOD_GET)
+                ret_match->index = router->rest;
         if ((ret_match->allowed & (1u << MU_METHOD_GET)) != 0)
                 ret_match->allowed |= 1u << MU_METHOD_HEAD;
         if (ret_match->allowed != 0)

@@ -7,7 +7,8 @@
  *            percent-decoded. One trailing slash is ignored. Data-plane routes are tried first, by
  *            length and memcmp; then literals, then patterns, in the order they were added.
  *            HEAD is answered by GET without its body, OPTIONS by 204 and Allow; a known path with
- *            another method is 405 with Allow.
+ *            another method is 405 with Allow. MU_ROUTE_REST, a GET, takes the paths that no other
+ *            route knows with any method.
  * Threads    add and seal: one thread, at start. Sealed it is read-only, any thread.
  * Ownership  Route tables and their strings are lent for ever (static const).
  * Errors     add: -ENOMEM; a malformed or doubled route is a mistake of ours and aborts.
@@ -100,6 +101,7 @@ struct mu_route_match {
 };
 
 #define MU_ROUTE_NONE UINT32_MAX
+#define MU_ROUTE_REST "/*"
 
 enum mu_method mu_method_parse(const char *method, size_t bytes);
 const char *mu_method_name(enum mu_method method);

@@ -243,7 +243,7 @@ def test_root_for_browsers_and_programs(daemon):
                                  headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert browser.status_code == 200 and browser.headers["Content-Type"].startswith("text/html")
     assert ("default-src 'none'" in browser.headers["Content-Security-Policy"]
-            and "accept" in browser.headers["Vary"])
+            and "Accept" in browser.headers["Vary"])
     program = daemon.session.get(daemon.url + "/", timeout=5,
                                  headers={"Accept": "application/json"})
     assert (program.headers["Content-Type"] == "application/json"

@@ -3,6 +3,7 @@
 deletion."""
 import base64
 import concurrent.futures
+import json
 import time
 
 import pytest
@@ -81,6 +82,41 @@ def test_single_use_token(daemon, enrol):
     refused = daemon.register("second", headers=headers, hardware_id="single-2", expect=403)
     assert refused["type"].endswith("enrolment-token-used-up") and refused["detail"]
     assert uses(daemon, token_id) == 1
+
+
+def listed(daemon, **query):
+    answer = daemon.session.get(daemon.url + "/admin/enrolment-tokens", params=query, timeout=15,
+                                headers=daemon.admin_headers())
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_tokens_are_listed_with_what_became_of_them(daemon, enrol):
+    first, headers = enrol(max_uses=2, note="the shop in Wien")
+    second, _ = enrol(expires_in_s=60)
+    device = daemon.register("till", headers=headers, hardware_id="listed-1")
+    daemon.session.delete(f"{daemon.url}/admin/enrolment-tokens/{second}", timeout=15,
+                          headers=daemon.admin_headers())
+    newest, older = listed(daemon)["tokens"][:2]
+    assert newest["id"] == second and newest["note"] is None and newest["uses"] == 0
+    assert newest["revoked_at"] and newest["last_used_at"] is None is newest["last_device_id"]
+    assert older["id"] == first and older["note"] == "the shop in Wien"
+    assert (older["uses"], older["max_uses"], older["revoked_at"]) == (1, 2, None)
+    assert older["last_device_id"] == device["device_id"] and older["last_used_at"]
+    assert headers["X-Enrolment-Token"] not in str(listed(daemon))
+
+    page = listed(daemon, limit=1)
+    assert [token["id"] for token in page["tokens"]] == [second]
+    assert page["next_before"] == second
+    page = listed(daemon, limit=1, before=page["next_before"])
+    assert [token["id"] for token in page["tokens"]] == [first]
+
+
+def test_the_list_says_how_agents_know_the_appliance(daemon):
+    server = listed(daemon)["server"]
+    facts = json.loads((daemon.data_dir / "run.json").read_text(encoding="utf-8"))
+    assert server["tls_pin"] == facts["tls_pin"] and server["self_signed"] is True
+    assert facts["https_url"].endswith(f":{server['https_port']}")
 
 
 def test_limited_uses_hold_when_all_come_at_once(daemon, enrol):

@@ -50,6 +50,7 @@ RULES = {
     "GET /ws/{device_id}": DEVICE,
     # probes and pages
     "GET /": PUBLIC,
+    "GET /*": PUBLIC,
     "GET /health": PUBLIC,
     "GET /api/health": PUBLIC,
     "GET /ready": PUBLIC,
@@ -108,6 +109,7 @@ RULES = {
     "GET /admin/audit": admin("audit:read"),
     "GET /admin/audit/verify": admin("audit:read"),
     # fleet
+    "GET /admin/enrolment-tokens": operator("enrolment:read"),
     "POST /admin/enrolment-tokens": operator("enrolment:write"),
     "DELETE /admin/enrolment-tokens/{id}": operator("enrolment:write"),
     "GET /admin/verify": KEY_ALONE,

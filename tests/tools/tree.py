@@ -4,7 +4,9 @@ import os
 import re
 import sys
 
-SKIPPED_FOLDERS = {".git", "build", "var", "__pycache__", ".pytest_cache", "corpus", "crashers"}
+SKIPPED_FOLDERS = {".git", "build", "var", "__pycache__", ".pytest_cache", "corpus", "crashers",
+                   "node_modules", "dist"}
+SKIPPED_FILES = {".shot.json"}  # one person's settings
 
 
 def files(root, *folders):
@@ -13,7 +15,8 @@ def files(root, *folders):
     for start in folders or [""]:
         for folder, names, entries in os.walk(os.path.join(root, start)):
             names[:] = sorted(set(names) - SKIPPED_FOLDERS)
-            found += [os.path.relpath(os.path.join(folder, entry), root) for entry in entries]
+            found += [os.path.relpath(os.path.join(folder, entry), root)
+                      for entry in entries if entry not in SKIPPED_FILES]
     return sorted(found)
 
 

@@ -15,6 +15,8 @@
 
 enum {
         BODY_BYTES_MAX = 4096,
+        LIST_DEFAULT = 100,
+        LIST_MAX = 500,
 };
 
 static const struct mu_pg_statement INSERT_TOKEN = {
@@ -38,6 +40,18 @@ static const struct mu_pg_statement REVOKE_TOKEN = {
                "  FROM token)"
                " SELECT count(*) FROM enrolment_tokens WHERE id = $1",
         .params = {MU_PG_INT8, MU_PG_TEXT, MU_PG_TEXT},
+        .repeatable = true,
+};
+
+/* Newest first; $1 the last id of the page before. */
+static const struct mu_pg_statement LIST_TOKENS = {
+        .name = "enrolment_token_list",
+        .sql = "SELECT t.id, t.note, t.max_uses, t.uses, t.created_at, t.expires_at, t.revoked_at,"
+               " use.used_at, use.device_id FROM enrolment_tokens t"
+               " LEFT JOIN LATERAL (SELECT used_at, device_id FROM enrolment_token_uses"
+               "  WHERE token_id = t.id ORDER BY used_at DESC LIMIT 1) use ON true"
+               " WHERE $1::bigint IS NULL OR t.id < $1 ORDER BY t.id DESC LIMIT $2",
+        .params = {MU_PG_INT8, MU_PG_INT8},
         .repeatable = true,
 };
 
@@ -96,6 +110,74 @@ static void create_token(struct mu_ask *ask)
         else
                 insert(ask, &request);
 }
+
+/* ---- listing ---- */
+
+static json_t *time_or_null(const struct mu_pg_result *rows, size_t row, int column)
+{
+        return mu_pg_is_null(rows, row, column)
+                       ? json_null()
+                       : mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
+}
+
+static json_t *token_json(const struct mu_pg_result *rows, size_t row)
+{
+        return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "id",
+                         mu_json_of_id(mu_pg_get_int(rows, row, 0)), "note",
+                         mu_json_of_text_or_null(mu_pg_get_text(rows, row, 1)), "max_uses",
+                         (json_int_t)mu_pg_get_int(rows, row, 2), "uses",
+                         (json_int_t)mu_pg_get_int(rows, row, 3), "created_at",
+                         time_or_null(rows, row, 4), "expires_at", time_or_null(rows, row, 5),
+                         "revoked_at", time_or_null(rows, row, 6), "last_used_at",
+                         time_or_null(rows, row, 7), "last_device_id",
+                         mu_pg_is_null(rows, row, 8) ? json_null()
+                                                     : mu_json_of_id(mu_pg_get_int(rows, row, 8)));
+}
+
+static json_t *door_json(const struct mu_control_config *config)
+{
+        struct mu_agent_door door = {0};
+
+        if (!config->agent_door)
+                return json_null();
+        config->agent_door(config->ctx, &door);
+        return json_pack("{s:i, s:s, s:b}", "https_port", (int)door.https_port, "tls_pin",
+                         door.tls_pin, "self_signed", (int)door.self_signed);
+}
+
+static void list_tokens(struct mu_ask *ask)
+{
+        int64_t limit = mu_json_integer(ask->query, "limit", LIST_DEFAULT);
+        int64_t before = mu_json_id(ask->query, "before");
+        struct mu_pg_result *rows;
+
+        if (!mu_ask_query(ask, &LIST_TOKENS,
+                          MU_PG_VALUES(before ? mu_pg_int8(before) : mu_pg_null(MU_PG_INT8),
+                                       mu_pg_int8(limit + 1)),
+                          &rows))
+                return;
+        size_t count = mu_pg_rows(rows);
+        bool is_more = count > (size_t)limit;
+        json_t *list = json_array();
+        bool whole = list != NULL;
+
+        if (is_more)
+                count = (size_t)limit;
+        for (size_t i = 0; whole && i < count; i++)
+                whole = json_array_append_new(list, token_json(rows, i)) == 0;
+        json_t *next = is_more ? mu_json_of_id(mu_pg_get_int(rows, count - 1, 0)) : json_null();
+
+        mu_pg_result_free(rows);
+        if (!whole) {
+                json_decref(list);
+                list = NULL;
+        }
+        mu_ask_reply(ask, 200,
+                     json_pack("{s:o, s:o, s:o}", "tokens", list, "next_before", next, "server",
+                               door_json(&ask->control->config)));
+}
+
+/* ---- revoking ---- */
 
 static void revoke_token(struct mu_ask *ask)
 {
@@ -156,9 +238,103 @@ static const struct mu_field REPLY_FIELDS[] = {
 };
 static const struct mu_shape REPLY = MU_SHAPE("EnrolmentToken", REPLY_FIELDS);
 
+static const struct mu_field QUERY_FIELDS[] = {
+        {.name = "before", .type = MU_FIELD_ID, .doc = "The next_before of the page before."},
+        {.name = "limit",
+         .type = MU_FIELD_INTEGER,
+         .least = 1,
+         .most = LIST_MAX,
+         .doc = "Most tokens in the answer; 100."},
+};
+static const struct mu_shape QUERY = MU_SHAPE("EnrolmentTokenQuery", QUERY_FIELDS);
+
+static const struct mu_field LISTED_FIELDS[] = {
+        {.name = "id", .type = MU_FIELD_ID, .flags = MU_FIELD_REQUIRED, .doc = "Names it."},
+        {.name = "note",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
+         .doc = "What it is for."},
+        {.name = "max_uses",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "How many devices it lets in."},
+        {.name = "uses",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "How many it has let in."},
+        {.name = "created_at",
+         .type = MU_FIELD_TIME,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "When it was made."},
+        {.name = "expires_at",
+         .type = MU_FIELD_TIME,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "When it ends."},
+        {.name = "revoked_at",
+         .type = MU_FIELD_TIME,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
+         .doc = "Since when it is not valid any more; null: it was not revoked."},
+        {.name = "last_used_at",
+         .type = MU_FIELD_TIME,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
+         .doc = "When it let the last device in; null: none yet."},
+        {.name = "last_device_id",
+         .type = MU_FIELD_ID,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
+         .doc = "Which device that was."},
+};
+static const struct mu_shape LISTED = MU_SHAPE("EnrolmentTokenListed", LISTED_FIELDS);
+
+static const struct mu_field DOOR_FIELDS[] = {
+        {.name = "https_port",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "Where the appliance listens; a proxy in between may have another."},
+        {.name = "tls_pin",
+         .type = MU_FIELD_TEXT,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "The hash of the certificate's public key, for an agent's --pin."},
+        {.name = "self_signed",
+         .type = MU_FIELD_BOOLEAN,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "No authority vouches for the certificate: agents need the pin."},
+};
+static const struct mu_shape DOOR = MU_SHAPE("AgentDoor", DOOR_FIELDS);
+
+static const struct mu_field LIST_FIELDS[] = {
+        {.name = "tokens",
+         .type = MU_FIELD_LIST,
+         .flags = MU_FIELD_REQUIRED,
+         .shape = &LISTED,
+         .doc = "Newest first."},
+        {.name = "next_before",
+         .type = MU_FIELD_ID,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
+         .doc = "There are more: ask again with this as before."},
+        {.name = "server",
+         .type = MU_FIELD_OBJECT,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
+         .shape = &DOOR,
+         .doc = "How agents reach the appliance and know it."},
+};
+static const struct mu_shape LIST = MU_SHAPE("EnrolmentTokens", LIST_FIELDS);
+
 static const int REVOKE_PROBLEMS[] = {404, 0};
 
 static const struct mu_endpoint rows[] = {
+        {.method = "GET",
+         .path = MU_PATH_ENROLMENT_TOKENS,
+         .handle = list_tokens,
+         .access = MU_ACCESS_OPERATOR,
+         .scope = "enrolment:read",
+         .flags = MU_ENDPOINT_ADMIN_KEY,
+         .query = &QUERY,
+         .reply_status = 200,
+         .reply = &LIST,
+         .operation_id = "listEnrolmentTokens",
+         .tag = "Enrolment",
+         .summary = "Tokens that let devices in, and how agents reach the appliance",
+         .doc = "Tokens stay listed for a while after their end."},
         {.method = "POST",
          .path = MU_PATH_ENROLMENT_TOKENS,
          .handle = create_token,

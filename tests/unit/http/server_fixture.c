@@ -211,6 +211,8 @@ void site_start(struct site *site)
         assert_int_equal(
                 mu_router_add(site->router, site->routes, site->route_count, site->routes_ctx), 0);
         assert_int_equal(mu_health_routes(site->router, &site->health), 0);
+        if (site->console)
+                assert_int_equal(mu_console_routes(site->router, site->console), 0);
         mu_router_seal(site->router);
         assert_int_equal(mu_offload_create(&site->control_config, &site->control), 0);
         assert_int_equal(mu_offload_create(&probe, &site->probe), 0);

@@ -22,6 +22,7 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 
+#include "http/console.h"
 #include "http/health.h"
 #include "http/loop.h"
 #include "http/offload.h"
@@ -46,6 +47,7 @@ struct site {
         const struct mu_route *routes;
         size_t route_count;
         void *routes_ctx;
+        struct mu_console *console; /* NULL: without its routes */
         pthread_t threads[SITE_LOOPS_MAX];
         uint16_t port;
         uint16_t tls_port;

@@ -109,6 +109,31 @@ static void tells_404_from_405(void **state)
         assert_int_equal(match(MU_METHOD_OTHER, "/a/1").index, MU_ROUTE_NONE);
 }
 
+static void the_rest_takes_what_nobody_knows(void **state)
+{
+        static const struct mu_route rest[] = {
+                {.method = "GET", .path = MU_ROUTE_REST, .handle = handle}};
+
+        (void)state;
+        struct mu_router *sealed = router;
+
+        assert_int_equal(mu_router_create(&router), 0);
+        assert_int_equal(mu_router_add(router, rest, 1, NULL), 0);
+        assert_int_equal(mu_router_add(router, routes, sizeof(routes) / sizeof(routes[0]), NULL),
+                         0);
+        mu_router_seal(router);
+        assert_int_equal(match(MU_METHOD_GET, "/nowhere/x").index, 0);
+        assert_int_equal(match(MU_METHOD_HEAD, "/nowhere/").index, 0);
+        assert_int_equal(match(MU_METHOD_GET, "//").index, 0);
+        assert_int_equal(match(MU_METHOD_POST, "/nowhere").index, MU_ROUTE_NONE);
+        assert_int_equal(match(MU_METHOD_POST, "/nowhere").allowed, 0);
+        assert_int_equal(match(MU_METHOD_OPTIONS, "/nowhere").allowed, 0);
+        assert_int_equal(match(MU_METHOD_GET, "/a/special").index, 3);
+        assert_int_equal(match(MU_METHOD_GET, "/hot").index, MU_ROUTE_NONE); /* 405 stays 405 */
+        mu_router_destroy(router);
+        router = sealed;
+}
+
 static void parses_methods(void **state)
 {
         (void)state;
@@ -167,6 +192,7 @@ int main(void)
                 cmocka_unit_test(finds_literals_before_patterns),
                 cmocka_unit_test(takes_parameters),
                 cmocka_unit_test(tells_404_from_405),
+                cmocka_unit_test(the_rest_takes_what_nobody_knows),
                 cmocka_unit_test(parses_methods),
                 cmocka_unit_test(malformed_routes_abort),
         };

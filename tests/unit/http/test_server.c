@@ -401,9 +401,6 @@ static void probes_answer(void **state)
         peer_ask(&peer, GET("/health/detailed"), 503, "\"database\":\"down\"");
         peer_ask(&peer, GET("/metrics"), 200,
                  "muster_http_requests_total{method=\"GET\",route=\"/ready\",status=\"2xx\"} 1\n");
-        peer_ask(&peer, GET("/"), 200, "console for the browser is not part of this version");
-        peer_ask(&peer, "GET / HTTP/1.1\r\nHost: t\r\nAccept: application/json\r\n\r\n", 200,
-                 "\"name\":\"muster\"");
         peer_close(&peer);
 }
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Ctrl-K: pages, devices and actions by their names; `/` searches the page's own list, else here; `?` the keys. */
+import { lazy, Suspense, useEffect, useState } from "react";
+import { useNavigate } from "react-router";
+import { useMay } from "@/session/session";
+import { listenForKeys } from "./keys";
+import { PAGES } from "./nav";
+
+const OPEN = "muster:palette";
+const HELP = "muster:keys";
+
+export function openPalette(): void {
+  window.dispatchEvent(new Event(OPEN));
+}
+
+export function openKeyHelp(): void {
+  window.dispatchEvent(new Event(HELP));
+}
+
+const PaletteWindow = lazy(() => import("./palette-window"));
+const KeyHelp = lazy(() => import("./key-help"));
+
+/** Once, in the shell. */
+export function Palette() {
+  const [shown, setShown] = useState<"palette" | "help" | null>(null);
+  const navigate = useNavigate();
+  const operator = useMay("operator");
+  const admin = useMay("admin");
+
+  useEffect(() => {
+    const palette = () => setShown((was) => (was === "palette" ? null : "palette"));
+    const help = () => setShown("help");
+    const go = (path: string) => {
+      const page = PAGES.find((one) => one.path === path);
+      if (page && (page.role === "viewer" || admin || (operator && page.role === "operator"))) void navigate(path);
+    };
+    const unlisten = listenForKeys({ palette, help, go });
+    window.addEventListener(OPEN, palette);
+    window.addEventListener(HELP, help);
+    return () => {
+      unlisten();
+      window.removeEventListener(OPEN, palette);
+      window.removeEventListener(HELP, help);
+    };
+  }, [navigate, operator, admin]);
+
+  const close = () => setShown(null);
+  return (
+    <Suspense fallback={null}>
+      {shown === "palette" && <PaletteWindow onClose={close} onHelp={() => setShown("help")} />}
+      {shown === "help" && <KeyHelp onClose={close} />}
+    </Suspense>
+  );
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useCallback, useMemo } from "react";
+import { useSearchParams } from "react-router";
+
+type Values<Name extends string> = Partial<Record<Name, string>>;
+
+/** A list's filters in the address; what is empty isn't in it. `set` changes what it names and leaves the rest. */
+export function useFilter<Name extends string>(names: readonly Name[]): [Values<Name>, (change: Values<Name>) => void] {
+  const [search, setSearch] = useSearchParams();
+  const wanted = names.map((name) => search.get(name) ?? "").join("\n");
+  const filter = useMemo(() => {
+    const values = wanted.split("\n");
+    const found: Values<Name> = {};
+    names.forEach((name, index) => {
+      const value = values[index];
+      if (value) found[name] = value;
+    });
+    return found;
+  }, [names, wanted]);
+  const set = useCallback(
+    (change: Values<Name>) =>
+      setSearch(
+        (was) => {
+          const next = new URLSearchParams(was);
+          for (const [name, value] of Object.entries(change) as [string, string | undefined][])
+            if (value) next.set(name, value);
+            else next.delete(name);
+          return next;
+        },
+        { replace: true },
+      ),
+    [setSearch],
+  );
+  return [filter, set];
+}

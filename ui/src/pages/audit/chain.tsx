@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useQuery } from "@tanstack/react-query";
+import { Link2, ShieldAlert, ShieldCheck } from "lucide-react";
+import { api } from "@/api/client";
+import type { Schema } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { count } from "@/lib/format";
+import { Badge } from "@/ui/badge";
+import { Button } from "@/ui/button";
+import { Card } from "@/ui/card";
+import { Code } from "@/ui/copy-button";
+import { Failure } from "@/ui/states";
+import { Time } from "@/ui/time";
+
+type Report = Schema<"AuditReport">;
+
+function Problems({ report }: { report: Report }) {
+  return (
+    <ul aria-label="What is wrong with the log" className="mt-3 grid max-h-72 gap-2 overflow-y-auto">
+      {report.problems.map((problem, index) => (
+        <li key={index} className="flex items-start gap-3 rounded-control bg-surface px-3 py-2 text-sm">
+          <Badge tone="bad">{problem.kind}</Badge>
+          <div className="min-w-0">
+            <p>{problem.detail}</p>
+            <p className="text-xs text-ink-3 tabular">
+              {problem.entry_id && `entry ${problem.entry_id}`}
+              {problem.entry_id && problem.link !== null && " · "}
+              {problem.link !== null && `link ${problem.link}`}
+            </p>
+          </div>
+        </li>
+      ))}
+      {report.problem_count > report.problems.length && <li className="text-xs text-ink-3">and {count(report.problem_count - report.problems.length)} more</li>}
+    </ul>
+  );
+}
+
+function Words({ report, at }: { report: Report; at: number }) {
+  return (
+    <div className="min-w-0 grow">
+      <p className={cn("text-sm font-semibold", report.ok ? "text-ok" : "text-bad")}>
+        {report.ok ? "The log is whole: nothing was changed, deleted, inserted or moved" : `The log can't be believed: ${count(report.problem_count)} ${report.problem_count === 1 ? "entry is" : "entries are"} wrong`}
+      </p>
+      <p className="mt-0.5 text-xs text-ink-2 tabular">
+        {count(report.linked)} entries verified <Time at={at / 1000} />
+        {report.first_link > 1 && <> · the chain begins at link {count(report.first_link)}: retention has taken those before</>}
+        {report.unlinked > 0 && <> · {count(report.unlinked)} fresh, linked within a second</>}
+      </p>
+      <div className="mt-1.5 flex flex-wrap items-center gap-x-2 gap-y-1 text-xs text-ink-2">
+        Its end, to note down elsewhere: <Code text={report.last_sha256} />
+      </div>
+      {!report.ok && <Problems report={report} />}
+    </div>
+  );
+}
+
+/** Whether the log can be believed: walked through when it is asked for. */
+export function Chain() {
+  const verify = useQuery({
+    queryKey: ["audit-verify"],
+    queryFn: ({ signal }) => api.get("/admin/audit/verify", { signal }),
+    enabled: false,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const report = verify.data;
+  const Icon = !report ? Link2 : report.ok ? ShieldCheck : ShieldAlert;
+  return (
+    <Card className="mb-4 px-4 py-3.5" aria-label="The chain" data-testid="chain">
+      <div className="flex flex-wrap items-start gap-x-3.5 gap-y-3">
+        <span
+          className={cn("grid size-9 shrink-0 place-items-center rounded-full", !report ? "bg-surface-2 text-ink-3" : report.ok ? "bg-ok-soft text-ok" : "bg-bad-soft text-bad")}
+        >
+          <Icon className="size-4.5" aria-hidden />
+        </span>
+        <div role="status" className="flex min-w-0 grow basis-64">
+          {report ? (
+            <Words report={report} at={verify.dataUpdatedAt} />
+          ) : (
+            <div>
+              <p className="text-sm font-semibold">Every entry is chained to the one before</p>
+              <p className="mt-0.5 text-xs text-ink-2">Verifying walks the chain from its beginning and names each entry that was touched.</p>
+            </div>
+          )}
+        </div>
+        <Button busy={verify.isFetching} onClick={() => void verify.refetch()}>
+          {report ? "Verify again" : "Verify the chain"}
+        </Button>
+      </div>
+      {verify.error && <Failure error={verify.error} retry={() => void verify.refetch()} className="mt-3" />}
+    </Card>
+  );
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Actors, subjects and actions as people read them. */
+import { Bot, Cpu, KeyRound, TabletSmartphone, UserRound, type LucideIcon } from "lucide-react";
+import { Link } from "react-router";
+import type { Tone } from "@/ui/badge";
+
+/** "enrolment-token:7" → what it is and which. */
+export function parts(name: string): { kind: string; id: string } {
+  const colon = name.indexOf(":");
+  return colon < 0 ? { kind: name, id: "" } : { kind: name.slice(0, colon), id: name.slice(colon + 1) };
+}
+
+const ACTOR: Record<string, LucideIcon> = { user: UserRound, "api-token": KeyRound, "admin-key": KeyRound, device: TabletSmartphone, job: Cpu };
+
+export function Actor({ actor }: { actor: string }) {
+  const { kind, id } = parts(actor);
+  const Icon = ACTOR[kind] ?? Bot;
+  const text = kind === "user" ? id : id ? `${kind.replaceAll("-", " ")} ${id}` : kind.replaceAll("-", " ");
+  return (
+    <span className="flex min-w-0 items-center gap-2" title={actor}>
+      <Icon className="size-4 shrink-0 text-ink-3" aria-hidden />
+      <span className="truncate">{text}</span>
+    </span>
+  );
+}
+
+const PLACE: Record<string, (id: string) => string> = {
+  device: (id) => `/devices/${id}`,
+  user: () => "/people",
+  "api-token": () => "/people?tab=tokens",
+  "enrolment-token": () => "/enrol",
+};
+
+export function Subject({ subject, linked }: { subject: string; linked?: boolean }) {
+  const { kind, id } = parts(subject);
+  const text = `${kind.replaceAll("-", " ")}${id ? ` ${id}` : ""}`;
+  const place = PLACE[kind];
+  if (linked && place && id)
+    return (
+      <Link to={place(id)} className="text-accent hover:underline">
+        {text}
+      </Link>
+    );
+  return <span className="truncate">{text}</span>;
+}
+
+const LOSES = /\.(delete|bulk_delete|purge|revoke|end|end_all|remove)$/;
+const MAKES = /\.(create|create_bulk|register|register_again|begin|set|start)$/;
+
+export const actionTone = (action: string): Tone => (LOSES.test(action) ? "bad" : MAKES.test(action) ? "ok" : "info");
+
+/** "user.password_reset" → "password reset", beside the kind of thing. */
+export function actionWords(action: string): string {
+  const dot = action.indexOf(".");
+  return action.slice(dot + 1).replaceAll("_", " ");
+}
+
+export const ACTION_GROUPS: readonly [value: string, label: string][] = [
+  ["device.*", "Devices"],
+  ["command.*", "Commands"],
+  ["enrolment_token.*", "Enrolment tokens"],
+  ["user.*", "Users"],
+  ["session.*", "Sessions"],
+  ["api_token.*", "API tokens"],
+  ["alert_*", "Alert rules and channels"],
+  ["incident.*", "Incidents"],
+  ["silence.*", "Silences"],
+  ["monitoring.*", "Monitoring"],
+  ["job.*", "Jobs"],
+  ["archive.*", "Archives"],
+  ["backup.*", "Backups"],
+  ["security.*", "Keys"],
+];

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useQueryClient } from "@tanstack/react-query";
+import { Ban, ShieldAlert } from "lucide-react";
+import { useState } from "react";
+import { api } from "@/api/client";
+import { canCancel, commandTitle, type Command } from "@/lib/command-words";
+import { useMay } from "@/session/session";
+import { Button } from "@/ui/button";
+import { Confirm } from "@/ui/dialog";
+import { toast } from "@/ui/toast";
+
+/** Take it back while the device doesn't have it; confirm a wipe. */
+export function CommandActions({ command }: { command: Command }) {
+  const queries = useQueryClient();
+  const operator = useMay("operator");
+  const admin = useMay("admin");
+  const [asking, setAsking] = useState<"cancel" | "confirm" | null>(null);
+  const path = { id: command.id };
+  const read = () => queries.invalidateQueries({ queryKey: ["commands"] });
+  const title = commandTitle(command.type);
+  const close = (open: boolean) => !open && setAsking(null);
+  if (!operator) return null;
+  if (!canCancel(command.state)) return <p className="mr-auto text-xs text-ink-3">The device has it: it can't be taken back any more.</p>;
+  return (
+    <>
+      <Button onClick={() => setAsking("cancel")}>
+        <Ban /> Take it back
+      </Button>
+      {command.state === "awaiting_confirmation" && admin && (
+        <Button variant="danger" onClick={() => setAsking("confirm")}>
+          <ShieldAlert /> Confirm
+        </Button>
+      )}
+      <Confirm
+        open={asking === "cancel"}
+        onOpenChange={close}
+        title={`Take back: ${title}?`}
+        description={`${command.device_alias} won't get it, unless it receives it at this very moment.`}
+        action="Take it back"
+        onConfirm={async () => {
+          await api.post("/admin/commands/{id}/cancel", { path });
+          toast.ok(`${title} was taken back.`);
+          await read();
+        }}
+      />
+      <Confirm
+        open={asking === "confirm"}
+        onOpenChange={close}
+        title={`${title}: ${command.device_alias}?`}
+        description="All that is on the device is erased. This can't be undone."
+        action={title}
+        typeToConfirm={command.device_alias}
+        danger
+        onConfirm={async () => {
+          await api.post("/admin/commands/{id}/confirm", { path, body: { alias: command.device_alias } });
+          toast.ok(`Confirmed: ${command.device_alias} gets it.`);
+          await read();
+        }}
+      />
+    </>
+  );
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "react-router";
+import { api } from "@/api/client";
+import type { Schema } from "@/api/types";
+import { actorName, span } from "@/lib/alert-words";
+import { commandTitle, isOver, PATHS, type Command } from "@/lib/command-words";
+import { toDate } from "@/lib/format";
+import { latency } from "@/lib/metrics";
+import { Badge, type Tone } from "@/ui/badge";
+import { CodeBlock } from "@/ui/copy-button";
+import { Drawer } from "@/ui/drawer";
+import { Fact, Facts } from "@/ui/stat";
+import { Failure, Skeleton } from "@/ui/states";
+import { Time } from "@/ui/time";
+import { CommandActions } from "./command-actions";
+import { CommandSteps } from "./command-steps";
+import { StateBadge } from "./state-badge";
+import { useLiveStates } from "./use-live-states";
+
+type Attempt = Schema<"CommandAttempt">;
+
+const ATTEMPT_TONES: Record<Attempt["status"], Tone> = {
+  started: "neutral",
+  sent: "info",
+  accepted: "ok",
+  throttled: "warn",
+  unregistered: "bad",
+  refused: "bad",
+  unreachable: "warn",
+};
+
+function Attempts({ attempts }: { attempts: Attempt[] }) {
+  if (attempts.length === 0) return <p className="text-sm text-ink-3">It was not sent yet. The device gets it with its next request.</p>;
+  return (
+    <ul className="divide-y divide-line">
+      {attempts.map((one) => (
+        <li key={one.number} className="grid gap-0.5 py-2 text-sm">
+          <div className="flex items-center gap-2">
+            <span className="w-6 text-xs text-ink-3 tabular">{one.number}</span>
+            <span className="font-medium">{PATHS[one.path] ?? one.path}</span>
+            <Badge tone={ATTEMPT_TONES[one.status]}>{one.status}</Badge>
+            <span className="ml-auto text-xs text-ink-3 tabular">{one.latency_us === null ? "" : latency(one.latency_us / 1e6)}</span>
+            <Time at={one.started_at} className="text-xs whitespace-nowrap text-ink-3" />
+          </div>
+          {(one.error || one.http_status) && (
+            <p className="pl-8 text-xs break-words text-ink-2">
+              {[one.http_status && `HTTP ${one.http_status}`, one.error].filter(Boolean).join(": ")}
+              {one.retry_at && (
+                <>
+                  , again <Time at={one.retry_at} />
+                </>
+              )}
+            </p>
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const pretty = (value: unknown) => JSON.stringify(value, null, 2);
+
+function Result({ command }: { command: Command }) {
+  const { report } = command;
+  if (!report) return <p className="text-sm text-ink-3">{isOver(command.state) ? "The device reported nothing." : "The device has not reported yet."}</p>;
+  return (
+    <div className="grid gap-2">
+      {report.late && <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It came after the command had expired or was cancelled.</p>}
+      {report.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm break-words">{report.error}</p>}
+      {report.result !== undefined && report.result !== null ? (
+        <CodeBlock text={pretty(report.result)} label="Copy the result" className="max-h-96 overflow-y-auto" />
+      ) : (
+        !report.error && <p className="text-sm text-ink-3">It was {report.status}; nothing more came with it.</p>
+      )}
+    </div>
+  );
+}
+
+function Section({ title, children }: { title: string; children: React.ReactNode }) {
+  return (
+    <section aria-label={title} className="grid gap-2">
+      <h3 className="text-sm font-semibold">{title}</h3>
+      {children}
+    </section>
+  );
+}
+
+/** From asking to the answer. */
+function took(command: Command): string | null {
+  const begin = toDate(command.queued_at ?? command.created_at);
+  const end = toDate(command.finished_at);
+  if (!begin || !end || command.state !== "done") return null;
+  const seconds = (end.getTime() - begin.getTime()) / 1000;
+  return seconds < 60 ? latency(seconds) : span(seconds);
+}
+
+function Details({ command, attempts }: { command: Command; attempts: Attempt[] }) {
+  const empty = Object.keys(command.payload).length === 0;
+  return (
+    <div className="grid gap-6">
+      <div className="flex flex-wrap items-center gap-2">
+        <StateBadge state={command.state} />
+        {command.bulk_id && <Badge tone="accent">Bulk {command.bulk_id}</Badge>}
+        {took(command) && <span className="text-xs text-ink-3">answered within {took(command)}</span>}
+      </div>
+      {command.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm">{command.error}</p>}
+      {command.withheld && <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It is held back: its device is in quarantine, for two may share its identity.</p>}
+      <CommandSteps command={command} />
+      <Facts>
+        <Fact label="Device">
+          <Link to={`/devices/${command.device_id}`} className="font-medium text-accent hover:underline">
+            {command.device_alias}
+          </Link>
+        </Fact>
+        <Fact label="Asked by">{actorName(command.created_by)}</Fact>
+        <Fact label="First came by">{command.first_path ? PATHS[command.first_path] : "–"}</Fact>
+        {!isOver(command.state) && (
+          <Fact label="Ends by itself">
+            <Time at={command.expires_at} />
+          </Fact>
+        )}
+        <Fact label="Time to receive">{span(command.ttl_s)}</Fact>
+      </Facts>
+      {!empty && (
+        <Section title="Payload">
+          <CodeBlock text={pretty(command.payload)} label="Copy the payload" />
+        </Section>
+      )}
+      <Section title="Result">
+        <Result command={command} />
+      </Section>
+      <Section title="Attempts">
+        <Attempts attempts={attempts} />
+      </Section>
+    </div>
+  );
+}
+
+export function CommandDrawer({ id, onClose }: { id: string | null; onClose: () => void }) {
+  const query = useQuery({
+    queryKey: ["commands", "one", id],
+    queryFn: ({ signal }) => api.get("/admin/commands/{id}", { path: { id: id ?? "" }, signal }),
+    enabled: id !== null,
+  });
+  const [command] = useLiveStates(query.data ? [query.data.command] : []);
+  return (
+    <Drawer
+      open={id !== null}
+      onOpenChange={(open) => !open && onClose()}
+      title={command ? commandTitle(command.type) : "Command"}
+      description={`Command ${id ?? ""}`}
+      className="sm:max-w-xl"
+      footer={command && !isOver(command.state) && <CommandActions command={command} />}
+    >
+      {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
+      {query.isPending && !query.error && <Skeleton className="h-64" />}
+      {command && query.data && <Details command={command} attempts={query.data.attempts} />}
+    </Drawer>
+  );
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from "vitest";
+import { imageOf, linesOf } from "./result-view";
+
+it("shows only images that are images", () => {
+  expect(imageOf({ media_type: "image/jpeg", data: "/9j/4AAQ", user_notified: true })).toEqual({ media_type: "image/jpeg", data: "/9j/4AAQ", user_notified: true });
+  expect(imageOf({ media_type: "image/svg+xml", data: "PHN2Zz4=" })).toBeNull();
+  expect(imageOf({ media_type: "text/html", data: "PHN2Zz4=" })).toBeNull();
+  expect(imageOf({ media_type: "image/png", data: 'x" onerror="' })).toBeNull();
+  expect(imageOf("text")).toBeNull();
+});
+
+it("finds the lines of a log", () => {
+  expect(linesOf({ aside: [], events: [{ ts: "2026-01-01T00:00:00Z", level: "info", event: "queue.drain", heartbeats: 2, path: "/v1" }] })).toEqual([
+    "2026-01-01T00:00:00Z  info  queue.drain  heartbeats=2  path=/v1",
+  ]);
+  expect(linesOf({ log: "a\nb" })).toEqual(["a", "b"]);
+  expect(linesOf({ events: [] })).toEqual([]);
+  expect(linesOf({ ok: true })).toBeNull();
+});

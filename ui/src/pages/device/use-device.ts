@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/** One device and what belongs to it. All keys begin with ["devices", "one", id]. */
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { api } from "@/api/client";
+import type { Schema } from "@/api/types";
+import { statusNow, type Status } from "@/lib/device-status";
+import { serverNow } from "@/live/server-now";
+import { liveStore, type Message } from "@/live/store";
+import { useLiveDevice } from "@/live/use-live";
+import { patched } from "@/pages/devices/use-live-row";
+import { useNow } from "@/ui/time";
+
+export type Device = Schema<"DeviceDetail"> & { read_at: number };
+export type Part = "device" | "history" | "events" | "commands" | "alerts" | "rules" | "monitoring" | "heartbeats";
+
+export const keyOf = (id: string, part: Part, ...rest: unknown[]) => ["devices", "one", id, part, ...rest] as const;
+
+const REREAD_MS = 60_000;
+
+export function useDevice(id: string) {
+  return useQuery({
+    queryKey: keyOf(id, "device"),
+    queryFn: async ({ signal }): Promise<Device> => ({ ...(await api.get("/admin/devices/{id}", { path: { id }, signal })), read_at: serverNow() }),
+    refetchInterval: REREAD_MS,
+  });
+}
+
+/** As it is now: with what the live channel told since, and the time that went by. */
+export function useNowOf(device: Device): { device: Device; status: Status } {
+  const live = useLiveDevice(device.id);
+  useNow();
+  const row = patched(device, live);
+  return {
+    device: { ...device, alias: row.alias, agent_version: row.agent_version, last: row.last ? { ...device.last, ...row.last } : device.last },
+    status: statusNow(device, live, serverNow()),
+  };
+}
+
+const SOON_MS = 1200;
+const HEARTBEAT_MS = 20_000;
+
+type Delta = Extract<Message, { type: "delta" }>;
+
+function partsOf(id: string, delta: Delta): { soon: Part[]; later: Part[] } {
+  const row = delta.devices?.find((one) => one.id === id);
+  const soon: Part[] = [];
+  if (delta.missed || delta.commands?.some((one) => one.device_id === id)) soon.push("commands");
+  if (delta.missed || delta.alerts?.some((one) => one.device_id === id)) soon.push("alerts");
+  if (delta.removed?.includes(id) || (row && ("edited" in row || "alias" in row || "quarantined" in row))) soon.push("device");
+  return { soon, later: row ? ["device", "history", "events", "heartbeats"] : [] };
+}
+
+/** Reads again what the live channel says has changed: soon, and what each heartbeat changes every 20 s at most. */
+export function useDeviceNews(id: string): void {
+  const client = useQueryClient();
+  useEffect(() => {
+    const timers = new Map<Part, ReturnType<typeof setTimeout>>();
+    const plan = (part: Part, ms: number) => {
+      if (timers.has(part)) return;
+      const read = () => {
+        timers.delete(part);
+        void client.invalidateQueries({ queryKey: keyOf(id, part) });
+      };
+      timers.set(part, setTimeout(read, ms));
+    };
+    const stop = liveStore.onDelta((delta) => {
+      const { soon, later } = partsOf(id, delta);
+      for (const part of soon) plan(part, SOON_MS);
+      for (const part of later) plan(part, HEARTBEAT_MS);
+    });
+    return () => {
+      stop();
+      for (const timer of timers.values()) clearTimeout(timer);
+    };
+  }, [client, id]);
+}

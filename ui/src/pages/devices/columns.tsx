@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BatteryCharging, Smartphone, Laptop } from "lucide-react";
+import { Link } from "react-router";
+import { cn } from "@/lib/cn";
+import { lastSeen } from "@/lib/device-status";
+import { duration } from "@/lib/format";
+import { useLiveDevice } from "@/live/use-live";
+import { Badge, StatusBadge } from "@/ui/badge";
+import type { Column } from "@/ui/data-table";
+import { Time } from "@/ui/time";
+import { useLiveRow, useStatus } from "./use-live-row";
+import { useQuarantine } from "./quarantine";
+import type { DeviceRow } from "./use-devices";
+
+interface Cell {
+  row: DeviceRow;
+}
+
+const None = () => <span className="text-ink-3">–</span>;
+
+export const KindIcon = ({ kind, className }: { kind: DeviceRow["kind"]; className?: string }) => {
+  const Icon = kind === "desktop" ? Laptop : Smartphone;
+  return <Icon className={cn("size-4 shrink-0 text-ink-3", className)} aria-label={kind === "desktop" ? "Desktop" : "Android"} role="img" />;
+};
+
+function Name({ row }: Cell) {
+  const { alias } = useLiveRow(row);
+  return (
+    <span className="flex min-w-0 items-center gap-2.5">
+      <KindIcon kind={row.kind} />
+      <Link to={`/devices/${row.id}`} className="truncate font-medium hover:text-accent hover:underline" title={alias}>
+        {alias}
+      </Link>
+    </span>
+  );
+}
+
+/** A quarantine is ended where it is seen. */
+export function StatusCell({ row }: Cell) {
+  const status = useStatus(row);
+  const resolve = useQuarantine();
+  if (status !== "quarantined" || !resolve) return <StatusBadge status={status} />;
+  return (
+    <button type="button" className="rounded-full" onClick={() => resolve(row)} title="Decide about the quarantine">
+      <StatusBadge status={status} className="underline decoration-dotted underline-offset-2" />
+    </button>
+  );
+}
+
+export function LastSeen({ row }: Cell) {
+  return <Time at={lastSeen(row, useLiveDevice(row.id))} otherwise="never" className="text-ink-2" />;
+}
+
+const LOW = 15;
+
+export function Battery({ row }: Cell) {
+  const { last } = useLiveRow(row);
+  if (last?.battery == null) return <None />;
+  const low = last.battery < LOW && !last.charging;
+  return (
+    <span className={cn("inline-flex items-center justify-end gap-1.5 tabular", low && "font-medium text-bad")}>
+      {last.charging && <BatteryCharging className="size-3.5 text-ok" aria-label="charging" role="img" />}
+      {last.battery} %
+    </span>
+  );
+}
+
+function Network({ row }: Cell) {
+  const { last } = useLiveRow(row);
+  if (!last?.network) return <None />;
+  return (
+    <>
+      {last.network}
+      {last.ssid && <span className="text-ink-3"> {last.ssid}</span>}
+    </>
+  );
+}
+
+function App({ row }: Cell) {
+  const name = useLiveRow(row).last?.fg_package;
+  return name ? <span title={name} className="text-ink-2">{name}</span> : <None />;
+}
+
+function Agent({ row }: Cell) {
+  const version = useLiveRow(row).agent_version;
+  return version ? <span className="tabular">{version}</span> : <None />;
+}
+
+export function Tags({ tags }: { tags: readonly string[] }) {
+  if (tags.length === 0) return <None />;
+  return (
+    <span className="flex gap-1 overflow-hidden" title={tags.join(", ")}>
+      {tags.map((tag) => (
+        <Badge key={tag}>{tag}</Badge>
+      ))}
+    </span>
+  );
+}
+
+const ram = ({ last }: DeviceRow) => (last?.ram_free_mb == null ? <None /> : `${last.ram_free_mb.toLocaleString()} MB`);
+
+export const COLUMNS: Column<DeviceRow>[] = [
+  { id: "alias", title: "Device", grow: 3, width: 190, sortable: true, always: true, cell: (row) => <Name row={row} /> },
+  { id: "status", title: "Status", width: 120, cell: (row) => <StatusCell row={row} /> },
+  { id: "last_seen", title: "Last seen", width: 116, sortable: true, first: "desc", cell: (row) => <LastSeen row={row} /> },
+  { id: "battery", title: "Battery", width: 98, align: "end", sortable: true, first: "asc", cell: (row) => <Battery row={row} /> },
+  { id: "network", title: "Network", grow: 1.4, width: 130, cell: (row) => <Network row={row} /> },
+  { id: "app", title: "App in front", grow: 2, width: 150, cell: (row) => <App row={row} /> },
+  { id: "agent_version", title: "Agent", width: 92, sortable: true, first: "asc", cell: (row) => <Agent row={row} /> },
+  { id: "site", title: "Site", grow: 1, width: 100, cell: (row) => row.site ?? <None /> },
+  { id: "tags", title: "Tags", grow: 1.4, width: 130, cell: (row) => <Tags tags={row.tags} /> },
+  { id: "ram", title: "RAM free", width: 104, align: "end", hidden: true, cell: ram },
+  { id: "uptime", title: "Uptime", width: 90, align: "end", hidden: true, cell: ({ last }) => (last?.uptime_s == null ? <None /> : duration(last.uptime_s)) },
+  { id: "hardware_id", title: "Hardware id", grow: 1, width: 150, hidden: true, cell: (row) => row.hardware_id ?? <None /> },
+  { id: "created_at", title: "Enrolled", width: 116, sortable: true, first: "desc", hidden: true, cell: (row) => <Time at={row.created_at} /> },
+  { id: "id", title: "Id", width: 84, align: "end", sortable: true, hidden: true, cell: (row) => row.id },
+];
+
+export function DeviceCard({ row }: Cell) {
+  const { alias, last } = useLiveRow(row);
+  return (
+    <div className="grid gap-1.5">
+      <div className="flex items-center justify-between gap-3">
+        <Link to={`/devices/${row.id}`} className="min-w-0 truncate font-medium">
+          {alias}
+        </Link>
+        <StatusCell row={row} />
+      </div>
+      <div className="flex items-center gap-3 text-xs text-ink-2">
+        <LastSeen row={row} />
+        <Battery row={row} />
+        {last?.network && <span>{last.network}</span>}
+        {row.site && <span className="ml-auto truncate text-ink-3">{row.site}</span>}
+      </div>
+      {row.tags.length > 0 && <Tags tags={row.tags} />}
+    </div>
+  );
+}

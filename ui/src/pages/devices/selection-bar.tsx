@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { SquareTerminal, Tags, Trash2, X } from "lucide-react";
+import { useState } from "react";
+import { count } from "@/lib/format";
+import { CommandMenu } from "@/pages/device/command-menu";
+import type { CommandKind } from "@/pages/device/command-types";
+import { useMay } from "@/session/session";
+import { Button } from "@/ui/button";
+import { BulkCommand } from "./bulk-command";
+import { BulkDelete } from "./bulk-delete";
+import { BulkTags } from "./bulk-tags";
+import type { Filter } from "./filter";
+import { countOf, NOTHING, type Chosen } from "./snapshot";
+import { devices } from "./snapshot-note";
+
+export interface SelectionBarProps {
+  chosen: Chosen;
+  onChange: (chosen: Chosen) => void;
+  filter: Filter;
+  /** How many the filter matches. */
+  total: number | undefined;
+}
+
+type Act = { what: "tags" } | { what: "delete" } | { what: "command"; kind: CommandKind };
+
+/** What can be done with the devices that are chosen; at the bottom, within reach of a thumb. */
+export function SelectionBar({ chosen, onChange, filter, total }: SelectionBarProps) {
+  const admin = useMay("admin");
+  const [act, setAct] = useState<Act | null>(null);
+  const number = countOf(chosen);
+  if (number === 0 && !act) return null;
+  const close = () => setAct(null);
+  const done = () => onChange(NOTHING);
+  const more = !chosen.all && total !== undefined && total > number;
+  return (
+    <div role="region" aria-label="What is selected" className="sticky bottom-3 z-20 mt-3 flex justify-center">
+      <div className="flex max-w-full flex-wrap items-center gap-x-3 gap-y-2 rounded-card border border-line-strong bg-raised px-3 py-2 shadow-float">
+        <p className="pl-1 text-sm font-medium tabular" aria-live="polite">
+          {chosen.all ? `All ${devices(number)} that match` : `${devices(number)} selected`}
+        </p>
+        {more && (
+          <button type="button" className="text-sm font-medium text-accent hover:underline" onClick={() => onChange({ all: true, filter, count: total })}>
+            All {count(total)} that match
+          </button>
+        )}
+        <div className="flex items-center gap-1.5">
+          <Button size="sm" onClick={() => setAct({ what: "tags" })}>
+            <Tags />
+            Tags
+          </Button>
+          <CommandMenu
+            label={devices(number)}
+            onChoose={(kind) => setAct({ what: "command", kind })}
+            trigger={
+              <Button size="sm">
+                <SquareTerminal />
+                Command
+              </Button>
+            }
+          />
+          {admin && (
+            <Button size="sm" className="text-bad" onClick={() => setAct({ what: "delete" })}>
+              <Trash2 />
+              Delete
+            </Button>
+          )}
+          <Button size="icon-sm" variant="ghost" aria-label="Select none" onClick={done}>
+            <X />
+          </Button>
+        </div>
+      </div>
+      {act?.what === "tags" && <BulkTags chosen={chosen} onClose={close} />}
+      {act?.what === "delete" && <BulkDelete chosen={chosen} onClose={close} onDone={done} />}
+      {act?.what === "command" && <BulkCommand chosen={chosen} kind={act.kind} onClose={close} onDone={done} />}
+    </div>
+  );
+}

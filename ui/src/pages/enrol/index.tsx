@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useQueryClient } from "@tanstack/react-query";
+import { Plus } from "lucide-react";
+import { useState } from "react";
+import { PageHeader } from "@/app/page-header";
+import { Button } from "@/ui/button";
+import { CreateToken } from "./create";
+import { Session, type Made } from "./session";
+import { TokenTable } from "./token-table";
+import { TOKENS_KEY, useTokens } from "./use-arrivals";
+
+export default function EnrolPage() {
+  const queries = useQueryClient();
+  const tokens = useTokens();
+  const [creating, setCreating] = useState(false);
+  const [made, setMade] = useState<Made | null>(null);
+  const take = (next: Made) => {
+    setMade(next);
+    void queries.invalidateQueries({ queryKey: TOKENS_KEY });
+  };
+  return (
+    <>
+      <PageHeader
+        title="Enrol"
+        hint="A token lets a device in; from then on it has a key of its own."
+        actions={
+          <Button variant="primary" onClick={() => setCreating(true)}>
+            <Plus />
+            New token
+          </Button>
+        }
+      />
+      <div className="grid gap-4">
+        {made && !tokens.isPending && <Session key={made.id} made={made} door={tokens.data?.server ?? null} onClose={() => setMade(null)} />}
+        <TokenTable onCreate={() => setCreating(true)} />
+      </div>
+      <CreateToken open={creating} onOpenChange={setCreating} onMade={take} />
+    </>
+  );
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Ban, QrCode } from "lucide-react";
+import { useMemo, useState } from "react";
+import { Link } from "react-router";
+import { useQueryClient } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import { tokenState, type Token, type TokenState } from "@/lib/enrol";
+import { count } from "@/lib/format";
+import { liveStore } from "@/live/store";
+import { Badge, type Tone } from "@/ui/badge";
+import { Button } from "@/ui/button";
+import { Card, CardHeader } from "@/ui/card";
+import { DataTable, type Column } from "@/ui/data-table";
+import { Confirm } from "@/ui/dialog";
+import { Segments } from "@/ui/select";
+import { Empty } from "@/ui/states";
+import { Time, useNow } from "@/ui/time";
+import { toast } from "@/ui/toast";
+import { TOKENS_KEY, useTokens } from "./use-arrivals";
+
+const TONE: Record<TokenState, Tone> = { open: "ok", "used up": "neutral", expired: "neutral", revoked: "bad" };
+const nameOf = (token: Token) => token.note ?? `Token ${token.id}`;
+const idOf = (token: Token) => token.id;
+
+function State({ token }: { token: Token }) {
+  const state = tokenState(token, useNow());
+  return <Badge tone={TONE[state]}>{state}</Badge>;
+}
+
+function Uses({ token }: { token: Token }) {
+  return (
+    <span className="flex items-center gap-2.5">
+      <span className="tabular whitespace-nowrap">
+        {count(token.uses)} of {count(token.max_uses)}
+      </span>
+      <span aria-hidden className="h-1.5 w-14 overflow-hidden rounded-full bg-surface-2">
+        <span className="block h-full rounded-full bg-accent" style={{ width: `${(100 * token.uses) / token.max_uses}%` }} />
+      </span>
+    </span>
+  );
+}
+
+function LastDevice({ token }: { token: Token }) {
+  const id = token.last_device_id;
+  if (!id) return <span className="text-ink-3">–</span>;
+  return (
+    <span className="flex min-w-0 items-baseline gap-2">
+      <Link to={`/devices/${id}`} className="truncate hover:underline">
+        {liveStore.devices.get(id)?.alias ?? `Device ${id}`}
+      </Link>
+      <Time at={token.last_used_at} className="shrink-0 text-xs text-ink-3" />
+    </span>
+  );
+}
+
+function RevokeButton({ token, onRevoke }: { token: Token; onRevoke: (token: Token) => void }) {
+  if (tokenState(token, useNow()) !== "open") return null;
+  return (
+    <Button size="sm" variant="ghost" aria-label={`Revoke ${nameOf(token)}`} onClick={() => onRevoke(token)}>
+      <Ban />
+      Revoke
+    </Button>
+  );
+}
+
+function columns(onRevoke: (token: Token) => void): Column<Token>[] {
+  return [
+    { id: "note", title: "For", grow: 2, width: 180, always: true, cell: (token) => (token.note ? <span className="font-medium">{token.note}</span> : <span className="text-ink-3">no note</span>) },
+    { id: "state", title: "State", width: 104, cell: (token) => <State token={token} /> },
+    { id: "uses", title: "Devices", width: 168, cell: (token) => <Uses token={token} /> },
+    { id: "last", title: "Last let in", grow: 1, width: 170, cell: (token) => <LastDevice token={token} /> },
+    { id: "expires", title: "Ends", width: 112, cell: (token) => <Time at={token.expires_at} /> },
+    { id: "created", title: "Made", width: 112, cell: (token) => <Time at={token.created_at} /> },
+    { id: "do", title: "Revoke", width: 108, align: "end", cell: (token) => <RevokeButton token={token} onRevoke={onRevoke} /> },
+  ];
+}
+
+function TokenCard({ token, onRevoke }: { token: Token; onRevoke: (token: Token) => void }) {
+  return (
+    <div className="grid gap-1.5">
+      <div className="flex items-center justify-between gap-2">
+        <p className="min-w-0 truncate font-medium">{nameOf(token)}</p>
+        <State token={token} />
+      </div>
+      <div className="flex items-center justify-between gap-2 text-xs text-ink-2">
+        <Uses token={token} />
+        <span>
+          ends <Time at={token.expires_at} />
+        </span>
+      </div>
+      <div className="flex min-h-8 items-center justify-between gap-2 text-xs">
+        <LastDevice token={token} />
+        <RevokeButton token={token} onRevoke={onRevoke} />
+      </div>
+    </div>
+  );
+}
+
+export function TokenTable({ onCreate }: { onCreate: () => void }) {
+  const tokens = useTokens();
+  const queries = useQueryClient();
+  const [shown, setShown] = useState<"open" | "all">("open");
+  const [revoking, setRevoking] = useState<Token | null>(null);
+  const cells = useMemo(() => columns(setRevoking), []);
+  const now = useNow();
+  const all = tokens.data?.tokens ?? [];
+  const open = all.filter((token) => tokenState(token, now) === "open");
+
+  const revoke = async () => {
+    if (!revoking) return;
+    await api.delete("/admin/enrolment-tokens/{id}", { path: { id: revoking.id } });
+    toast.ok(`${nameOf(revoking)} lets nobody in any more.`);
+    await queries.invalidateQueries({ queryKey: TOKENS_KEY });
+  };
+  return (
+    <Card>
+      <CardHeader
+        title="Tokens"
+        hint="The secret itself is kept as a hash alone"
+        actions={
+          <Segments
+            label="Which tokens"
+            size="sm"
+            value={shown}
+            onChange={setShown}
+            options={[
+              { value: "open", label: `Open ${open.length}` },
+              { value: "all", label: `All ${all.length}` },
+            ]}
+          />
+        }
+      />
+      <DataTable
+        label="Enrolment tokens"
+        columns={cells}
+        rows={shown === "open" ? open : all}
+        rowId={idOf}
+        rowName={nameOf}
+        loading={tokens.isPending}
+        error={tokens.error ?? undefined}
+        retry={() => void tokens.refetch()}
+        renderCard={(token) => <TokenCard token={token} onRevoke={setRevoking} />}
+        empty={
+          <Empty icon={QrCode} title={all.length ? "No token is open" : "No enrolment token yet"} action={<Button variant="primary" onClick={onCreate}>New token</Button>}>
+            A token lets a device register by itself. It ends after a time or a number of devices, whichever comes first.
+          </Empty>
+        }
+      />
+      <Confirm
+        open={revoking !== null}
+        onOpenChange={(next) => !next && setRevoking(null)}
+        title={`Revoke ${revoking ? `“${nameOf(revoking)}”` : "the token"}?`}
+        description="It lets no more devices in. Devices that it has let in stay."
+        action="Revoke"
+        danger
+        onConfirm={revoke}
+      />
+    </Card>
+  );
+}

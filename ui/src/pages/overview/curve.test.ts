@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from "vitest";
+import type { LiveFleet } from "@/live/store";
+import { rateHistory } from "./curve";
+
+const at = (moment: number): LiveFleet => ({
+  at: moment,
+  devices: 1,
+  online: 1,
+  late: 0,
+  silent: 0,
+  never: 0,
+  quarantined: 0,
+  heartbeats_per_s: 20,
+  backlog: 0,
+  storing: true,
+});
+const times = (moments: number[], windowS: number) => rateHistory(moments.map(at), windowS).map((one) => one.at);
+
+it("keeps the window", () => expect(times([1, 2, 3, 4, 5], 3)).toEqual([3, 4, 5]));
+it("leaves out numbers that came at once, as when the channel is opened", () => expect(times([10, 10.02, 11, 12], 60)).toEqual([11, 12]));
+it("is empty of nothing", () => expect(times([], 60)).toEqual([]));

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What happened to alerts, newest first: what was read when the page opened, and what the live channel told since. */
+import type { Schema } from "@/api/types";
+import type { LiveAlert } from "@/live/store";
+
+export interface FeedLine {
+  key: string;
+  /** Epoch seconds. */
+  at: number;
+  change: "fired" | "resolved" | "opened" | "closed" | "acked" | "unacked" | "noted" | "merged";
+  rule: string;
+  deviceId: string | null;
+  /** As it was read; the live channel names devices by id alone. */
+  alias: string | null;
+  incidentId: string | null;
+  severity: string | null;
+  firing: number | null;
+}
+
+const CHANGES = new Set<string>(["fired", "resolved", "opened", "closed", "acked", "unacked", "noted", "merged"]);
+const seconds = (moment: string) => new Date(moment).getTime() / 1000;
+
+function read(alert: Schema<"Alert">): FeedLine[] {
+  const base = {
+    rule: alert.rule,
+    deviceId: alert.device_id,
+    alias: alert.device_alias,
+    incidentId: alert.incident_id,
+    severity: alert.severity,
+    firing: null,
+  };
+  const lines: FeedLine[] = [];
+  if (alert.fired_at) lines.push({ ...base, key: `${alert.id}:${alert.episode}:fired`, at: seconds(alert.fired_at), change: "fired" });
+  if (alert.fired_at && alert.resolved_at)
+    lines.push({ ...base, key: `${alert.id}:${alert.episode}:resolved`, at: seconds(alert.resolved_at), change: "resolved" });
+  return lines;
+}
+
+/** An alert of one device says itself what its incident would say once more. */
+function isEcho(live: LiveAlert): boolean {
+  return (live.change === "opened" || live.change === "closed") && live.device_id !== null;
+}
+
+function heard(live: LiveAlert, severities: ReadonlyMap<string, string>): FeedLine {
+  return {
+    key: `live:${live.alert_id ?? live.incident_id}:${live.change}:${live.at}`,
+    at: live.at,
+    change: live.change as FeedLine["change"],
+    rule: live.rule,
+    deviceId: live.device_id,
+    alias: null,
+    incidentId: live.incident_id,
+    severity: live.alert_id ? (severities.get(live.alert_id) ?? null) : null,
+    firing: live.firing_count ?? null,
+  };
+}
+
+/** The same change told twice: read, and heard. */
+const SAME_S = 2;
+
+export function alertFeed(alerts: readonly Schema<"Alert">[], live: readonly LiveAlert[], most: number): FeedLine[] {
+  const lines = alerts.flatMap(read);
+  const severities = new Map(alerts.map((alert) => [alert.id, alert.severity as string]));
+  const known = (line: FeedLine) =>
+    lines.some(
+      (other) => other.change === line.change && other.rule === line.rule && other.deviceId === line.deviceId && Math.abs(other.at - line.at) < SAME_S,
+    );
+  const told = live
+    .filter((one) => CHANGES.has(one.change) && !isEcho(one))
+    .slice(0, most)
+    .map((one) => heard(one, severities))
+    .filter((line) => !known(line));
+  return [...told, ...lines].toSorted((a, b) => b.at - a.at).slice(0, most);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+const user = { id: "1", username: "ada", role: "operator", email: null, password_change_advised: false };
+const signedIn = (token: string) => ({ access_token: token, token_type: "Bearer", expires_in_s: 900, user, password_change_advised: true });
+const json = (status: number, body: unknown) => new Response(JSON.stringify(body), { status });
+
+type Route = (token: string | null) => Response | Promise<Response>;
+let routes: Record<string, Route>;
+const calls: string[] = [];
+
+beforeEach(() => {
+  vi.resetModules();
+  calls.length = 0;
+  routes = {};
+  vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
+    calls.push(url);
+    const route = routes[url];
+    return route ? route(new Headers(init.headers).get("authorization")) : json(404, {});
+  });
+});
+afterEach(() => vi.unstubAllGlobals());
+
+describe("the session", () => {
+  it("many requests that find their token over share one refresh", async () => {
+    let good = "t1";
+    routes["/api/auth/login"] = () => json(200, signedIn("t1"));
+    routes["/api/auth/me"] = () => json(200, user);
+    routes["/x"] = (token) => json(token === `Bearer ${good}` ? 200 : 401, {});
+    routes["/api/auth/refresh"] = async () => {
+      await new Promise((done) => setTimeout(done, 5));
+      return json(200, signedIn(good));
+    };
+    const { signIn } = await import("./session");
+    const { request } = await import("@/api/client");
+    await signIn("ada", "secret");
+    good = "t2";
+    const all = await Promise.all(Array.from({ length: 12 }, () => request("GET", "/x")));
+    expect(all.every((response) => response.ok)).toBe(true);
+    expect(calls.filter((url) => url === "/api/auth/refresh")).toHaveLength(1);
+  });
+
+  it("a refresh that is refused ends it, one that fails does not", async () => {
+    routes["/api/auth/login"] = () => json(200, signedIn("t1"));
+    routes["/api/auth/me"] = () => json(200, user);
+    routes["/x"] = () => json(401, {});
+    const { signIn, currentSession } = await import("./session");
+    const { request } = await import("@/api/client");
+    await signIn("ada", "secret");
+    routes["/api/auth/refresh"] = () => json(503, { detail: "Busy." });
+    await expect(request("GET", "/x")).rejects.toThrow("Busy.");
+    expect(currentSession().state).toBe("signed-in");
+    routes["/api/auth/refresh"] = () => json(401, {});
+    await expect(request("GET", "/x")).rejects.toThrow();
+    expect([currentSession().state, currentSession().reason]).toEqual(["signed-out", "Your session has ended. Sign in again."]);
+  });
+
+  it("starts where the cookie left off, and says that a password change is due", async () => {
+    routes["/api/auth/refresh"] = () => json(200, signedIn("t1"));
+    routes["/api/auth/me"] = () => json(200, user);
+    const { startSession, currentSession } = await import("./session");
+    await startSession();
+    expect([currentSession().state, currentSession().user?.username, currentSession().passwordChangeAdvised]).toEqual(["signed-in", "ada", true]);
+  });
+});

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Rows and columns, from ten to 100,000:
+ *
+ *   const COLUMNS: Column<Device>[] = [
+ *     { id: "alias", title: "Device", grow: 2, width: 180, sortable: true, always: true,
+ *       cell: (device) => <Link to={`/devices/${device.id}`}>{device.alias}</Link> },
+ *     { id: "battery", title: "Battery", width: 96, align: "end", sortable: true, first: "asc",
+ *       cell: (device) => device.last?.battery ?? "–" },
+ *   ];
+ *   const layout = useTableLayout("devices");
+ *   const list = useKeyset(["devices", filter], (cursor) => …);      // lib/keyset.ts
+ *   <Card>
+ *     <DataTable label="Devices" columns={COLUMNS} layout={layout} rows={list.rows} rowId={deviceId} {...list.table}
+ *       sort={sort} onSort={setSort} selection={{ ids, onChange: setIds }} onOpen={(device) => navigate(…)}
+ *       renderCard={(device) => <DeviceCard device={device} />} empty={<Empty title="No devices" />} />
+ *   </Card>
+ *
+ * Without `onSort` it sorts the rows itself by `compare`. Beside it: <ColumnsMenu columns={COLUMNS} layout={layout} />.
+ */
+import { useMemo, useState } from "react";
+import { count } from "@/lib/format";
+import { useIsPhone } from "@/lib/use-media";
+import { Cards } from "./data-table/cards";
+import { Grid } from "./data-table/grid";
+import type { DataTableProps, Sort } from "./data-table/types";
+import { usePicker } from "./data-table/use-picker";
+import { Empty, Failure, Skeleton } from "./states";
+
+export { ColumnsMenu, useTableLayout } from "./data-table/layout";
+export type { Column, DataTableProps, Direction, Sort, TableLayout, TableSelection } from "./data-table/types";
+
+/** In the order of a column's `compare`; equals stay as they were. */
+function useSorted<Row>({ rows, columns, onSort }: DataTableProps<Row>, sort: Sort | undefined): readonly Row[] {
+  return useMemo(() => {
+    const compare = onSort ? undefined : columns.find((column) => column.id === sort?.column)?.compare;
+    if (!compare) return rows;
+    const sign = sort?.direction === "desc" ? -1 : 1;
+    return rows.toSorted((a, b) => sign * compare(a, b));
+  }, [rows, columns, onSort, sort]);
+}
+
+const WAITING = [0.9, 0.7, 0.8, 0.6, 0.85, 0.65, 0.75, 0.7];
+
+function Loading({ label }: { label: string }) {
+  return (
+    <div role="status" aria-label={`${label} are being read`} className="grid">
+      {WAITING.map((share, index) => (
+        <div key={index} className="flex h-11 items-center gap-6 border-b border-line px-4 last:border-0">
+          <Skeleton className="h-3.5 grow-2" />
+          <Skeleton className="h-3.5 grow max-sm:hidden" />
+          <div className="grow">
+            <div style={{ width: `${share * 100}%` }}>
+              <Skeleton className="h-3.5" />
+            </div>
+          </div>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function Foot<Row>({ rows, total, selection }: DataTableProps<Row>) {
+  const chosen = selection?.ids.size ?? 0;
+  const partly = total !== undefined && total > rows.length;
+  return (
+    <p className="flex min-h-9 items-center gap-3 px-4 text-xs text-ink-3 tabular" aria-live="polite">
+      <span>{partly ? `${count(rows.length)} of ${count(total)} loaded` : `${count(rows.length)} in all`}</span>
+      {chosen > 0 && <span className="font-medium text-accent">{count(chosen)} selected</span>}
+    </p>
+  );
+}
+
+export function DataTable<Row>(props: DataTableProps<Row>) {
+  const [ownSort, setOwnSort] = useState<Sort | undefined>(props.sort);
+  const sort = props.onSort ? props.sort : ownSort;
+  const rows = useSorted(props, sort);
+  const picker = usePicker(rows, props.rowId, props.selection);
+  const phone = useIsPhone();
+
+  if (rows.length === 0) {
+    if (props.error) return <Failure error={props.error} retry={props.retry} className="m-4" />;
+    if (props.loading) return <Loading label={props.label} />;
+    return <>{props.empty ?? <Empty title="Nothing here" />}</>;
+  }
+  const inner = { ...props, rows, sort, onSort: props.onSort ?? setOwnSort, picker };
+  return (
+    <div>
+      {phone && props.renderCard ? <Cards {...inner} renderCard={props.renderCard} /> : <Grid {...inner} />}
+      {props.error ? <Failure error={props.error} retry={props.retry} className="m-3" /> : null}
+      <Foot {...props} rows={rows} />
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Tabs as Radix } from "radix-ui";
+import type { ReactNode } from "react";
+import { cn } from "@/lib/cn";
+
+export interface Tab {
+  value: string;
+  label: ReactNode;
+  /** How many are behind it. */
+  count?: number;
+}
+
+export interface TabsProps {
+  tabs: Tab[];
+  value: string;
+  onChange: (value: string) => void;
+  /** What the tabs choose between, for those who can't see it. */
+  label: string;
+  /** The content of the chosen tab; `TabPanel`s when each is of its own. */
+  children?: ReactNode;
+  /** Beside the tabs, at the right. */
+  actions?: ReactNode;
+  className?: string;
+}
+
+/** Pages of one thing: a line of names, the chosen one underlined. On a phone the line scrolls. */
+export function Tabs({ tabs, value, onChange, label, children, actions, className }: TabsProps) {
+  return (
+    <Radix.Root value={value} onValueChange={onChange} className={className}>
+      <div className="flex items-end justify-between gap-3 border-b border-line">
+        <Radix.List aria-label={label} className="-mb-px flex gap-1 overflow-x-auto overflow-y-hidden [scrollbar-width:none]">
+          {tabs.map((tab) => (
+            <Radix.Trigger
+              key={tab.value}
+              value={tab.value}
+              className={cn(
+                "flex h-10 items-center gap-2 border-b-2 border-transparent px-3 text-sm font-medium whitespace-nowrap text-ink-2 hover:text-ink",
+                "-outline-offset-2 data-[state=active]:border-accent data-[state=active]:text-ink",
+              )}
+            >
+              {tab.label}
+              {tab.count !== undefined && (
+                <span className="rounded-full bg-surface-2 px-1.5 py-px text-xs tabular text-ink-2">{tab.count.toLocaleString()}</span>
+              )}
+            </Radix.Trigger>
+          ))}
+        </Radix.List>
+        {actions && <div className="flex shrink-0 items-center gap-2 pb-1.5">{actions}</div>}
+      </div>
+      {children}
+    </Radix.Root>
+  );
+}
+
+export function TabPanel({ value, children, className }: { value: string; children: ReactNode; className?: string }) {
+  return (
+    <Radix.Content value={value} className={cn("pt-4 outline-none", className)} tabIndex={-1}>
+      {children}
+    </Radix.Content>
+  );
+}
