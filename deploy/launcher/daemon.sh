@@ -159,7 +159,7 @@ Register a device and send a heartbeat:
 
 Watch this machine with the agent:
 
-  build/release/bin/muster-agent enroll --server https://localhost:$port --pin '$(run_value tls_pin)' \
+  build/release/bin/muster-agent enroll --server https://localhost:$port --pin '$(run_value tls_pin)' \\
     --admin-key-file '$secrets/admin-key' --alias "\$(hostname)" && build/release/bin/muster-agent run
 
 Look at it from the command line (the API: $(http_url)/api/docs):
