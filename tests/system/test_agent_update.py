@@ -120,6 +120,7 @@ def test_one_that_cannot_report_is_rolled_back(agent, offers, clock):
     offers.refuse_reports(NEW)
     ask(clock)
     agent.wait_event("agent.start", 2)  # the one on trial
+    agent.wait_event("deliver.fail")  # and it has queued a report
     clock.jump(TRIAL_S, TRIAL_S)
     agent.wait_event("update.rollback")
     assert offers.versions() == [OLD]
