@@ -69,7 +69,7 @@ static void register_metrics(struct mu_metrics *metrics, struct mu_job_slot *slo
         mu_metrics_histogram(metrics, "muster_job_duration_seconds",
                              "Time a job's run took, from its first slice to the end of its last.",
                              MU_LABELS({"job", name}), slot->duration_us, 1e-6,
-                             &mu_bounds_latency_s);
+                             &mu_bounds_wide_s);
 }
 
 static int64_t own_time(const struct mu_jobs *jobs, const struct mu_job *job)

@@ -70,6 +70,7 @@ struct mu_bounds {
 };
 
 extern const struct mu_bounds mu_bounds_latency_s;  /* 100 us .. 10 s */
+extern const struct mu_bounds mu_bounds_wide_s;     /* 1 ms .. 10 s, for families of many */
 extern const struct mu_bounds mu_bounds_size_bytes; /* 64 B .. 64 MiB, powers of four */
 extern const struct mu_bounds mu_bounds_count;      /* 1 .. 100,000: 1, 2, 5, 10 ... */
 

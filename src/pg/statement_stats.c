@@ -8,6 +8,10 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
+enum { SLOTS = 2 * MU_STATEMENTS_MAX }; /* half of them stay free: a search ends soon */
+
+static const char OTHER[] = "other";
+
 struct entry {
         const char *statement; /* NULL: free */
         struct mu_histogram *duration_us;
@@ -19,7 +23,7 @@ struct mu_statement_stats {
         struct mu_metrics *metrics;
         pthread_mutex_t mutex; /* makes every observer in turn the one writer */
         uint32_t used;
-        struct entry entries[MU_STATEMENTS_MAX];
+        struct entry entries[SLOTS];
 };
 
 int mu_statement_stats_create(struct mu_metrics *metrics, struct mu_statement_stats **ret_stats)
@@ -38,7 +42,7 @@ void mu_statement_stats_destroy(struct mu_statement_stats *stats)
 {
         if (!stats)
                 return;
-        for (size_t i = 0; i < MU_STATEMENTS_MAX; i++)
+        for (size_t i = 0; i < SLOTS; i++)
                 mu_histogram_destroy(stats->entries[i].duration_us);
         pthread_mutex_destroy(&stats->mutex);
         free(stats);
@@ -50,7 +54,7 @@ static struct entry *find(struct mu_statement_stats *stats, const char *statemen
         uint64_t slot = mu_hash_u64((uintptr_t)statement);
 
         for (;; slot++) {
-                struct entry *entry = &stats->entries[slot % MU_STATEMENTS_MAX];
+                struct entry *entry = &stats->entries[slot % SLOTS];
 
                 if (!entry->statement || entry->statement == statement)
                         return entry;
@@ -61,14 +65,14 @@ static bool add(struct mu_statement_stats *stats, struct entry *entry, const cha
 {
         const struct mu_label *labels = MU_LABELS({"statement", statement});
 
-        MU_ASSERT(stats->used < MU_STATEMENTS_MAX / 2);
+        MU_ASSERT(stats->used < SLOTS / 2);
         if (mu_histogram_create(&entry->duration_us) < 0)
                 return false;
         entry->statement = statement;
         stats->used++;
         mu_metrics_histogram(stats->metrics, "muster_pg_statement_duration_seconds",
                              "Time from sending a statement to its whole answer.", labels,
-                             entry->duration_us, 1e-6, &mu_bounds_latency_s);
+                             entry->duration_us, 1e-6, &mu_bounds_wide_s);
         mu_metrics_counter(stats->metrics, "muster_pg_statement_rows_total",
                            "Rows returned or changed by statements.", labels, &entry->rows);
         mu_metrics_counter(stats->metrics, "muster_pg_statement_failures_total",
@@ -85,6 +89,10 @@ void mu_statement_stats_observe(struct mu_statement_stats *stats, const char *st
         pthread_mutex_lock(&stats->mutex);
         struct entry *entry = find(stats, statement);
 
+        if (!entry->statement && stats->used >= MU_STATEMENTS_MAX - 1) {
+                statement = OTHER;
+                entry = find(stats, statement);
+        }
         if (entry->statement || add(stats, entry, statement)) {
                 mu_histogram_record(entry->duration_us, duration_us);
                 mu_cell_add(&entry->rows, rows);

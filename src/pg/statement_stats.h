@@ -5,6 +5,7 @@
  * Units      us in; the metrics show seconds.
  * Threads    observe: any thread (a short mutex; the data plane books once a batch).
  * Ownership  destroy after the registry's destroy. Statement names must live as long.
+ * Bounds     MU_STATEMENTS_MAX names; whatever comes after them is booked as "other".
  * Errors     For want of memory a statement stays unbooked; the registry's status says so.
  */
 #ifndef MUSTER_PG_STATEMENT_STATS_H
@@ -16,8 +17,8 @@
 #include "metrics/metrics.h"
 #include "muster/compiler.h"
 
-/* More named statements than the program has; the table is half empty at most. */
-#define MU_STATEMENTS_MAX 512
+/* More named statements than the program has. */
+#define MU_STATEMENTS_MAX 1024
 
 struct mu_statement_stats;
 
