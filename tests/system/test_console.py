@@ -118,7 +118,7 @@ def test_every_page_is_the_index(served):
 
 
 def test_wrong_paths_stay_wrong(served):
-    """For the API's callers, and where a browser asks for a file: an old page's script must fail."""
+    """For the API's callers, and where a browser asks for a file: an old script must fail."""
     for path in ("/api/nothing", "/admin/nothing", "/v1/nothing", "/ws", "/assets/app-old.js",
                  "/health/x", "/metrics/x", "/ready/x"):
         assert get(served, path, f"Accept: {HTML}").problem()["status"] == 404, path
