@@ -134,7 +134,7 @@ export function SecurityEvents() {
 export function Offenders() {
   const query = useQuery({ queryKey: ["offenders"], queryFn: ({ signal }) => api.get("/admin/security/offenders", { signal }) });
   return (
-    <Card>
+    <Card className="overflow-hidden">
       <DataTable
         label="Who was held up"
         columns={OFFENDERS}

@@ -98,7 +98,7 @@ function Form({ onMade, onCancel }: { onMade: (made: Schema<"ApiTokenMade">) => 
       <Scopes chosen={chosen} onChange={setChosen} />
       <p className="text-xs text-ink-2">It acts in your name: within its role and these scopes, never with more power than you have, and not at all once you are gone.</p>
       <Refused error={make.error} except={["name"]} />
-      <div className="flex items-center justify-end gap-2 pt-1">
+      <div className="sticky -bottom-4 -mx-5 -mb-4 flex items-center justify-end gap-2 border-t border-line bg-raised px-5 py-3">
         <Button onClick={onCancel}>Cancel</Button>
         <Button type="submit" variant="primary" busy={make.isPending} disabled={!ready}>
           Make the token

@@ -77,7 +77,7 @@ export function ApiTokens({ onCreate }: { onCreate: () => void }) {
     await queries.invalidateQueries({ queryKey: API_TOKENS_KEY });
   };
   return (
-    <Card>
+    <Card className="overflow-hidden">
       <DataTable
         label="API tokens"
         columns={cells}

@@ -158,9 +158,9 @@ export function CodeDialog({ code, onDone }: { code: Code | null; onDone: () => 
       }
     >
       {code && (
-        <div className="grid gap-4">
+        <div className="grid grid-cols-1 gap-4">
           <Secret text={code.token} label="Copy the code" />
-          <div className="grid gap-1.5">
+          <div className="grid grid-cols-1 gap-1.5">
             <p className="text-xs font-medium text-ink-2">Or as an address to open</p>
             <CodeBlock text={`${window.location.origin}/reset#${encodeURIComponent(code.token)}`} label="Copy the address" />
           </div>

@@ -165,7 +165,7 @@ export function Users() {
     await queries.invalidateQueries({ queryKey: USERS_KEY });
   };
   return (
-    <Card>
+    <Card className="overflow-hidden">
       <DataTable
         label="Users"
         columns={cells}
