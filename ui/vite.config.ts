@@ -8,7 +8,12 @@ const appliance = process.env["MUSTER_URL"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],
-  resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
+  resolve: {
+    alias: {
+      "@": new URL("./src", import.meta.url).pathname,
+      "react-style-singleton": new URL("./src/lib/style-singleton.ts", import.meta.url).pathname,
+    },
+  },
   server: {
     proxy: {
       "/api": { target: appliance, ws: true },

@@ -27,6 +27,27 @@ function pagesOfTheSidebar() {
   return paths;
 }
 
+/** With somebody's page, where there is anybody. */
+async function pageOfADevice() {
+  const base = process.env.MUSTER_CONSOLE;
+  const file = process.env.MUSTER_PASSWORD_FILE;
+  if (!base || !file) return [];
+  const ask = async (path, options = {}) => {
+    const answer = await fetch(base + path, options);
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer.status === 204 ? null : answer.json();
+  };
+  const { access_token: token } = await ask("/api/auth/login", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ username: process.env.MUSTER_USER ?? "admin", password: readFileSync(file, "utf8").trim() }),
+  });
+  const headers = { Authorization: `Bearer ${token}` };
+  const { devices } = await ask("/admin/devices?limit=1", { headers });
+  await ask("/api/auth/logout", { method: "POST", headers });
+  return devices.map((device) => `/devices/${device.id}`);
+}
+
 const nameOf = (path) => path.replaceAll("/", " ").trim().replaceAll(" ", "-") || "overview";
 
 function shoot(path, theme, width, extra = {}) {
@@ -41,7 +62,7 @@ function shoot(path, theme, width, extra = {}) {
 mkdirSync(folder, { recursive: true });
 let wrong = 0;
 const shots = [];
-for (const path of chosen.length ? chosen : pagesOfTheSidebar())
+for (const path of chosen.length ? chosen : [...pagesOfTheSidebar(), ...(await pageOfADevice())])
   shots.push([path, "light", DESK], [path, "dark", DESK], [path, "light", PHONE]);
 if (!chosen.length) for (const theme of ["light", "dark"]) shots.push(["/", theme, DESK, { SHOT_SIGNED_OUT: "1" }]);
 for (const [index, shot] of shots.entries()) {

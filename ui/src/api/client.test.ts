@@ -57,6 +57,13 @@ describe("addresses and bodies", () => {
   });
 });
 
+describe("answers", () => {
+  it("without a body are undefined, whatever the status", async () => {
+    answers({ status: 202 });
+    expect(await api.post("/api/auth/reset-request", { body: { username: "ada" } })).toBeUndefined();
+  });
+});
+
 describe("a token that is over", () => {
   it("is exchanged and the request sent again", async () => {
     refresh.mockImplementation(async () => (token = "new"));

@@ -145,7 +145,8 @@ export async function request(method: string, path: string, asked: Asked<unknown
 
 async function json(method: string, path: string, asked: Asked<unknown> = {}): Promise<unknown> {
   const response = await request(method, path, asked);
-  return response.status === 204 ? undefined : response.json();
+  const text = await response.text(); // a 202 may have a body or none
+  return text === "" ? undefined : (JSON.parse(text) as unknown);
 }
 
 type Call<M extends Method> = <P extends PathsWith<M>>(

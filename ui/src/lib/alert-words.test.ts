@@ -87,5 +87,5 @@ describe("a line of a thread", () => {
 
   it("of a kind that is new here is shown all the same", () => expect(eventLine(event("some_thing", null))).toEqual({ title: "some thing", more: null }));
 
-  it("has people by their names", () => expect([actorName("user:alice"), actorName("appliance")]).toEqual(["alice", "appliance"]));
+  it("has people by their names", () => expect(["user:alice", "appliance", "alert:25"].map(actorName)).toEqual(["alice", "appliance", "alert 25"]));
 });

@@ -191,5 +191,9 @@ export function eventLine(event: IncidentEvent, unit?: Unit): Line {
   return { title: EVENTS[event.kind] ?? event.kind.replaceAll("_", " "), more: moreOf(event, unit) };
 }
 
-/** "user:alice" is alice; the appliance is the appliance. */
-export const actorName = (actor: string): string => actor.replace(/^(user|token):/, "");
+/** "user:alice" is alice, "alert:25" the alert for which the appliance did it. */
+export const actorName = (actor: string): string =>
+  actor
+    .replace(/^(user|token):/, "")
+    .replace(/^alert:/, "alert ")
+    .replace(/^admin-key$/, "admin key");

@@ -17,6 +17,8 @@ const FORBIDDEN = 4403;
 export class LiveSocket {
   private socket: WebSocket | null = null;
   private wanted = false;
+  /** Counts the attempts to connect: one that was given up meanwhile must not go on. */
+  private turn = 0;
   private tries = 0;
   private retry: ReturnType<typeof setTimeout> | null = null;
   private watchdog: ReturnType<typeof setTimeout> | null = null;
@@ -32,6 +34,7 @@ export class LiveSocket {
 
   stop(): void {
     this.wanted = false;
+    this.turn++;
     window.removeEventListener("online", this.hurry);
     this.clearTimers();
     this.socket?.close(1000);
@@ -55,15 +58,16 @@ export class LiveSocket {
   }
 
   private async open(): Promise<void> {
+    const turn = ++this.turn;
     this.store.setState(this.tries === 0 ? "connecting" : "reconnecting", this.store.detail);
     let ticket: string;
     try {
       ({ ticket } = await api.post("/api/auth/ws-ticket"));
     } catch (error) {
-      this.later(error instanceof Error ? error.message : null);
+      if (turn === this.turn) this.later(error instanceof Error ? error.message : null);
       return;
     }
-    if (!this.wanted) return;
+    if (turn !== this.turn) return;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/api/ws`);
     this.socket = socket;

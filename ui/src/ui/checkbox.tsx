@@ -1,30 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Check, Minus } from "lucide-react";
-import { Checkbox as Radix } from "radix-ui";
 import { useId, type ComponentProps, type ReactNode } from "react";
 import { cn } from "@/lib/cn";
 
-export function Checkbox({ className, checked, ...rest }: ComponentProps<typeof Radix.Root>) {
+export interface CheckboxProps extends Omit<ComponentProps<"input">, "type" | "checked" | "onChange"> {
+  checked: boolean | "indeterminate";
+  onCheckedChange?: (checked: boolean) => void;
+}
+
+/** The browser's own, drawn over: a table has one in each of its rows, so it has to be light. */
+export function Checkbox({ className, checked, onCheckedChange, ...rest }: CheckboxProps) {
+  const some = checked === "indeterminate";
+  const Mark = some ? Minus : Check;
   return (
-    <Radix.Root
-      checked={checked}
-      className={cn(
-        "group/box relative -m-0.75 grid size-6 shrink-0 place-items-center rounded disabled:opacity-50 -outline-offset-2",
-        "after:absolute after:-inset-1.5 after:content-['']", // a target for a finger
-        className,
-      )}
-      {...rest}
-    >
+    <span className={cn("relative -m-0.75 grid size-6 shrink-0 place-items-center", className)}>
+      <input
+        type="checkbox"
+        ref={(input) => {
+          if (input) input.indeterminate = some;
+        }}
+        checked={checked === true}
+        onChange={(event) => onCheckedChange?.(event.target.checked)}
+        className="peer absolute -inset-1 cursor-pointer appearance-none rounded -outline-offset-3 disabled:cursor-default"
+        {...rest}
+      />
       <span
+        aria-hidden
         className={cn(
-          "grid size-4.5 place-items-center rounded-[0.3125rem] border border-field bg-surface text-on-accent",
-          "group-data-[state=checked]/box:border-accent group-data-[state=checked]/box:bg-accent",
-          "group-data-[state=indeterminate]/box:border-accent group-data-[state=indeterminate]/box:bg-accent",
+          "pointer-events-none grid size-4.5 place-items-center rounded-[0.3125rem] border peer-disabled:opacity-50",
+          checked ? "border-accent bg-accent text-on-accent" : "border-field bg-surface",
         )}
       >
-        <Radix.Indicator>{checked === "indeterminate" ? <Minus className="size-3.5" /> : <Check className="size-3.5" strokeWidth={3} />}</Radix.Indicator>
+        {checked && <Mark className="size-3.5" strokeWidth={3} />}
       </span>
-    </Radix.Root>
+    </span>
   );
 }
 
@@ -47,7 +56,7 @@ export function CheckField({ label, hint, checked, onChange, disabled }: CheckFi
         checked={checked}
         disabled={disabled}
         aria-describedby={hint ? `${id}-hint` : undefined}
-        onCheckedChange={(next) => onChange(next === true)}
+        onCheckedChange={onChange}
       />
       <div className="min-w-0">
         <label htmlFor={id} className="text-sm text-ink">

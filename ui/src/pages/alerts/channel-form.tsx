@@ -159,7 +159,7 @@ function What({ draft, onChange }: ChannelFormProps) {
   const tags = useTags();
   const sites = useSites();
   return (
-    <div className="grid gap-3.5 sm:grid-cols-2">
+    <div className="grid items-start gap-3.5 sm:grid-cols-2">
       <Field label="At least so bad">
         {(field) => (
           <NativeSelect {...field} value={draft.minSeverity} onChange={(event) => onChange({ minSeverity: event.target.value as ChannelDraft["minSeverity"] })}>
@@ -189,7 +189,7 @@ function When({ draft, onChange, error }: ChannelFormProps) {
           { value: "digest", label: "Once a day" },
         ]}
       />
-      <div className="grid gap-3.5 sm:grid-cols-2">
+      <div className="grid items-start gap-3.5 sm:grid-cols-2">
         {draft.mode === "digest" && (
           <>
             <Field label="Time of day" error={fieldError(error, "digest_at")}>

@@ -50,7 +50,11 @@ function ChannelCard({ channel }: { channel: Channel }) {
               {channel.broken ? "Refused for good" : "The last message did not get through"} <Time at={channel.failed_at} />
             </p>
             <p className="mt-0.5 break-words text-ink">{channel.error}</p>
-            {channel.broken && <p className="mt-0.5 text-ink-2">Nothing is sent until it is changed or a test gets through.</p>}
+            {channel.broken && (
+              <p className="mt-0.5 text-ink-2">
+                {channel.enabled ? "Nothing is sent until it is changed or a test gets through." : "Turn it on again when the other side wants it."}
+              </p>
+            )}
           </div>
         )}
       </div>

@@ -102,7 +102,7 @@ export function History({ openIncident }: PlaceProps) {
         <DevicePicker
           aria-label="Device"
           placeholder="Any device"
-          className="max-sm:col-span-2 sm:w-52"
+          className="max-sm:col-span-2 sm:w-36"
           value={device}
           onChange={(chosen) => setFilter({ device: chosen?.id, name: chosen?.alias })}
         />

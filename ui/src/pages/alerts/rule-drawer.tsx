@@ -13,7 +13,7 @@ import { Time } from "@/ui/time";
 import { toast } from "@/ui/toast";
 import { builtIn, RULE_FIELDS, RuleForm } from "./rule-form";
 import { RuleOverrides } from "./rule-overrides";
-import { changeOf, draftOfLayer, type AlertRule } from "./rule-words";
+import { changeOf, draftOfLayer, ruleDoc, type AlertRule } from "./rule-words";
 
 /** What holds for all devices. */
 function ForAll({ rule }: { rule: AlertRule }) {
@@ -71,7 +71,7 @@ function ForAll({ rule }: { rule: AlertRule }) {
 
 export function RuleDrawer({ rule, onClose }: { rule: AlertRule | null; onClose: () => void }) {
   return (
-    <Drawer open={rule !== null} onOpenChange={(open) => !open && onClose()} title={rule?.title ?? "Rule"} description={rule?.doc} className="sm:max-w-xl">
+    <Drawer open={rule !== null} onOpenChange={(open) => !open && onClose()} title={rule?.title ?? "Rule"} description={rule ? ruleDoc(rule) : undefined} className="sm:max-w-xl">
       {rule && (
         <div className="grid gap-8">
           <ForAll key={rule.rule} rule={rule} />

@@ -136,7 +136,7 @@ function Holds({ rule, draft, onChange, wider, error, disabled }: RuleFormProps)
 export function RuleForm(props: RuleFormProps) {
   const { draft, onChange, wider, widerName, error, disabled, priority } = props;
   return (
-    <div className="grid gap-4 sm:grid-cols-2">
+    <div className="grid items-start gap-4 sm:grid-cols-2">
       <Field label="Judged">
         {(field) => (
           <NativeSelect {...field} value={draft.enabled} disabled={disabled} onChange={(event) => onChange({ enabled: event.target.value })}>

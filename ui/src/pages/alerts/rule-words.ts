@@ -18,6 +18,9 @@ export function firesWhen(rule: AlertRule, values: Pick<Values, "threshold" | "c
   return `${rule.fires} ${amount(rule.unit, values.threshold)}${until}`;
 }
 
+/** When it fires, at length; the form's name of a field instead of the API's. */
+export const ruleDoc = (rule: AlertRule): string => rule.doc.replace("text_value", "the least version");
+
 /** "at once", "after 5 min". */
 export const heldFor = (seconds: number): string => (seconds === 0 ? "at once" : `after ${span(seconds)}`);
 

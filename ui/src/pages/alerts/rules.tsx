@@ -8,7 +8,7 @@ import { Badge, StatusBadge } from "@/ui/badge";
 import { Card, CardHeader } from "@/ui/card";
 import { Failure, Skeleton } from "@/ui/states";
 import { RuleDrawer } from "./rule-drawer";
-import { firesWhen, hasHold, heldFor, type AlertRule } from "./rule-words";
+import { firesWhen, hasHold, heldFor, ruleDoc, type AlertRule } from "./rule-words";
 
 const some = (number: number, one: string) => `${number} ${number === 1 ? one : `${one}s`}`;
 
@@ -35,7 +35,7 @@ function RuleLine({ rule, onOpen }: { rule: AlertRule; onOpen: () => void }) {
             <span className="truncate">{rule.title}</span>
             {rule.fleet && <Badge tone="accent">changed</Badge>}
           </span>
-          <span className="mt-0.5 line-clamp-2 block text-xs text-ink-3">{rule.doc}</span>
+          <span className="mt-0.5 line-clamp-2 block text-xs text-ink-3">{ruleDoc(rule)}</span>
         </span>
         <span className={cn("text-sm tabular max-md:order-3", !enabled && "text-ink-3")}>
           {firesWhen(rule)}

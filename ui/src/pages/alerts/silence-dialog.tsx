@@ -62,7 +62,7 @@ function When({ draft, change, error }: PartProps & { error: unknown }) {
       <legend className="mb-2 text-sm font-semibold">For how long</legend>
       <Segments label="For how long" className="w-fit" value={draft.duration} onChange={(duration) => change({ duration })} options={DURATIONS} />
       {draft.duration === "until" && (
-        <div className="grid gap-3.5 sm:grid-cols-2">
+        <div className="grid items-start gap-3.5 sm:grid-cols-2">
           <Field label="From" hint="Empty: from now on." error={fieldError(error, "starts_at")}>
             {(field) => <Input {...field} type="datetime-local" value={draft.begins} onChange={(event) => change({ begins: event.target.value })} />}
           </Field>

@@ -26,13 +26,13 @@ const PAGE = 100;
 const NAMES = ["silences"] as const;
 const TONES: Record<Silence["state"], Tone> = { active: "info", upcoming: "neutral", past: "neutral" };
 
-/** "Low battery, of devices tagged kiosk, at Basel"; all that is given must fit. */
+/** "Low battery, tagged kiosk, at Basel"; all that is given must fit. */
 export function whatIsSilenced(silence: Silence): string {
-  const parts = [silence.rule ? ruleTitle(silence.rule) : null];
+  const parts = [silence.rule ? ruleTitle(silence.rule) : silence.device_id ? null : "Everything"];
   if (silence.device_id) parts.push(silence.device_alias ?? `device ${silence.device_id}`);
   if (silence.tag) parts.push(`tagged ${silence.tag}`);
   if (silence.site) parts.push(`at ${silence.site}`);
-  return parts.filter(Boolean).join(", ") || "Everything";
+  return parts.filter(Boolean).join(", ");
 }
 
 function EndNow({ silence }: { silence: Silence }) {

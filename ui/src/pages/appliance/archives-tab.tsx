@@ -56,25 +56,28 @@ const COLUMNS: Column<ArchiveDay>[] = [
 function Actions({ archive, onAsk }: { archive: ArchiveDay; onAsk: (asked: ArchiveAsked) => void }) {
   const settled = archive.state === "archived" || archive.state === "restored";
   return (
-    <Menu
-      trigger={
-        <Button variant="ghost" size="icon-sm" aria-label={`What to do with ${archive.day}`} disabled={!settled} onClick={(event) => event.stopPropagation()}>
-          <Ellipsis />
-        </Button>
-      }
-    >
-      <MenuItem icon={FileCheck} onSelect={() => onAsk({ kind: "verify", archive })}>
-        Verify
-      </MenuItem>
-      <MenuItem icon={History} onSelect={() => onAsk({ kind: "restore", archive })}>
-        {archive.state === "restored" ? "Keep restored for longer" : "Restore for a while"}
-      </MenuItem>
-      {archive.state === "restored" && (
-        <MenuItem icon={FolderArchive} onSelect={() => onAsk({ kind: "drop", archive })}>
-          Let it go again
+    // A choice in the menu is no click on the row.
+    <span onClick={(event) => event.stopPropagation()} onKeyDown={(event) => event.stopPropagation()}>
+      <Menu
+        trigger={
+          <Button variant="ghost" size="icon-sm" aria-label={`What to do with ${archive.day}`} disabled={!settled}>
+            <Ellipsis />
+          </Button>
+        }
+      >
+        <MenuItem icon={FileCheck} onSelect={() => onAsk({ kind: "verify", archive })}>
+          Verify
         </MenuItem>
-      )}
-    </Menu>
+        <MenuItem icon={History} onSelect={() => onAsk({ kind: "restore", archive })}>
+          {archive.state === "restored" ? "Keep restored for longer" : "Restore for a while"}
+        </MenuItem>
+        {archive.state === "restored" && (
+          <MenuItem icon={FolderArchive} onSelect={() => onAsk({ kind: "drop", archive })}>
+            Let it go again
+          </MenuItem>
+        )}
+      </Menu>
+    </span>
   );
 }
 
@@ -171,7 +174,7 @@ function useColumns(onAsk: (asked: ArchiveAsked) => void): Column<ArchiveDay>[] 
   const may = useMay("admin");
   return useMemo(() => {
     if (!may) return COLUMNS;
-    return [...COLUMNS, { id: "actions", title: "", width: 60, align: "end", always: true, cell: (one) => <Actions archive={one} onAsk={onAsk} /> }];
+    return [...COLUMNS, { id: "actions", title: "Actions", width: 80, align: "end", always: true, cell: (one) => <Actions archive={one} onAsk={onAsk} /> }];
   }, [may, onAsk]);
 }
 

@@ -81,7 +81,7 @@ function columnsOf(may: boolean, runNow: (job: string) => Promise<void>, running
   if (!may) return columns;
   const run: Column<Job> = {
     id: "run",
-    title: "",
+    title: "By hand",
     width: 140,
     align: "end",
     always: true,
@@ -89,7 +89,7 @@ function columnsOf(may: boolean, runNow: (job: string) => Promise<void>, running
       <Button
         size="sm"
         busy={running === job.name}
-        aria-label={`Run ${nameOf(job.name)} now`}
+        aria-label={`Run now: ${nameOf(job.name)}`}
         onClick={(event) => {
           event.stopPropagation();
           void runNow(job.name);
@@ -176,7 +176,7 @@ export function JobsTab() {
   const jobs = useQuery({ queryKey: ["jobs"], queryFn: ({ signal }) => api.get("/admin/jobs", { signal }), refetchInterval: 30_000 });
   const { runNow, running } = useRunNow();
   const [open, setOpen] = useState<string | null>(null);
-  const columns = useMemo(() => columnsOf(may, runNow, running), [may, running]); // eslint-disable-line react-hooks/exhaustive-deps
+  const columns = useMemo(() => columnsOf(may, runNow, running), [may, running]); // runNow does the same each time
   const shown = jobs.data?.jobs.find((job) => job.name === open);
   if (jobs.error && !jobs.data) return <Failure error={jobs.error} retry={() => void jobs.refetch()} />;
   return (

@@ -34,7 +34,7 @@ function StageCard({ stage }: { stage: Stage }) {
         <span className="grid size-8 shrink-0 place-items-center rounded-control bg-accent-soft text-accent">
           <Icon className="size-4" aria-hidden />
         </span>
-        <h3 className="grow text-sm font-semibold">{stage.name}</h3>
+        <h2 className="grow text-sm font-semibold">{stage.name}</h2>
         <Dot tone={stage.tone} />
         <span className="sr-only">{stage.trouble ?? "well"}</span>
       </header>

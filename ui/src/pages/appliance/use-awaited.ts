@@ -2,10 +2,12 @@
 /** What one asked for runs in the background: look every few seconds until it has ended, then say so. */
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import { api } from "@/api/client";
+import { api, ApiError } from "@/api/client";
 import type { Schema } from "@/api/types";
 
 const LOOK_MS = 4000;
+/** It is not there, or not ours to see; an appliance that is away for a moment comes back. */
+const refused = (error: unknown) => error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429;
 const ended = (state: string | undefined) => state !== undefined && state !== "waiting" && state !== "running";
 
 interface Awaited<Ended> {
@@ -28,12 +30,12 @@ function useAwaited<Ended extends { state: string }>(
     queryKey: ["awaited", kind, id],
     queryFn: ({ signal }) => read(id ?? "", signal),
     enabled: id !== null,
-    refetchInterval: ({ state }) => (ended(state.data?.state) || state.error ? false : LOOK_MS),
+    refetchInterval: ({ state }) => (ended(state.data?.state) || refused(state.error) ? false : LOOK_MS),
     gcTime: 0,
   });
   const { data, error } = query;
   useEffect(() => {
-    if (error) setId(null);
+    if (refused(error)) setId(null);
     if (!data || !ended(data.state)) return;
     setId(null);
     tell.current(data);

@@ -19,7 +19,7 @@ import { Time, useNow } from "@/ui/time";
 import { DiffView } from "./diff-view";
 import { PeriodField } from "./period-field";
 import { periodOf, useFilter } from "./use-filter";
-import { ACTION_GROUPS, Actor, actionTone, actionWords, Subject } from "./words";
+import { ACTION_GROUPS, Actor, actionTone, actionWords, parts, Subject } from "./words";
 
 type Entry = Schema<"AuditEntry">;
 
@@ -91,7 +91,7 @@ function Filters({ filter }: { filter: ReturnType<typeof useFilter<(typeof FILTE
   const { values, set, active, clear } = filter;
   const known = ACTION_GROUPS.some(([value]) => value === values.action);
   return (
-    <div role="search" aria-label="Filter the log" className="flex flex-wrap items-center gap-2 border-b border-line p-3">
+    <div role="search" aria-label="Filter the log" className="flex flex-wrap items-center gap-2 border-b border-line p-3 max-sm:grid max-sm:grid-cols-2">
       <Input aria-label="Who" placeholder="Who: user:alice, job:*" className="w-44 max-sm:w-full" value={values.actor} onChange={(event) => set({ actor: event.target.value })} />
       <NativeSelect aria-label="What" className="w-auto max-sm:w-full" value={values.action} onChange={(event) => set({ action: event.target.value })}>
         <option value="">All actions</option>
@@ -153,8 +153,8 @@ export function AuditLog() {
       <Drawer
         open={opened !== null}
         onOpenChange={() => setOpened(null)}
-        title={opened ? actionWords(opened.action) : ""}
-        description={opened ? opened.subject : undefined}
+        title={opened ? `${parts(opened.subject).kind.replaceAll("-", " ")} ${actionWords(opened.action)}` : ""}
+        description={opened && <Time at={opened.at} />}
       >
         {opened && <Details entry={opened} />}
       </Drawer>

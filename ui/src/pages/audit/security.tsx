@@ -95,7 +95,7 @@ export function SecurityEvents() {
   });
   return (
     <Card>
-      <div role="search" aria-label="Filter the events" className="flex flex-wrap items-center gap-2 border-b border-line p-3">
+      <div role="search" aria-label="Filter the events" className="flex flex-wrap items-center gap-2 border-b border-line p-3 max-sm:grid max-sm:grid-cols-2">
         <NativeSelect aria-label="Kind" className="w-auto max-sm:w-full" value={values.kind} onChange={(event) => set({ kind: event.target.value })}>
           <option value="">All kinds</option>
           {Object.entries(KINDS).map(([value, { label }]) => (
@@ -134,7 +134,7 @@ export function SecurityEvents() {
 export function Offenders() {
   const query = useQuery({ queryKey: ["offenders"], queryFn: ({ signal }) => api.get("/admin/security/offenders", { signal }) });
   return (
-    <Card>
+    <Card className="overflow-hidden">
       <DataTable
         label="Who was held up"
         columns={OFFENDERS}

@@ -44,15 +44,47 @@ export function Subject({ subject, linked }: { subject: string; linked?: boolean
   return <span className="truncate">{text}</span>;
 }
 
-const LOSES = /\.(delete|bulk_delete|purge|revoke|end|end_all|remove)$/;
-const MAKES = /\.(create|create_bulk|register|register_again|begin|set|start)$/;
+const LOSES = /\.(delete|bulk_delete|purge|revoke|remove)$/;
+const MAKES = /\.(create|create_bulk|register|register_again|set)$/;
 
-export const actionTone = (action: string): Tone => (LOSES.test(action) ? "bad" : MAKES.test(action) ? "ok" : "info");
+export const actionTone = (action: string): Tone =>
+  action.startsWith("session.") ? "neutral" : LOSES.test(action) ? "bad" : MAKES.test(action) ? "ok" : "info";
+
+const WORDS: Record<string, string> = {
+  "session.begin": "signed in",
+  "session.end": "signed out",
+  "session.end_all": "signed out everywhere",
+  "user.password": "password changed",
+  "user.password_reset": "password reset",
+  "user.reset_token": "reset code made",
+  "user.unlock": "unlocked",
+  "job.run": "run",
+  "backup.start": "started",
+};
+
+const PAST: Record<string, string> = {
+  create: "created",
+  create_bulk: "created for many",
+  change: "changed",
+  delete: "deleted",
+  bulk_delete: "deleted with others",
+  revoke: "revoked",
+  remove: "removed",
+  register: "registered",
+  register_again: "registered again",
+  rename: "renamed",
+  end: "ended",
+  set: "set",
+  acknowledge: "acknowledged",
+  rotate_key: "key rotated",
+  rotate_secret: "secret rotated",
+  bulk_tags: "tags changed",
+};
 
 /** "user.password_reset" → "password reset", beside the kind of thing. */
 export function actionWords(action: string): string {
-  const dot = action.indexOf(".");
-  return action.slice(dot + 1).replaceAll("_", " ");
+  const last = action.slice(action.indexOf(".") + 1);
+  return WORDS[action] ?? PAST[last] ?? last.replaceAll("_", " ");
 }
 
 export const ACTION_GROUPS: readonly [value: string, label: string][] = [

@@ -23,7 +23,7 @@ import { toast } from "@/ui/toast";
 type Bulk = Schema<"BulkCommand">;
 
 function Progress({ bulk }: { bulk: Bulk }) {
-  const { all, over, share } = progressOf(bulk.states);
+  const { all, over } = progressOf(bulk.states);
   const bars = STATES.filter((state) => bulk.states[state] > 0).map((state) => ({
     key: state,
     label: STATE_TITLES[state],
@@ -31,7 +31,7 @@ function Progress({ bulk }: { bulk: Bulk }) {
     tone: state === "awaiting_confirmation" ? ("warn" as const) : STATUS_TONE[state] === "neutral" ? ("idle" as const) : (STATUS_TONE[state] as "ok"),
   }));
   return (
-    <div className="grid gap-4">
+    <div className="grid gap-3">
       <div role="progressbar" aria-label="How many are over" aria-valuemin={0} aria-valuemax={all} aria-valuenow={over}>
         <p className="flex items-baseline justify-between">
           <span className="text-2xl font-semibold tracking-tight tabular">{percent(over, all)}</span>
@@ -39,9 +39,6 @@ function Progress({ bulk }: { bulk: Bulk }) {
             {count(over)} of {count(all)} over
           </span>
         </p>
-        <div className="mt-2 h-2 overflow-hidden rounded-full bg-surface-2">
-          <div className="h-full rounded-full bg-accent transition-[width]" style={{ width: `${share * 100}%` }} />
-        </div>
       </div>
       <Shares label="States" bars={bars} />
     </div>
@@ -50,7 +47,6 @@ function Progress({ bulk }: { bulk: Bulk }) {
 
 function Actions({ bulk }: { bulk: Bulk }) {
   const queries = useQueryClient();
-  const operator = useMay("operator");
   const admin = useMay("admin");
   const [asking, setAsking] = useState<"cancel" | "confirm" | null>(null);
   const path = { id: bulk.id };
@@ -59,7 +55,6 @@ function Actions({ bulk }: { bulk: Bulk }) {
   const title = commandTitle(bulk.type);
   const close = (next: boolean) => !next && setAsking(null);
   const read = () => queries.invalidateQueries({ queryKey: ["commands"] });
-  if (!operator || open === 0) return null;
   return (
     <>
       <Button onClick={() => setAsking("cancel")}>
@@ -108,13 +103,14 @@ export function BulkDrawer({ id, onClose }: { id: string | null; onClose: () => 
     enabled: id !== null,
   });
   const bulk = query.data;
+  const acts = useMay("operator") && bulk && progressOf(bulk.states).canCancel > 0;
   return (
     <Drawer
       open={id !== null}
       onOpenChange={(open) => !open && onClose()}
       title={bulk ? `${commandTitle(bulk.type)}: ${count(bulk.device_count)} devices` : "Bulk command"}
       description={`Bulk command ${id ?? ""}`}
-      footer={bulk && <Actions bulk={bulk} />}
+      footer={acts && <Actions bulk={bulk} />}
     >
       {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && !query.error && <Skeleton className="h-64" />}

@@ -9,17 +9,15 @@ import { Button } from "@/ui/button";
 import { Confirm } from "@/ui/dialog";
 import { toast } from "@/ui/toast";
 
-/** Take it back while the device doesn't have it; confirm a wipe. */
+/** Take it back while the device doesn't have it; confirm a wipe. For operators. */
 export function CommandActions({ command }: { command: Command }) {
   const queries = useQueryClient();
-  const operator = useMay("operator");
   const admin = useMay("admin");
   const [asking, setAsking] = useState<"cancel" | "confirm" | null>(null);
   const path = { id: command.id };
   const read = () => queries.invalidateQueries({ queryKey: ["commands"] });
   const title = commandTitle(command.type);
   const close = (open: boolean) => !open && setAsking(null);
-  if (!operator) return null;
   if (!canCancel(command.state)) return <p className="mr-auto text-xs text-ink-3">The device has it: it can't be taken back any more.</p>;
   return (
     <>

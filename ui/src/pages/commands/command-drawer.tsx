@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
@@ -7,6 +8,7 @@ import { actorName, span } from "@/lib/alert-words";
 import { commandTitle, isOver, PATHS, type Command } from "@/lib/command-words";
 import { toDate } from "@/lib/format";
 import { latency } from "@/lib/metrics";
+import { useMay } from "@/session/session";
 import { Badge, type Tone } from "@/ui/badge";
 import { CodeBlock } from "@/ui/copy-button";
 import { Drawer } from "@/ui/drawer";
@@ -77,7 +79,7 @@ function Result({ command }: { command: Command }) {
   );
 }
 
-function Section({ title, children }: { title: string; children: React.ReactNode }) {
+function Section({ title, children }: { title: string; children: ReactNode }) {
   return (
     <section aria-label={title} className="grid gap-2">
       <h3 className="text-sm font-semibold">{title}</h3>
@@ -104,7 +106,7 @@ function Details({ command, attempts }: { command: Command; attempts: Attempt[] 
         {command.bulk_id && <Badge tone="accent">Bulk {command.bulk_id}</Badge>}
         {took(command) && <span className="text-xs text-ink-3">answered within {took(command)}</span>}
       </div>
-      {command.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm">{command.error}</p>}
+      {command.error && command.error !== command.report?.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm">{command.error}</p>}
       {command.withheld && <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It is held back: its device is in quarantine, for two may share its identity.</p>}
       <CommandSteps command={command} />
       <Facts>
@@ -143,6 +145,7 @@ export function CommandDrawer({ id, onClose }: { id: string | null; onClose: () 
     queryFn: ({ signal }) => api.get("/admin/commands/{id}", { path: { id: id ?? "" }, signal }),
     enabled: id !== null,
   });
+  const operator = useMay("operator");
   const [command] = useLiveStates(query.data ? [query.data.command] : []);
   return (
     <Drawer
@@ -151,7 +154,7 @@ export function CommandDrawer({ id, onClose }: { id: string | null; onClose: () 
       title={command ? commandTitle(command.type) : "Command"}
       description={`Command ${id ?? ""}`}
       className="sm:max-w-xl"
-      footer={command && !isOver(command.state) && <CommandActions command={command} />}
+      footer={operator && command && !isOver(command.state) && <CommandActions command={command} />}
     >
       {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && !query.error && <Skeleton className="h-64" />}

@@ -33,7 +33,7 @@ export function CommandSteps({ command }: { command: Command }) {
           <span
             aria-hidden
             className={cn(
-              "relative grid size-6 place-items-center rounded-full border bg-raised text-xs",
+              "relative z-10 grid size-6 place-items-center rounded-full border bg-raised text-xs",
               step.at === null && "border-line-strong text-ink-3",
               step.at !== null && (step.bad ? "border-bad bg-bad-soft text-bad" : "border-accent bg-accent-soft text-accent"),
             )}

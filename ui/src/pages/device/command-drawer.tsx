@@ -31,6 +31,8 @@ const STEPS: [keyof Command & ("created_at" | "queued_at" | "sent_at" | "receive
   ["finished_at", "Over"],
 ];
 
+export const spell = (seconds: number) => (seconds < 1 ? `${Math.max(0, Math.round(seconds * 1000))} ms` : duration(seconds));
+
 function Course({ command }: { command: Command }) {
   const start = epoch(command.created_at);
   return (
@@ -41,7 +43,7 @@ function Course({ command }: { command: Command }) {
       {STEPS.filter(([name]) => command[name]).map(([name, label]) => (
         <Fact key={name} label={label}>
           <Time at={command[name]} />
-          {name !== "created_at" && <span className="text-ink-3 tabular"> · after {duration(epoch(command[name]) - start)}</span>}
+          {name !== "created_at" && <span className="text-ink-3 tabular"> · after {spell(epoch(command[name]) - start)}</span>}
         </Fact>
       ))}
       <Fact label="Asked by">{command.created_by}</Fact>
@@ -126,7 +128,7 @@ export function CommandDrawer({ deviceId, commandId, onClose }: { deviceId: stri
       {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
       {!query.data && !query.error && <Skeleton className="h-64" />}
       {query.data && command && (
-        <div className="grid gap-6">
+        <div className="grid grid-cols-[minmax(0,1fr)] gap-6">
           <Course command={command} />
           {payload && (
             <section>

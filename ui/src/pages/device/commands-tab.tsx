@@ -3,7 +3,6 @@ import { SquareTerminal } from "lucide-react";
 import { useSearchParams } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
-import { duration } from "@/lib/format";
 import { useKeyset } from "@/lib/keyset";
 import { liveStore } from "@/live/store";
 import { useLiveVersion } from "@/live/use-live";
@@ -12,7 +11,7 @@ import { Card } from "@/ui/card";
 import { DataTable, type Column } from "@/ui/data-table";
 import { Empty } from "@/ui/states";
 import { Time } from "@/ui/time";
-import { CommandDrawer } from "./command-drawer";
+import { CommandDrawer, spell } from "./command-drawer";
 import { commandLabel, kindOf } from "./command-types";
 import { epoch } from "./history";
 import { keyOf } from "./use-device";
@@ -44,7 +43,7 @@ function Name({ command }: { command: Command }) {
   );
 }
 
-const took = (command: Command) => (command.finished_at ? duration(epoch(command.finished_at) - epoch(command.created_at)) : "–");
+const took = (command: Command) => (command.finished_at ? spell(epoch(command.finished_at) - epoch(command.created_at)) : "–");
 
 const COLUMNS: Column<Command>[] = [
   { id: "type", title: "Command", grow: 2, width: 170, always: true, cell: (row) => <Name command={row} /> },

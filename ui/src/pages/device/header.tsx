@@ -74,7 +74,7 @@ export function DeviceHeader({ device, status, onCommand }: HeaderProps) {
             <h1 className="min-w-0 text-xl font-semibold tracking-tight break-words">{device.alias}</h1>
             <StatusBadge status={status} />
           </div>
-          <p className="mt-1 flex flex-wrap items-center gap-x-2 text-sm text-ink-2">
+          <p className="mt-1 flex flex-wrap items-center gap-x-1.5 text-sm text-ink-2">
             <KindIcon kind={device.kind} />
             <span>
               {device.kind === "desktop" ? "Desktop" : "Android"} · id {device.id}

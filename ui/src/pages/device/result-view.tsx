@@ -24,7 +24,7 @@ export function imageOf(result: unknown): Image | null {
 function lineOf(event: unknown): string {
   if (typeof event === "string") return event;
   if (!isObject(event)) return JSON.stringify(event);
-  const { ts, level, event: name, ...rest } = event;
+  const { at, ts = typeof at === "number" ? new Date(at * 1000).toISOString() : at, level, event: name, ...rest } = event;
   const details = Object.entries(rest).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   return [ts, level, name, ...details].filter((part) => part !== undefined).join("  ");
 }

@@ -42,7 +42,7 @@ export function DeviceStats({ device }: { device: Device }) {
         {battery !== null && <Level share={battery / 100} bad={battery < LOW && !last?.charging} />}
       </Stat>
       <Stat label="RAM free" icon={MemoryStick} value={ram?.value ?? NONE} unit={ram?.unit} hint={total ? `of ${gib(total).value} ${gib(total).unit}` : undefined}>
-        {free !== null && total ? <Level share={1 - free / total} bad={free / total < 0.05} /> : null}
+        {free !== null && total ? <Level share={free / total} bad={free / total < 0.05} /> : null}
       </Stat>
       <Stat label="Network" icon={Network} value={last?.network ? <span className="capitalize">{last.network}</span> : NONE} hint={signal} />
       <Stat

@@ -128,7 +128,7 @@ export function DeviceCard({ row }: Cell) {
       </div>
       <div className="flex items-center gap-3 text-xs text-ink-2">
         <LastSeen row={row} />
-        <Battery row={row} />
+        {last?.battery != null && <Battery row={row} />}
         {last?.network && <span>{last.network}</span>}
         {row.site && <span className="ml-auto truncate text-ink-3">{row.site}</span>}
       </div>

@@ -121,7 +121,7 @@ export default function DevicesPage() {
           </>
         }
       />
-      <div className="grid gap-3">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-3">
         <Toolbar filter={filter} onChange={setFilter} layout={layout} />
         <Card className="min-w-0 overflow-hidden">
           <DataTable

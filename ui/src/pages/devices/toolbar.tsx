@@ -42,7 +42,7 @@ function SearchBox({ filter, onChange }: FilterProps) {
   }, [typed]);
 
   return (
-    <div className="relative min-w-48 grow">
+    <div className="relative min-w-0 grow sm:min-w-48">
       <Search className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" aria-hidden />
       <Input
         data-page-search
@@ -141,7 +141,7 @@ export function Chips({ filter, onChange }: FilterProps) {
 
 export function Toolbar({ filter, onChange, layout }: FilterProps & { layout: TableLayout }) {
   return (
-    <div className="grid gap-3">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-3">
       <div className="flex flex-wrap items-center gap-2">
         <StatusSegments filter={filter} onChange={onChange} />
         <div className="flex min-w-64 grow items-center gap-2 max-sm:min-w-full">

@@ -18,5 +18,5 @@ const at = (moment: number): LiveFleet => ({
 const times = (moments: number[], windowS: number) => rateHistory(moments.map(at), windowS).map((one) => one.at);
 
 it("keeps the window", () => expect(times([1, 2, 3, 4, 5], 3)).toEqual([3, 4, 5]));
-it("leaves out numbers that came at once, as when the channel is opened", () => expect(times([10, 10.02, 11, 12], 60)).toEqual([11, 12]));
+it("takes one of those that come at once", () => expect(times([10, 10.02, 11, 11.3, 12], 60)).toEqual([10, 11, 12]));
 it("is empty of nothing", () => expect(times([], 60)).toEqual([]));

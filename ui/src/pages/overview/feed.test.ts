@@ -67,6 +67,10 @@ describe("the feed", () => {
     expect(lines.map((line) => line.change)).toEqual(["closed"]);
   });
 
+  it("takes what is told again once", () => {
+    expect(alertFeed([], [live("acked", 30), live("acked", 30)], 10)).toHaveLength(1);
+  });
+
   it("is no longer than asked for", () => {
     const many = Array.from({ length: 50 }, (_, index) => live("noted", index, { incident_id: String(index) }));
     expect(alertFeed([], many.toReversed(), 5).map((line) => line.at)).toEqual([49, 48, 47, 46, 45]);

@@ -67,8 +67,9 @@ export function alertFeed(alerts: readonly Schema<"Alert">[], live: readonly Liv
     );
   const told = live
     .filter((one) => CHANGES.has(one.change) && !isEcho(one))
-    .slice(0, most)
+    .slice(0, 2 * most)
     .map((one) => heard(one, severities))
     .filter((line) => !known(line));
-  return [...told, ...lines].toSorted((a, b) => b.at - a.at).slice(0, most);
+  const once = new Map([...told, ...lines].map((line) => [line.key, line])); // after a reconnect a change may be told again
+  return [...once.values()].toSorted((a, b) => b.at - a.at).slice(0, most);
 }

@@ -87,7 +87,7 @@ export function Cards<Row>(props: GridProps<Row> & { renderCard: NonNullable<Gri
                 <>
                   {selection && (
                     <Checkbox
-                      className="mt-0.5"
+                      className="-mt-0.5"
                       aria-label={`Select ${rowName?.(row) ?? id}`}
                       checked={selected}
                       disabled={selection.disabled?.(id)}

@@ -29,7 +29,7 @@ function RowOnce<Row>({ row, domId, index, top, height, columns, box, selected, 
       onClick={(event) => onClick(index, event)}
       style={{ transform: `translateY(${top}px)`, height }}
       className={cn(
-        "absolute inset-x-0 top-0 grid grid-cols-(--columns) border-b border-line text-sm hover:bg-surface-2/60",
+        "absolute inset-x-0 top-0 grid grid-cols-(--columns) border-b border-line text-sm contain-content hover:bg-surface-2/60",
         clickable && "cursor-pointer",
         selected && "bg-accent-soft/50 hover:bg-accent-soft/70",
         current && "bg-surface-2",
