@@ -98,10 +98,15 @@ uint64_t mu_channel_next_ns(const struct mu_notifier_channel *channel,
                 token_ns += (uint64_t)((1 - channel->tokens) * 60 * (double)MU_NS_PER_S /
                                        channel->rate_per_min) +
                             1;
-        uint64_t breaker_ns = mu_notifier_now_ns(notifier) +
-                              mu_breaker_wait_ms(&channel->breaker) * (uint64_t)MU_NS_PER_MS;
+        uint64_t wait_ms = mu_breaker_wait_ms(&channel->breaker);
 
         until_ns = until_ns > token_ns ? until_ns : token_ns;
+        /* Not "now" where nothing is to be waited for: that is always later than the caller's now,
+         * who would come at once, and again. */
+        if (wait_ms == 0)
+                return until_ns;
+        uint64_t breaker_ns = mu_notifier_now_ns(notifier) + wait_ms * (uint64_t)MU_NS_PER_MS;
+
         return until_ns > breaker_ns ? until_ns : breaker_ns;
 }
 
