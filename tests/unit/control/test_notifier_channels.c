@@ -15,7 +15,7 @@ static uint64_t now_ns = 1000 * (uint64_t)MU_NS_PER_S;
 static uint64_t monotonic_ns(void *context)
 {
         (void)context;
-        return now_ns++;
+        return ++now_ns;
 }
 
 static int64_t realtime_us(void *context)
