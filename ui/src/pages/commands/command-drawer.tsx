@@ -32,8 +32,9 @@ const ATTEMPT_TONES: Record<Attempt["status"], Tone> = {
   unreachable: "warn",
 };
 
-function Attempts({ attempts }: { attempts: Attempt[] }) {
-  if (attempts.length === 0) return <p className="text-sm text-ink-3">It was not sent yet. The device gets it with its next request.</p>;
+function Attempts({ attempts, over }: { attempts: Attempt[]; over: boolean }) {
+  if (attempts.length === 0)
+    return <p className="text-sm text-ink-3">{over ? "It was never sent." : "It was not sent yet. The device gets it with its next request."}</p>;
   return (
     <ul className="divide-y divide-line">
       {attempts.map((one) => (
@@ -133,7 +134,7 @@ function Details({ command, attempts }: { command: Command; attempts: Attempt[] 
         <Result command={command} />
       </Section>
       <Section title="Attempts">
-        <Attempts attempts={attempts} />
+        <Attempts attempts={attempts} over={isOver(command.state)} />
       </Section>
     </div>
   );
