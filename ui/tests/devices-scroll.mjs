@@ -127,7 +127,7 @@ async function scroll(rows) {
     await new Promise((done) => requestAnimationFrame(done));
     const loaded = grid.scrollHeight / 44;
     if (loaded >= rows && grid.scrollTop + grid.clientHeight >= grid.scrollHeight - 4) break;
-    if (performance.now() - began > 240_000) throw new Error(`only ${Math.round(loaded)} rows came`);
+    if (performance.now() - began > 600_000) throw new Error(`only ${Math.round(loaded)} rows came`);
   }
   for (let step = 0; step < 60; step++) {
     grid.scrollTop = (grid.scrollHeight / 60) * ((step * 37) % 60); // jumps of the scroll bar
