@@ -35,7 +35,7 @@ function Made({ made, onClose }: { made: Saved; onClose: () => void }) {
         </Button>
       }
     >
-      <div className="grid gap-5">
+      <div className="grid grid-cols-1 gap-5">
         {made.signing_secret && <SecretOnce secret={made.signing_secret} />}
         <ChannelTest channel={made.channel} />
       </div>

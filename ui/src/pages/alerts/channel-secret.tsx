@@ -6,7 +6,7 @@ import { Time } from "@/ui/time";
 /** A signing secret, shown this once. */
 export function SecretOnce({ secret, oldUntil }: { secret: string; oldUntil?: string | null }) {
   return (
-    <div className="grid gap-2">
+    <div className="grid grid-cols-1 gap-2">
       <p className="flex items-center gap-2 text-sm font-medium">
         <KeyRound className="size-4 text-warn" aria-hidden /> Signing secret
       </p>

@@ -33,7 +33,7 @@ const Waiting = () => (
 function About({ incident, alert, onOpen }: { incident: Incident; alert: Alert | undefined } & Pick<IncidentDrawerProps, "onOpen">) {
   const sentence = incidentSentence(incident, alert);
   return (
-    <div className="grid gap-4">
+    <div className="grid grid-cols-1 gap-4">
       <div className="flex flex-wrap items-center gap-2">
         <StatusBadge status={incident.severity} />
         {incident.closed_at ? <Badge tone="ok">over</Badge> : incident.acked_at ? <Badge tone="info">in hand</Badge> : <Badge tone="bad">open</Badge>}
@@ -127,7 +127,7 @@ export function IncidentDrawer({ id, onClose, onOpen }: IncidentDrawerProps) {
       {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && !query.error && <Waiting />}
       {id !== null && incident && (
-        <div className="grid gap-5">
+        <div className="grid grid-cols-1 gap-5">
           <About incident={incident} alert={first} onOpen={onOpen} />
           <Tabs
             label="Incident"

@@ -73,7 +73,7 @@ export function RuleDrawer({ rule, onClose }: { rule: AlertRule | null; onClose:
   return (
     <Drawer open={rule !== null} onOpenChange={(open) => !open && onClose()} title={rule?.title ?? "Rule"} description={rule ? ruleDoc(rule) : undefined} className="sm:max-w-xl">
       {rule && (
-        <div className="grid gap-8">
+        <div className="grid grid-cols-1 gap-8">
           <ForAll key={rule.rule} rule={rule} />
           {rule.about === "device" && <RuleOverrides rule={rule} />}
         </div>

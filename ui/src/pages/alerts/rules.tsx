@@ -63,7 +63,7 @@ export function Rules() {
   ] as const;
   if (query.error) return <Failure error={query.error} retry={() => void query.refetch()} />;
   return (
-    <div className="grid gap-4">
+    <div className="grid grid-cols-1 gap-4">
       {query.isPending && <Skeleton className="h-96" />}
       {rules.length > 0 &&
         groups.map((group) => (

@@ -51,7 +51,7 @@ const COLUMNS: Column<Backup>[] = [
   },
   { id: "outcome", title: "Outcome", width: 110, cell: (backup) => <StatusBadge status={backup.outcome} /> },
   { id: "checked", title: "Restore tried", width: 120, cell: (backup) => <Checked backup={backup} /> },
-  { id: "kind", title: "How", width: 120, cell: (backup) => KIND[backup.kind] },
+  { id: "kind", title: "How", width: 150, cell: (backup) => KIND[backup.kind] },
   { id: "took", title: "Took", width: 80, align: "end", cell: took },
   { id: "bytes", title: "Size", width: 100, align: "end", cell: (backup) => (backup.bytes === null ? "–" : bytes(backup.bytes)) },
   {

@@ -115,7 +115,7 @@ export function BulkDrawer({ id, onClose }: { id: string | null; onClose: () => 
       {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && !query.error && <Skeleton className="h-64" />}
       {bulk && (
-        <div className="grid gap-6">
+        <div className="grid grid-cols-1 gap-6">
           <Progress bulk={bulk} />
           <Facts>
             <Fact label="Asked by">{actorName(bulk.created_by)}</Fact>

@@ -32,8 +32,9 @@ const ATTEMPT_TONES: Record<Attempt["status"], Tone> = {
   unreachable: "warn",
 };
 
-function Attempts({ attempts }: { attempts: Attempt[] }) {
-  if (attempts.length === 0) return <p className="text-sm text-ink-3">It was not sent yet. The device gets it with its next request.</p>;
+function Attempts({ attempts, over }: { attempts: Attempt[]; over: boolean }) {
+  if (attempts.length === 0)
+    return <p className="text-sm text-ink-3">{over ? "It was never sent." : "It was not sent yet. The device gets it with its next request."}</p>;
   return (
     <ul className="divide-y divide-line">
       {attempts.map((one) => (
@@ -67,7 +68,7 @@ function Result({ command }: { command: Command }) {
   const { report } = command;
   if (!report) return <p className="text-sm text-ink-3">{isOver(command.state) ? "The device reported nothing." : "The device has not reported yet."}</p>;
   return (
-    <div className="grid gap-2">
+    <div className="grid grid-cols-1 gap-2">
       {report.late && <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It came after the command had expired or was cancelled.</p>}
       {report.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm break-words">{report.error}</p>}
       {report.result !== undefined && report.result !== null ? (
@@ -81,7 +82,7 @@ function Result({ command }: { command: Command }) {
 
 function Section({ title, children }: { title: string; children: ReactNode }) {
   return (
-    <section aria-label={title} className="grid gap-2">
+    <section aria-label={title} className="grid grid-cols-1 gap-2">
       <h3 className="text-sm font-semibold">{title}</h3>
       {children}
     </section>
@@ -100,7 +101,7 @@ function took(command: Command): string | null {
 function Details({ command, attempts }: { command: Command; attempts: Attempt[] }) {
   const empty = Object.keys(command.payload).length === 0;
   return (
-    <div className="grid gap-6">
+    <div className="grid grid-cols-1 gap-6">
       <div className="flex flex-wrap items-center gap-2">
         <StateBadge state={command.state} />
         {command.bulk_id && <Badge tone="accent">Bulk {command.bulk_id}</Badge>}
@@ -133,7 +134,7 @@ function Details({ command, attempts }: { command: Command; attempts: Attempt[] 
         <Result command={command} />
       </Section>
       <Section title="Attempts">
-        <Attempts attempts={attempts} />
+        <Attempts attempts={attempts} over={isOver(command.state)} />
       </Section>
     </div>
   );

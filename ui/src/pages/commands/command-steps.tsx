@@ -25,11 +25,13 @@ export function stepsOf(command: Command): Step[] {
 export function CommandSteps({ command }: { command: Command }) {
   const steps = stepsOf(command);
   const last = steps.findLastIndex((step) => step.at !== null);
+  const stopped = steps[last]?.bad ?? false; // what lies between was skipped, or never came
+  const went = (index: number) => index <= last && (!stopped || (steps[index]?.at !== null && steps[index - 1]?.at !== null));
   return (
     <ol aria-label="How far it is" className="grid grid-cols-4">
       {steps.map((step, index) => (
         <li key={step.title} className="relative grid justify-items-center gap-1 text-center">
-          {index > 0 && <span aria-hidden className={cn("absolute top-3 right-1/2 h-px w-full", index <= last ? "bg-accent" : "bg-line-strong")} />}
+          {index > 0 && <span aria-hidden className={cn("absolute top-3 right-1/2 h-px w-full", went(index) ? "bg-accent" : "bg-line-strong")} />}
           <span
             aria-hidden
             className={cn(
@@ -41,7 +43,7 @@ export function CommandSteps({ command }: { command: Command }) {
             {step.at !== null ? step.bad ? "!" : <Check className="size-3.5" /> : index + 1}
           </span>
           <span className="text-xs font-medium capitalize">{step.title}</span>
-          <Time at={step.at} otherwise={index < last ? "skipped" : "–"} className="text-xs text-ink-3" />
+          <Time at={step.at} otherwise={index < last ? (stopped ? "never" : "skipped") : "–"} className="text-xs text-ink-3" />
         </li>
       ))}
     </ol>

@@ -64,18 +64,16 @@ function RuleLine({ rule }: { rule: Rule }) {
   const own = Object.values(sources).find((source) => source === "device") ?? Object.values(sources).find((source) => source.startsWith("tag:"));
   const source = own ?? (Object.values(sources).includes("fleet") ? "fleet" : "default");
   return (
-    <li className="flex flex-wrap items-center gap-x-4 gap-y-1 border-t border-line px-4 py-2.5 text-sm first:border-0">
-      <span className="min-w-40 grow font-medium">{rule.title}</span>
-      {effective.enabled ? (
-        <>
-          <span className="w-28 text-ink-2 tabular">{effective.text_value ?? inUnit(effective.threshold, rule.unit)}</span>
-          <span className="w-32 text-xs text-ink-3">{effective.hold_s ? `after ${duration(effective.hold_s)}` : "at once"}</span>
-          <StatusBadge status={effective.severity} />
-        </>
-      ) : (
-        <Badge>off</Badge>
-      )}
-      <span className="w-36 text-right text-xs text-ink-3">{SOURCE[source] ?? source.replace("tag:", "by its tag ")}</span>
+    <li className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-1 border-t border-line px-4 py-2.5 text-sm first:border-0 sm:grid-cols-[minmax(0,1fr)_10rem_6rem_9rem]">
+      <span className="font-medium">{rule.title}</span>
+      <span className="text-ink-2 tabular max-sm:order-3">
+        {effective.enabled && (effective.text_value ?? inUnit(effective.threshold, rule.unit))}
+        {effective.enabled && effective.hold_s > 0 && <span className="text-ink-3"> for {duration(effective.hold_s)}</span>}
+      </span>
+      <span className="max-sm:order-2 max-sm:justify-self-end">
+        {effective.enabled ? <StatusBadge status={effective.severity} /> : <Badge>off</Badge>}
+      </span>
+      <span className="text-right text-xs text-ink-3 max-sm:order-4">{SOURCE[source] ?? source.replace("tag:", "by its tag ")}</span>
     </li>
   );
 }

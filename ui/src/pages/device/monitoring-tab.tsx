@@ -4,7 +4,6 @@ import { useState, type FormEvent } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { useMay } from "@/session/session";
-import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Card, CardBody, CardHeader } from "@/ui/card";
 import { Field, Input } from "@/ui/field";
@@ -25,7 +24,7 @@ interface OwnProps {
 
 /** Whose value it is; the device's own can be given back. */
 function Whose({ name, form, onReset }: OwnProps) {
-  if (form.fleet.includes(name)) return <Badge>as the fleet</Badge>;
+  if (form.fleet.includes(name)) return <span className="text-xs text-ink-3">as the fleet has it</span>;
   return (
     <button type="button" className="text-xs font-medium text-accent hover:underline" onClick={() => onReset(name)}>
       as the fleet again

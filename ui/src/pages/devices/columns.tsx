@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BatteryCharging, Smartphone, Laptop } from "lucide-react";
+import type { PointerEvent } from "react";
 import { Link } from "react-router";
 import { cn } from "@/lib/cn";
 import { lastSeen } from "@/lib/device-status";
-import { duration } from "@/lib/format";
+import { duration, exactTime, relative } from "@/lib/format";
 import { useLiveDevice } from "@/live/use-live";
 import { Badge, StatusBadge } from "@/ui/badge";
 import type { Column } from "@/ui/data-table";
-import { Time } from "@/ui/time";
+import { Time, useNow } from "@/ui/time";
 import { useLiveRow, useStatus } from "./use-live-row";
 import { useQuarantine } from "./quarantine";
 import type { DeviceRow } from "./use-devices";
@@ -47,8 +48,21 @@ export function StatusCell({ row }: Cell) {
   );
 }
 
+const tellExactly = (event: PointerEvent<HTMLTimeElement>) => {
+  event.currentTarget.title = exactTime(new Date(event.currentTarget.dateTime));
+};
+
+/** As <Time>, without a tooltip for each of the rows that fly by: the exact time is written when somebody points at it. */
 export function LastSeen({ row }: Cell) {
-  return <Time at={lastSeen(row, useLiveDevice(row.id))} otherwise="never" className="text-ink-2" />;
+  const seen = lastSeen(row, useLiveDevice(row.id));
+  const now = useNow();
+  if (seen === null) return <span className="text-ink-3">never</span>;
+  const date = new Date(seen * 1000);
+  return (
+    <time dateTime={date.toISOString()} className="text-ink-2" onPointerEnter={tellExactly}>
+      {relative(date, Math.max(now, date.getTime() - 1))}
+    </time>
+  );
 }
 
 const LOW = 15;

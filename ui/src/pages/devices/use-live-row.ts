@@ -8,8 +8,16 @@ import type { DeviceRow } from "./use-devices";
 
 /** The row with what the live channel told since; a cell asks for itself, so a delta draws the cells it is about. */
 export function useLiveRow(row: DeviceRow): DeviceRow {
-  return patched(row, useLiveDevice(row.id));
+  const live = useLiveDevice(row.id);
+  const known = made.get(row);
+  if (known && known.live === live) return known.row;
+  const fresh = patched(row, live);
+  made.set(row, { live, row: fresh });
+  return fresh;
 }
+
+/** The cells of a row share it. */
+const made = new WeakMap<DeviceRow, { live: LiveDevice | undefined; row: DeviceRow }>();
 
 const LAST_UNKNOWN: NonNullable<DeviceRow["last"]> = {
   received_at: "", observed_at: "", battery: null, charging: null, network: null, ssid: null, fg_package: null,

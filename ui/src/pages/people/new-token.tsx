@@ -38,7 +38,7 @@ function Scopes({ chosen, onChange }: { chosen: ReadonlySet<string>; onChange: (
       <div className="divide-y divide-line rounded-control border border-line bg-surface">
         {SCOPES.map(({ name, label, actions }) => (
           <div key={name} className="flex flex-wrap items-center gap-x-5 gap-y-1.5 px-3 py-2">
-            <span className="w-32 text-sm">{label}</span>
+            <span className="w-full text-sm sm:w-32">{label}</span>
             {actions.map((action) => {
               const scope = `${name}:${action}`;
               const id = `scope-${name}-${action}`;
@@ -98,7 +98,7 @@ function Form({ onMade, onCancel }: { onMade: (made: Schema<"ApiTokenMade">) => 
       <Scopes chosen={chosen} onChange={setChosen} />
       <p className="text-xs text-ink-2">It acts in your name: within its role and these scopes, never with more power than you have, and not at all once you are gone.</p>
       <Refused error={make.error} except={["name"]} />
-      <div className="sticky -bottom-4 -mx-5 -mb-4 flex items-center justify-end gap-2 border-t border-line bg-raised px-5 py-3">
+      <div className="sticky -bottom-4 -mx-5 -mb-4 flex items-center justify-end gap-2 rounded-b-card border-t border-line bg-raised px-5 py-3">
         <Button onClick={onCancel}>Cancel</Button>
         <Button type="submit" variant="primary" busy={make.isPending} disabled={!ready}>
           Make the token

@@ -131,7 +131,7 @@ export function Grid<Row>(props: GridProps<Row>) {
         <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
           {items.map((item) => {
             const row = rows[item.index];
-            if (row === undefined) return <WaitingRow key={item.key} top={item.start} height={rowHeight} cells={shown.length} box={!!selection} />;
+            if (row === undefined) return <WaitingRow key={`waiting ${item.index}`} top={item.start} height={rowHeight} cells={shown.length} box={!!selection} />;
             const id = rowId(row);
             const selected = selection?.ids.has(id);
             return (
