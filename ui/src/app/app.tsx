@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { lazy, useEffect } from "react";
-import { createBrowserRouter, Navigate, RouterProvider } from "react-router";
+import { CircleAlert } from "lucide-react";
+import { createBrowserRouter, Navigate, RouterProvider, useRouteError } from "react-router";
 import { ApiError } from "@/api/client";
 import { liveSocket } from "@/live/socket";
 import { SignInPage } from "@/pages/sign-in";
 import { useMay, useSession } from "@/session/session";
+import { Button } from "@/ui/button";
 import { Spinner } from "@/ui/spinner";
 import { Empty } from "@/ui/states";
 import { Toaster } from "@/ui/toast";
@@ -31,14 +33,39 @@ function Guarded({ page }: { page: Page }) {
   return <page.component />;
 }
 
+/** Most likely a part of the page that is gone: the appliance was upgraded while this page was open. */
+function Broken() {
+  const error = useRouteError();
+  const detail = error instanceof Error ? error.message : String(error);
+  return (
+    <Empty
+      icon={CircleAlert}
+      title="This page could not be shown"
+      action={
+        <Button variant="primary" onClick={() => location.reload()}>
+          Load it again
+        </Button>
+      }
+    >
+      If the appliance was upgraded meanwhile, loading it again is all it needs.
+      <p className="mt-2 font-mono text-xs text-ink-3">{detail}</p>
+    </Empty>
+  );
+}
+
 const router = createBrowserRouter([
   {
     element: <Shell />,
     children: [
-      ...PAGES.map((page) => ({ path: page.path === "/" ? "/" : `${page.path}/*`, element: <Guarded page={page} /> })),
-      { path: "/devices/:id/*", element: <DevicePage /> },
-      ...(KitPage ? [{ path: "/kit", element: <KitPage /> }] : []),
-      { path: "*", element: <Navigate to="/" replace /> },
+      {
+        errorElement: <Broken />,
+        children: [
+          ...PAGES.map((page) => ({ path: page.path === "/" ? "/" : `${page.path}/*`, element: <Guarded page={page} /> })),
+          { path: "/devices/:id/*", element: <DevicePage /> },
+          ...(KitPage ? [{ path: "/kit", element: <KitPage /> }] : []),
+          { path: "*", element: <Navigate to="/" replace /> },
+        ],
+      },
     ],
   },
 ]);

@@ -56,12 +56,27 @@ function refresh(): Promise<string | null> {
 
 useCredentials({ token: () => token, refresh });
 
+const START_TRIES = 3;
+
+/** What an appliance that is busy asks to wait, or null when waiting is not the answer. */
+function busyFor(error: unknown): number | null {
+  return error instanceof ApiError && (error.status === 429 || error.status === 503) ? (error.retryAfterS ?? 1) : null;
+}
+
 export async function startSession(): Promise<void> {
-  try {
-    const found = await refresh();
-    if (found) set({ state: "signed-in", user: await api.get("/api/auth/me") });
-  } catch {
-    set({ state: "signed-out", reason: "The appliance can't be reached." });
+  for (let tries = 1; ; tries++) {
+    try {
+      const found = await refresh();
+      if (found) set({ state: "signed-in", user: await api.get("/api/auth/me") });
+      return;
+    } catch (error) {
+      const wait = busyFor(error);
+      if (wait === null || tries >= START_TRIES) {
+        set({ state: "signed-out", reason: error instanceof ApiError ? error.message : "The appliance can't be reached." });
+        return;
+      }
+      await new Promise((done) => setTimeout(done, wait * 1000));
+    }
   }
 }
 
