@@ -8,6 +8,8 @@ import requests
 import people
 from people import PASSWORD, Person, slug
 
+pytestmark = pytest.mark.one_thread
+
 OPTIONS = ("--accounts-bcrypt-cost", "4", "--limits-auth-failures", "0",
            "--accounts-lock-first", "1h", "--accounts-lock-longest", "4h")
 

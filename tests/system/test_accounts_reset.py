@@ -12,6 +12,8 @@ from appliance import wait_until
 from doubles.smtp_double import SmtpDouble
 from people import PASSWORD, Person, slug
 
+pytestmark = pytest.mark.one_thread
+
 BASE = ["--accounts-bcrypt-cost", "4", "--limits-auth-failures", "0", "--limits-reset-max", "0"]
 OPTIONS = tuple(BASE)
 FRESH = "a fresh new password"

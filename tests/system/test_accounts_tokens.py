@@ -13,6 +13,8 @@ import people
 from appliance import wait_until
 from people import slug
 
+pytestmark = pytest.mark.one_thread
+
 OPTIONS = ("--accounts-bcrypt-cost", "4", "--limits-auth-failures", "0")
 
 

@@ -12,6 +12,8 @@ from agent_house import STEP_S, enqueued, wait_channel, wait_empty
 from agent_process import Agent, make_enrolment_token, write_secret
 from doubles.http_double import Answer
 
+pytestmark = pytest.mark.one_thread
+
 LONGEST_WAIT_S = 300  # between two tries; in one leap the appliance would think the clock was set
 PRIVATE_BYTES_MAX = 6 << 20
 RSS_BYTES_MAX = 16 << 20

@@ -13,6 +13,8 @@ from agent_house import STEP_S, wait_channel
 from appliance import wait_until
 from doubles.http_double import Answer
 
+pytestmark = pytest.mark.one_thread
+
 PACKAGE = "com.example.till"
 
 

@@ -14,6 +14,8 @@ from agent_process import Agent, make_enrolment_token, stored_buckets, write_sec
 from namespace import Namespace
 from virtual_clock import VirtualClock
 
+pytestmark = pytest.mark.one_thread
+
 # Reports that wait: the kernel delivers afterwards what was written to an old connection, and from
 # 300 s on the appliance would think that the device's clock was set.
 OUTAGE = 240 // STEP_S

@@ -12,6 +12,8 @@ import pytest
 
 from agent_process import make_enrolment_token, write_secret
 
+pytestmark = pytest.mark.one_thread
+
 OTHER_PIN = "sha256//" + base64.b64encode(bytes(32)).decode()
 
 

@@ -10,6 +10,8 @@ import pytest
 from agent_house import enqueued
 from doubles.update_double import CRASHING, ELSEWHERE, FILES, SILENT, UpdateDouble, program_of
 
+pytestmark = pytest.mark.one_thread
+
 OLD, NEW = "0.1.0", "0.1.1"
 FIRST_S = 60   # within which a started agent asks
 TRIAL_S = 120

@@ -15,6 +15,8 @@ from agent_process import HEARTBEAT, make_enrolment_token, write_secret
 from appliance import DEADLINE_S, wait_until
 from tcp_proxy import TcpProxy
 
+pytestmark = pytest.mark.one_thread
+
 WINE = "/usr/lib/wine/wine64"
 WINESERVER = "/usr/lib/wine/wineserver64"
 WINE_DEADLINE_S = 180  # its first start makes a whole Windows

@@ -12,6 +12,8 @@ import people
 from appliance import wait_until
 from live_viewer import Viewer, ticket_of
 
+pytestmark = pytest.mark.one_thread
+
 OPTIONS = ("--accounts-bcrypt-cost", "4", "--limits-general-max", "0",
            "--limits-general-burst", "0")
 IDS = itertools.count(10_000_000)

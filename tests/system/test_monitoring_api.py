@@ -6,6 +6,8 @@ import pytest
 
 import people
 
+pytestmark = pytest.mark.one_thread
+
 OPTIONS = ("--accounts-bcrypt-cost", "4", "--limits-general-max", "0",
            "--limits-general-burst", "0")
 MEMBERS = ["enabled", "package", "display_name", "threshold_min", "auto_remediate",
