@@ -282,7 +282,8 @@ def test_retention_leaves_what_verifies(make_appliance):
                   " FROM generate_series(1, 5000) AS i")
     appliance.register("young")
     before = wait_linked(appliance)
-    assert before["ok"] and before["linked"] >= 5001
+    # The first start's own run of the job may have taken some of them already.
+    assert before["ok"] and before["last_link"] >= 5001
     assert appliance.terminate() == 0
     appliance.start()  # the job is due at every start
     wait_until(lambda: appliance.sql("SELECT count(*) FROM audit_log WHERE actor = 'user:old'")
