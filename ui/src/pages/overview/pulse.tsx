@@ -8,7 +8,7 @@ import { TimeChart, withGaps, type ChartSeries } from "@/ui/time-chart";
 import { rateHistory } from "./curve";
 
 const WINDOW_S = 300;
-const WINDOW_LEAST_S = 60; // at first a minute, so that the line is not a stub at the edge
+const WINDOW_LEAST_S = 60; // at first a minute, so that the line is long enough to read
 const GAP_S = 20; // the numbers come every second, of a large fleet every few
 
 const perSecond = (value: number) => `${decimal(value)}/s`;
