@@ -26,6 +26,14 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
         time.sleep(0.02)
 
 
+def running(pid):
+    """It lives, and is no zombie: who reaps what a killed daemon leaves may take seconds over it."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Appliance:
     def __init__(self, bin_dir, data_dir, options=(), environment=None, prefix=()):
         self.bin_dir = pathlib.Path(bin_dir)
@@ -119,7 +127,7 @@ class Appliance:
                 os.kill(pid, signal.SIGQUIT)
             except ProcessLookupError:
                 return
-            wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "PostgreSQL to end")
+            wait_until(lambda: not running(pid), "PostgreSQL to end")
         # A clean stop takes its socket's directory along; a killed one leaves it to the next start.
         if "socket_dir" in self.run and os.path.isdir(self.run["socket_dir"]):
             shutil.rmtree(self.run["socket_dir"])
@@ -154,7 +162,7 @@ class Appliance:
             comm = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
         except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
             return None
-        return pid if comm == "postgres" else None
+        return pid if comm == "postgres" and running(pid) else None
 
     def connect(self):
         if "socket_dir" in self.run:

@@ -10,7 +10,7 @@ import subprocess
 
 import psycopg2
 
-from appliance import wait_until
+from appliance import running, wait_until
 
 PASSWORD = "s3cret-of-the-test"
 
@@ -110,10 +110,10 @@ class PostgresServer:
     def pid(self):
         try:
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-            return (pid if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
-                    else None)
+            comm = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
         except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
             return None
+        return pid if comm == "postgres" and running(pid) else None
 
     def start(self):
         # The server's log must not be this process's pipe: it outlives pg_ctl.
@@ -127,8 +127,7 @@ class PostgresServer:
         """kill -9 of the postmaster and of all it started."""
         pids = family(self.pid())
         send(pids, signal.SIGKILL)
-        wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists()
-                                   for pid in pids), "PostgreSQL to be gone")
+        wait_until(lambda: not any(map(running, pids)), "PostgreSQL to be gone")
 
     def back_up(self, to):
         """A cold copy; the server is away for as long."""

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from appliance import wait_until
+from appliance import running, wait_until
 from postgres_server import PASSWORD
 
 pytestmark = pytest.mark.one_thread
@@ -292,14 +292,6 @@ def test_the_self_test_finds_what_is_not_good(appliance, scratch):
     assert "1 for devices" in done.stderr and "7 to 7" in done.stderr
     assert not (appliance.data_dir / "backup-check").exists()
     assert appliance.heartbeat(appliance.register()["token"]).status_code == 202  # untouched
-
-
-def running(pid):
-    """Lives, and is no zombie that nobody reaps."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def hook(path, script):
