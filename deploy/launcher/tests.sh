@@ -189,6 +189,26 @@ ui_part()
         run_step "ui: building" build_console || count_failure "ui" "the build failed"
 }
 
+run_journeys()
+{
+        install_console_tools
+        cd "$ui"
+        MUSTER_JOURNEYS_JUNIT=$1 MUSTER_TEST_BIN=$root/build/release/bin node_modules/.bin/playwright test
+}
+
+# journeys_part: the console in a browser, against a release musterd.
+journeys_part()
+{
+        local file=$logs/test-journeys.xml
+        rm -f "$file"
+        if ! run_step "journeys: building the console" build_console; then
+                count_failure journeys "the console could not be built"
+                return
+        fi
+        run_step "journeys: tests" run_journeys "$file" || true
+        count_part journeys "$file"
+}
+
 # has_part PART: does the tree have it, and was it asked for?
 has_part()
 {
@@ -198,7 +218,7 @@ has_part()
         asan | tsan) ((!quick)) ;;
         windows) ((!quick)) && [[ $(uname -m) == x86_64 ]] ;; # as its Debian packages
         fuzz) ((!quick)) && [[ -f $root/tests/fuzz/CMakeLists.txt ]] ;;
-        ui) [[ -f $ui/package.json ]] ;;
+        ui | journeys) [[ -f $ui/package.json ]] ;;
         system | stage | fault) has_pytest "$part" ;;
         esac
 }
@@ -213,10 +233,13 @@ run_parts()
                 preset_part release all
         elif has_part system || has_part stage || has_part fault; then
                 build_part release all || return 0
+        elif has_part journeys; then
+                build_part release musterd muster-loadgen muster-agent || return 0
         elif has_part windows; then
                 build_part release musterd || return 0
         fi
         ! has_part ui || ui_part
+        ! has_part journeys || journeys_part
         ! has_part fuzz || preset_part fuzz fuzz_targets -L fuzz
         ! has_part asan || sanitizer_part asan
         ! has_part tsan || sanitizer_part tsan
@@ -233,6 +256,7 @@ count_steps()
                 ! has_part "$part" || count=$((count + 2))
         done
         ! has_part ui || count=$((count + 4))
+        ! has_part journeys || count=$((count + 2))
         for part in asan tsan; do
                 ! { has_part "$part" && has_pytest system; } || count=$((count + 1))
         done
@@ -241,7 +265,8 @@ count_steps()
         done
         ! has_part windows || count=$((count + 4))
         if ! has_part release &&
-                { has_part system || has_part stage || has_part fault || has_part windows; }; then
+                { has_part system || has_part stage || has_part fault || has_part journeys ||
+                        has_part windows; }; then
                 count=$((count + 1))
         fi
         echo "$count"
@@ -255,9 +280,9 @@ command_test()
                 --quick) quick=1 ;;
                 --only)
                         only=${2-}
-                        [[ $only =~ ^(release|asan|tsan|fuzz|ui|system|stage|fault|windows)$ ]] ||
-                                die "--only takes one of release, asan, tsan, fuzz, ui, system, stage," \
-                                        "fault, windows"
+                        [[ $only =~ ^(release|asan|tsan|fuzz|ui|journeys|system|stage|fault|windows)$ ]] ||
+                                die "--only takes one of release, asan, tsan, fuzz, ui, journeys, system," \
+                                        "stage, fault, windows"
                         shift
                         ;;
                 *) die "test knows only --quick and --only PART, not '$1'" ;;
@@ -266,6 +291,7 @@ command_test()
         done
         check_system
         steps "$(count_steps)" test
+        ! has_part journeys || packages_test+=(chromium)
         [[ $only != windows ]] || packages_test+=("${packages_windows[@]}")
         prepare_root "${packages_run[@]}" "${packages_build[@]}" "${packages_test[@]}"
         if run_step "Debian packages" install_packages \

@@ -10,7 +10,7 @@
  * one (`vite build`, `vite preview`) is what counts, the development server's code is slower.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { chromium } from "@playwright/test";
 
 const ROWS = Number(process.argv[2] ?? 100_000);
 const ROWS_IN_DOCUMENT_MAX = 80;
