@@ -135,6 +135,7 @@ def test_pages_while_devices_come_and_go(daemon, site, fleet):
                                                                    "battery_below"),
     ({"direction": "up"}, "direction"), ({"q": ""}, "q"), ({"q": "x" * 201}, "q"),
     ({"sort": "battery", "status": "deleted"}, "sort"), ({"colour": "red"}, "colour"),
+    ({"offset": -1}, "offset"), ({"offset": 1_000_001}, "offset"), ({"offset": "end"}, "offset"),
     ({"cursor": "!"}, "cursor"), ({"cursor": "e30"}, "cursor"), ({"cursor": "A" * 3000}, "cursor"),
 ])
 def test_a_wrong_parameter_is_named(daemon, params, field):
@@ -149,6 +150,22 @@ def test_a_cursor_belongs_to_its_order(daemon, site, fleet):
         cursor=cursor)
     get(daemon, "/admin/devices", expect=400, site=site, cursor=cursor)
     get(daemon, "/admin/devices", expect=400, sort="alias", cursor=cursor[:-3])
+
+
+@pytest.mark.parametrize("sort", ["id", "alias", "created_at", "last_seen", "battery",
+                                  "agent_version"])
+def test_a_page_may_begin_anywhere(daemon, site, fleet, sort):
+    ids = pages(daemon, 5, site=site, sort=sort)
+    for offset in (0, 4, 11, 12, 1_000_000):
+        page = get(daemon, "/admin/devices", site=site, sort=sort, limit=3, offset=offset)
+        assert [device["id"] for device in page["devices"]] == ids[offset:offset + 3]
+        assert (page["next_cursor"] is None) == (offset + 3 >= len(ids))
+    cursor = get(daemon, "/admin/devices", site=site, sort=sort, limit=3, offset=4)["next_cursor"]
+    page = get(daemon, "/admin/devices", site=site, sort=sort, limit=3, cursor=cursor)
+    assert [device["id"] for device in page["devices"]] == ids[7:10]
+    problem = get(daemon, "/admin/devices", expect=400, site=site, sort=sort, offset=3,
+                  cursor=cursor)
+    assert problem["field"] == "offset" and "give one of them" in problem["detail"]
 
 
 def test_searching_takes_wildcards_as_they_stand(daemon, site):

@@ -91,15 +91,18 @@ bool mu_device_cursor_decode(const char *text, const struct mu_device_order *ord
         return valid;
 }
 
-/* ---- statements: $9 the last key, $10 the last id (NULL at the start), $11 how many ---- */
+/* ---- statements: $9 the last key, $10 the last id (NULL at the start), $11 how many, $12 behind
+ * how many more ---- */
 
 #define PAGE_BY(sort_name, key, key_type, key_param, direction, beyond)                            \
         {                                                                                          \
                 .name = "device_page_by_" sort_name,                                               \
                 .sql = "SELECT d.id, " key " FROM devices d WHERE" MU_DEVICE_FILTER_SQL            \
                        " AND ($10::bigint IS NULL OR (" key ", d.id) " beyond " ($9" key_type      \
-                       ", $10)) ORDER BY " key " " direction ", d.id " direction " LIMIT $11",     \
-                .params = {MU_DEVICE_FILTER_PARAMS, key_param, MU_PG_INT8, MU_PG_INT8},            \
+                       ", $10)) ORDER BY " key " " direction ", d.id " direction                   \
+                       " LIMIT $11 OFFSET $12",                                                    \
+                .params = {MU_DEVICE_FILTER_PARAMS, key_param, MU_PG_INT8, MU_PG_INT8,             \
+                           MU_PG_INT8},                                                            \
                 .repeatable = true,                                                                \
         }
 
@@ -109,8 +112,9 @@ bool mu_device_cursor_decode(const char *text, const struct mu_device_order *ord
                 .name = "device_page_by_" sort_name,                                               \
                 .sql = "SELECT d.id, $9::bigint FROM devices d WHERE" MU_DEVICE_FILTER_SQL         \
                        " AND ($10::bigint IS NULL OR d.id " beyond " $10)"                         \
-                       " ORDER BY d.id " direction " LIMIT $11",                                   \
-                .params = {MU_DEVICE_FILTER_PARAMS, MU_PG_INT8, MU_PG_INT8, MU_PG_INT8},           \
+                       " ORDER BY d.id " direction " LIMIT $11 OFFSET $12",                        \
+                .params = {MU_DEVICE_FILTER_PARAMS, MU_PG_INT8, MU_PG_INT8, MU_PG_INT8,            \
+                           MU_PG_INT8},                                                            \
                 .repeatable = true,                                                                \
         }
 
@@ -194,36 +198,52 @@ static void cursor_of(const struct mu_pg_result *rows, size_t row, enum mu_devic
 
 static int ask_page(struct mu_pg *pg, const struct mu_device_filter *filter,
                     const struct mu_device_ids *members, const struct mu_device_order *order,
-                    const struct mu_device_cursor *after, size_t count,
+                    const struct mu_device_cursor *after, size_t count, uint32_t skip,
                     struct mu_pg_result **ret_rows)
 {
         return mu_pg_query(pg, &PAGES[order->sort][order->descending],
                            MU_PG_VALUES(MU_DEVICE_FILTER_VALUES(filter, members),
                                         key_value(order->sort, after),
                                         after->id ? mu_pg_int8(after->id) : mu_pg_null(MU_PG_INT8),
-                                        mu_pg_int8((int64_t)count)),
+                                        mu_pg_int8((int64_t)count), mu_pg_int8(skip)),
                            ret_rows);
 }
 
-/* Takes what memory lets through (moment NULL: everything), until the page is full and there is
- * another. */
-static int take_rows(const struct mu_control *control, const struct mu_device_filter *filter,
-                     const struct mu_device_moment *moment, const struct mu_pg_result *rows,
-                     enum mu_device_sort sort, size_t limit, struct mu_device_page *page)
+/* What becomes of rows that PostgreSQL gives in order. */
+struct taking {
+        const struct mu_device_table *devices;
+        const struct mu_device_filter *filter;
+        const struct mu_device_moment *moment; /* NULL: memory lets everything through */
+        enum mu_device_sort sort;
+        size_t limit;
+        uint32_t skip; /* so many of those let through are still passed over */
+        struct mu_device_page *page;
+};
+
+/* Takes what memory lets through, until the page is full and there is another. */
+static int take_rows(struct taking *taking, const struct mu_pg_result *rows)
 {
+        struct mu_device_page *page = taking->page;
+
         for (size_t i = 0; i < mu_pg_rows(rows); i++) {
                 int64_t id = mu_pg_get_int(rows, i, 0);
-                const struct mu_device *device =
-                        moment ? mu_device_table_by_id(control->config.devices, id) : NULL;
 
-                if (moment && !(device && mu_device_matches(device, filter, moment)))
+                if (taking->moment) {
+                        const struct mu_device *device = mu_device_table_by_id(taking->devices, id);
+
+                        if (!device || !mu_device_matches(device, taking->filter, taking->moment))
+                                continue;
+                }
+                if (taking->skip > 0) {
+                        taking->skip--;
                         continue;
-                page->more = page->ids.count == limit;
+                }
+                page->more = page->ids.count == taking->limit;
                 if (page->more)
                         return 0;
                 if (mu_device_ids_add(&page->ids, id) < 0)
                         return -ENOMEM;
-                cursor_of(rows, i, sort, &page->next);
+                cursor_of(rows, i, taking->sort, &page->next);
         }
         return 0;
 }
@@ -235,25 +255,33 @@ static int walk(struct mu_control *control, struct mu_pg *pg, const struct mu_de
                 size_t limit, struct mu_device_page *page)
 {
         struct mu_device_moment moment = mu_device_moment(control, filter);
+        struct taking taking = {.devices = control->config.devices,
+                                .filter = filter,
+                                .moment = &moment,
+                                .sort = order->sort,
+                                .limit = limit,
+                                .skip = after->skip,
+                                .page = page};
         const struct mu_device_ids everyone = {0};
         struct mu_device_cursor at = *after;
-        size_t step = 2 * limit + WALK_STEP_MIN;
+        size_t step = 2 * limit + WALK_STEP_MIN + after->skip;
         struct mu_pg_result *rows;
 
         for (;;) {
-                int error = ask_page(pg, filter, &everyone, order, &at, step, &rows);
+                step = step < WALK_STEP_MAX ? step : WALK_STEP_MAX;
+                int error = ask_page(pg, filter, &everyone, order, &at, step, 0, &rows);
 
                 if (error < 0)
                         return error;
                 bool last = mu_pg_rows(rows) < step;
 
-                error = take_rows(control, filter, &moment, rows, order->sort, limit, page);
+                error = take_rows(&taking, rows);
                 if (!last)
                         cursor_of(rows, step - 1, order->sort, &at);
                 mu_pg_result_free(rows);
                 if (error < 0 || last || page->more)
                         return error;
-                step = step < WALK_STEP_MAX ? step * 2 : WALK_STEP_MAX;
+                step *= 2;
         }
 }
 
@@ -263,6 +291,7 @@ static int find_by_database(struct mu_control *control, struct mu_pg *pg,
                             const struct mu_device_cursor *after, size_t limit,
                             struct mu_device_page *page)
 {
+        struct taking taking = {.sort = order->sort, .limit = limit, .page = page};
         struct mu_device_ids members;
         struct mu_pg_result *rows;
         int error = mu_device_ids_by_memory(control, filter, &members);
@@ -273,11 +302,11 @@ static int find_by_database(struct mu_control *control, struct mu_pg *pg,
                 mu_device_ids_done(&members);
                 return walk(control, pg, filter, order, after, limit, page);
         }
-        error = ask_page(pg, filter, &members, order, after, limit + 1, &rows);
+        error = ask_page(pg, filter, &members, order, after, limit + 1, after->skip, &rows);
         mu_device_ids_done(&members);
         if (error < 0)
                 return error;
-        error = take_rows(control, filter, NULL, rows, order->sort, limit, page);
+        error = take_rows(&taking, rows);
         mu_pg_result_free(rows);
         return error;
 }

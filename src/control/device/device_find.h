@@ -8,7 +8,9 @@
  *   agent_version:                  said which ids
  *
  * Each order is total (ids break ties) and the cursor names the last device shown, so that pages
- * neither repeat nor leave out a device whose key does not change meanwhile, whatever others do.
+ * neither repeat nor leave out a device whose key does not change meanwhile, whatever others do. A
+ * page may also begin so many devices further on (skip): that reaches any place of a long list at
+ * once, but such pages shift against each other while devices come and go.
  *
  * Threads    any, each with its own connection. Ownership: mu_device_page_done.
  * Errors     of pg/error.h, -ENOMEM.
@@ -40,6 +42,7 @@ enum mu_device_sort {
 
 enum mu_device_find_limits {
         MU_DEVICE_PAGE_MAX = 500,
+        MU_DEVICE_SKIP_MAX = 1000000,
         MU_DEVICE_KEY_BYTES = 1024, /* a sort key as text, with NUL: an alias, a version */
         MU_DEVICE_CURSOR_CHARS = 3072,
 };
@@ -49,6 +52,7 @@ struct mu_device_cursor {
         int64_t id; /* 0: at the start */
         int64_t number;
         char text[MU_DEVICE_KEY_BYTES];
+        uint32_t skip; /* and so many more; a cursor that is carried has none */
 };
 
 struct mu_device_order {
@@ -81,7 +85,7 @@ int mu_device_find_begin(struct mu_pg *pg, bool *ret_own);
 MU_MUST_CHECK
 int mu_device_find_end(struct mu_pg *pg, bool own, int error);
 
-/* limit: 1..MU_DEVICE_PAGE_MAX. */
+/* limit: 1..MU_DEVICE_PAGE_MAX; after->skip: up to MU_DEVICE_SKIP_MAX. */
 MU_MUST_CHECK
 int mu_device_find(struct mu_control *control, struct mu_pg *pg,
                    const struct mu_device_filter *filter, const struct mu_device_order *order,

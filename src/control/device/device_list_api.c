@@ -32,6 +32,11 @@ static const struct mu_field QUERY_FIELDS[] = {
          .least = 1,
          .most = MU_DEVICE_CURSOR_CHARS - 1,
          .doc = "next_cursor of the page before, with the same filter and order."},
+        {.name = "offset",
+         .type = MU_FIELD_INTEGER,
+         .most = MU_DEVICE_SKIP_MAX,
+         .doc = "Instead of a cursor: begin behind so many devices of this filter and order. Such "
+                "pages shift while devices come and go; to read a whole list, use cursors."},
         {.name = "count", .type = MU_FIELD_BOOLEAN, .doc = "Say how many there are in all."},
 };
 static const struct mu_shape QUERY = MU_SHAPE("DeviceListQuery", QUERY_FIELDS);
@@ -78,6 +83,12 @@ static bool read_order(struct mu_ask *ask, struct listing *listing)
                                 "created_at.");
                 return false;
         }
+        if (cursor && mu_json_has(ask->query, "offset")) {
+                mu_call_problem(ask->call, 400, "field-invalid", "offset",
+                                "A page begins behind a cursor or at an offset: give one of them.");
+                return false;
+        }
+        listing->after.skip = (uint32_t)mu_json_integer(ask->query, "offset", 0);
         if (cursor && !mu_device_cursor_decode(cursor, &listing->order, &listing->after)) {
                 mu_call_problem(ask->call, 400, "cursor-invalid", "cursor",
                                 "This cursor is not one of this list in this order; begin without "

@@ -22,8 +22,11 @@ struct mu_device_pick {
         struct mu_device_moment moment;
         struct mu_device_order order;
         struct picked after;
-        size_t room; /* the page, and one that says there is more */
+        size_t skip;  /* what is before the page */
+        size_t limit; /* the page */
+        size_t room;  /* both, and one that says there is more */
         size_t count;
+        bool heaped; /* until it is full, it is no heap yet */
         struct picked heap[];
 };
 
@@ -31,8 +34,10 @@ int mu_device_pick_create(struct mu_control *control, const struct mu_device_fil
                           const struct mu_device_order *order, const struct mu_device_cursor *after,
                           size_t limit, struct mu_device_pick **ret_pick)
 {
-        struct mu_device_pick *pick =
-                calloc(1, sizeof(*pick) + (limit + 1) * sizeof(pick->heap[0]));
+        size_t room = after->skip + limit + 1; /* memory that no device fills is never touched */
+
+        MU_ASSERT(after->skip <= MU_DEVICE_SKIP_MAX && limit <= MU_DEVICE_PAGE_MAX);
+        struct mu_device_pick *pick = calloc(1, sizeof(*pick) + room * sizeof(pick->heap[0]));
 
         if (!pick)
                 return -ENOMEM;
@@ -41,7 +46,9 @@ int mu_device_pick_create(struct mu_control *control, const struct mu_device_fil
         pick->moment = mu_device_moment(control, filter);
         pick->order = *order;
         pick->after = (struct picked){.id = after->id, .key = after->number, .name = after->text};
-        pick->room = limit + 1;
+        pick->skip = after->skip;
+        pick->limit = limit;
+        pick->room = room;
         *ret_pick = pick;
         return 0;
 }
@@ -73,18 +80,8 @@ static void swap(struct picked *a, struct picked *b)
 }
 
 /* The root comes after all others. */
-static void sift_up(struct mu_device_pick *pick, size_t at)
+static void sift_down(struct mu_device_pick *pick, size_t at)
 {
-        while (at > 0 && compare(pick, &pick->heap[at], &pick->heap[(at - 1) / 2]) > 0) {
-                swap(&pick->heap[at], &pick->heap[(at - 1) / 2]);
-                at = (at - 1) / 2;
-        }
-}
-
-static void sift_down(struct mu_device_pick *pick)
-{
-        size_t at = 0;
-
         for (;;) {
                 size_t last = at;
 
@@ -96,6 +93,24 @@ static void sift_down(struct mu_device_pick *pick)
                 swap(&pick->heap[at], &pick->heap[last]);
                 at = last;
         }
+}
+
+/* All at once, from the leaves up: what was offered in order would rise to the root each time. */
+static void make_heap(struct mu_device_pick *pick)
+{
+        for (size_t at = pick->count / 2; at-- > 0;)
+                sift_down(pick, at);
+        pick->heaped = true;
+}
+
+/* The last of them leaves. */
+static struct picked pop(struct mu_device_pick *pick)
+{
+        struct picked last = pick->heap[0];
+
+        pick->heap[0] = pick->heap[--pick->count];
+        sift_down(pick, 0);
+        return last;
 }
 
 static struct picked key_of(const struct mu_device_pick *pick, const struct mu_device *device)
@@ -128,11 +143,14 @@ static void offer(struct mu_device_pick *pick, const struct mu_device *device)
         if (pick->after.id != 0 && compare(pick, &offered, &pick->after) <= 0)
                 return;
         if (pick->count < pick->room) {
-                pick->heap[pick->count] = offered;
-                sift_up(pick, pick->count++);
-        } else if (compare(pick, &offered, &pick->heap[0]) < 0) {
+                pick->heap[pick->count++] = offered;
+                return;
+        }
+        if (!pick->heaped)
+                make_heap(pick);
+        if (compare(pick, &offered, &pick->heap[0]) < 0) {
                 pick->heap[0] = offered;
-                sift_down(pick);
+                sift_down(pick, 0);
         }
 }
 
@@ -152,23 +170,23 @@ void mu_device_pick_offer_all(struct mu_device_pick *pick)
                 offer(pick, mu_device_table_at(pick->devices, i));
 }
 
-static int by_order(const void *a, const void *b, void *context)
-{
-        return compare(context, a, b);
-}
-
 int mu_device_pick_take(struct mu_device_pick *pick, struct mu_device_page *page)
 {
-        size_t limit = pick->room - 1;
-        size_t count = pick->count < limit ? pick->count : limit;
+        struct picked rows[MU_DEVICE_PAGE_MAX + 1];
+        size_t count = pick->count > pick->skip ? pick->count - pick->skip : 0;
 
-        qsort_r(pick->heap, pick->count, sizeof(pick->heap[0]), by_order, pick);
+        MU_ASSERT(count <= pick->limit + 1);
+        if (!pick->heaped)
+                make_heap(pick);
+        for (size_t i = count; i-- > 0;)
+                rows[i] = pop(pick);
+        page->more = count > pick->limit;
+        count -= page->more;
         for (size_t i = 0; i < count; i++)
-                if (mu_device_ids_add(&page->ids, pick->heap[i].id) < 0)
+                if (mu_device_ids_add(&page->ids, rows[i].id) < 0)
                         return -ENOMEM;
-        page->more = pick->count > limit;
         if (page->more) {
-                const struct picked *last = &pick->heap[count - 1];
+                const struct picked *last = &rows[count - 1];
 
                 page->next.id = last->id;
                 page->next.number = last->key;

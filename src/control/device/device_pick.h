@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * device_pick.h - of all devices offered, the few that come first in one of memory's orders: a heap
- * of a page's size, whose root is the last of them.
+ * device_pick.h - of all devices offered, those that come first in one of memory's orders: a heap
+ * with room for the page and all that is before it, whose root is the last of them.
  *
  * Threads    one. Ownership: the caller's, until destroy; control, filter and cursor are lent.
  * Errors     -ENOMEM.

@@ -406,6 +406,56 @@ static void pages_cover_each_device_once_while_others_change(void **state)
         }
 }
 
+/* Any place is reached at once, and is the one that walking leads to. */
+static void skipping_leads_where_walking_does(struct world *world, json_t *json,
+                                              const struct mu_device_order *order)
+{
+        static const uint32_t places[] = {0, 1, 36, 1499, 2900, 2939, 2940, 5000, 1000000};
+        struct mu_device_filter filter = filter_of(json);
+        struct mu_device_ids all = find_all(world, &filter, order, 500, NULL);
+
+        for (size_t i = 0; i < MU_COUNT_OF(places); i++) {
+                const struct mu_device_cursor start = {.skip = places[i]};
+                size_t left = all.count > places[i] ? all.count - places[i] : 0;
+                struct mu_device_page page;
+
+                find(world, &filter, order, &start, 37, &page);
+                assert_int_equal(page.ids.count, left < 37 ? left : 37);
+                assert_int_equal(page.more, left > 37);
+                for (size_t j = 0; j < page.ids.count; j++)
+                        assert_int_equal(page.ids.ids[j], all.ids[places[i] + j]);
+                if (page.more) { /* and a cursor leads on from there */
+                        const struct mu_device_cursor next = page.next;
+
+                        mu_device_page_done(&page);
+                        assert_int_equal(next.skip, 0);
+                        find(world, &filter, order, &next, 1, &page);
+                        assert_int_equal(page.ids.ids[0], all.ids[places[i] + 37]);
+                }
+                mu_device_page_done(&page);
+        }
+        mu_device_ids_done(&all);
+        mu_device_filter_done(&filter);
+        json_decref(json);
+}
+
+static void any_place_is_reached_at_once(void **state)
+{
+        for (int sort = 0; sort < 2 * MU_DEVICE_SORT_COUNT; sort++) {
+                const struct mu_device_order order = {.sort = (enum mu_device_sort)(sort / 2),
+                                                      .descending = sort % 2};
+
+                skipping_leads_where_walking_does(*state, json_object(), &order);
+                /* Many, some and few whom memory lets through. */
+                skipping_leads_where_walking_does(*state, json_pack("{s:s}", "kind", "android"),
+                                                  &order);
+                skipping_leads_where_walking_does(*state, json_pack("{s:s}", "status", "online"),
+                                                  &order);
+                skipping_leads_where_walking_does(
+                        *state, json_pack("{s:i, s:s}", "battery_below", 9, "q", "b"), &order);
+        }
+}
+
 /* The rest of a hundred thousand, made as the first are. */
 static void pages_of_many(void **state)
 {
@@ -531,6 +581,7 @@ int main(void)
                 TEST(searching_is_literal),
                 TEST(orders_are_what_they_are_called),
                 TEST(pages_cover_each_device_once_while_others_change),
+                TEST(any_place_is_reached_at_once),
                 TEST(pages_of_many),
                 TEST(cursors_are_checked),
                 TEST(made_up_cursors_find_what_they_say),

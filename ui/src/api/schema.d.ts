@@ -8994,6 +8994,8 @@ export interface operations {
                 limit?: number;
                 /** @description next_cursor of the page before, with the same filter and order. */
                 cursor?: string;
+                /** @description Instead of a cursor: begin behind so many devices of this filter and order. Such pages shift while devices come and go; to read a whole list, use cursors. */
+                offset?: number;
                 /** @description Say how many there are in all. */
                 count?: boolean;
             };
