@@ -29,6 +29,9 @@ struct mu_clock {
 
 /* CLOCK_MONOTONIC and CLOCK_REALTIME. Never NULL, lives for ever. */
 const struct mu_clock *mu_clock_system(void);
+/* The same, but its monotonic time goes on while the machine sleeps (CLOCK_BOOTTIME), where the
+ * system has such a clock. */
+const struct mu_clock *mu_clock_boottime(void);
 
 static inline uint64_t mu_clock_monotonic_ns(const struct mu_clock *clock)
 {

@@ -25,6 +25,14 @@ static uint64_t monotonic_ns(void *context)
                (uint64_t)atomic_load_explicit(&shift->monotonic_ns, memory_order_acquire);
 }
 
+static uint64_t boottime_ns(void *context)
+{
+        struct shift *shift = context;
+
+        return mu_clock_monotonic_ns(mu_clock_boottime()) +
+               (uint64_t)atomic_load_explicit(&shift->monotonic_ns, memory_order_acquire);
+}
+
 static int64_t realtime_us(void *context)
 {
         struct shift *shift = context;
@@ -58,6 +66,17 @@ const struct mu_clock *mu_test_clock(void)
                 return mu_clock_system();
         if (!clock.context)
                 clock.context = map_shift(path);
+        return &clock;
+}
+
+const struct mu_clock *mu_test_clock_boottime(void)
+{
+        static struct mu_clock clock = {.monotonic_ns = boottime_ns, .realtime_us = realtime_us};
+        const struct mu_clock *shifted = mu_test_clock();
+
+        if (shifted == mu_clock_system())
+                return mu_clock_boottime();
+        clock.context = shifted->context;
         return &clock;
 }
 

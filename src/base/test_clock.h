@@ -17,6 +17,9 @@
 /* The system's own where MUSTER_TEST_CLOCK is not set. Never NULL, lives for ever. */
 const struct mu_clock *mu_test_clock(void);
 
+/* The same with mu_clock_boottime() below. */
+const struct mu_clock *mu_test_clock_boottime(void);
+
 /* The alert thread's round is over. Any other clock: a no-op. */
 void mu_test_clock_looked(const struct mu_clock *clock);
 
