@@ -19,6 +19,32 @@ from virtual_clock import VirtualClock
 def pytest_configure(config):
     config.addinivalue_line("markers", "one_thread: about other programs, or handlers like others' "
                             "that run alone: TSan sees nothing new in them")
+    config.addinivalue_line("markers", "release: about the build that is shipped: in a whole run, "
+                            "which runs all others in the sanitizer builds, these alone run in it")
+    config.addinivalue_line("markers", "long: takes half a minute: begins first")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(PlainNames())
+
+
+class PlainNames:
+    """In what is reported, a test's name is without its group."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report):
+        if report.nodeid.rfind("@") > report.nodeid.rfind("]"):
+            report.nodeid = report.nodeid.rpartition("@")[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Side by side (--dist loadgroup) run all tests but those that share something, such as their
+    module's daemon: they follow each other."""
+    for item in items:
+        found = item._fixtureinfo.name2fixturedefs.values()
+        if any(fixture[-1].scope in ("class", "module", "package") for fixture in found):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_addoption(parser):
