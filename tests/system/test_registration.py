@@ -11,6 +11,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, ask, bearer, heartbeat, post
 
+pytestmark = pytest.mark.release
+
 OTHER_ADDRESS = "127.0.0.2"  # failures are counted per address: these do not touch the other tests
 
 
@@ -110,6 +112,26 @@ def test_tokens_are_listed_with_what_became_of_them(daemon, enrol):
     assert page["next_before"] == second
     page = listed(daemon, limit=1, before=page["next_before"])
     assert [token["id"] for token in page["tokens"]] == [first]
+
+
+def test_tokens_that_are_open_are_listed_apart_and_counted(daemon, enrol):
+    before = listed(daemon, limit=1)
+    open_before = {token["id"] for token in listed(daemon, state="open", limit=500)["tokens"]}
+    assert before["open_count"] == len(open_before)
+    fresh, _ = enrol()
+    used, headers = enrol()
+    daemon.register("till", headers=headers, hardware_id="open-1")
+    expired, _ = enrol(expires_in_s=60)
+    daemon.sql("UPDATE enrolment_tokens SET expires_at = now() - interval '1 second' WHERE id = %s",
+               int(expired))
+    revoked, _ = enrol()
+    assert delete(daemon, revoked, "/admin/enrolment-tokens") == 204
+
+    page = listed(daemon, state="open", limit=500)
+    assert {token["id"] for token in page["tokens"]} == open_before | {fresh}
+    assert (page["count"], page["open_count"]) == (before["count"] + 4, before["open_count"] + 1)
+    everything = [token["id"] for token in listed(daemon, state="all", limit=4)["tokens"]]
+    assert everything == [revoked, expired, used, fresh]
 
 
 def test_the_list_says_how_agents_know_the_appliance(daemon):

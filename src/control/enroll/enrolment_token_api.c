@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/mem.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -43,15 +44,24 @@ static const struct mu_pg_statement REVOKE_TOKEN = {
         .repeatable = true,
 };
 
-/* Newest first; $1 the last id of the page before. */
+#define IS_OPEN "t.revoked_at IS NULL AND t.uses < t.max_uses AND t.expires_at > now()"
+
+/* Newest first; $1 the last id of the page before, $3 those alone that still let devices in. */
 static const struct mu_pg_statement LIST_TOKENS = {
         .name = "enrolment_token_list",
         .sql = "SELECT t.id, t.note, t.max_uses, t.uses, t.created_at, t.expires_at, t.revoked_at,"
                " use.used_at, use.device_id FROM enrolment_tokens t"
                " LEFT JOIN LATERAL (SELECT used_at, device_id FROM enrolment_token_uses"
                "  WHERE token_id = t.id ORDER BY used_at DESC LIMIT 1) use ON true"
-               " WHERE $1::bigint IS NULL OR t.id < $1 ORDER BY t.id DESC LIMIT $2",
-        .params = {MU_PG_INT8, MU_PG_INT8},
+               " WHERE ($1::bigint IS NULL OR t.id < $1) AND (NOT $3 OR (" IS_OPEN "))"
+               " ORDER BY t.id DESC LIMIT $2",
+        .params = {MU_PG_INT8, MU_PG_INT8, MU_PG_BOOL},
+        .repeatable = true,
+};
+
+static const struct mu_pg_statement COUNT_TOKENS = {
+        .name = "enrolment_token_count",
+        .sql = "SELECT count(*), count(*) FILTER (WHERE " IS_OPEN ") FROM enrolment_tokens t",
         .repeatable = true,
 };
 
@@ -145,36 +155,53 @@ static json_t *door_json(const struct mu_control_config *config)
                          door.tls_pin, "self_signed", (int)door.self_signed);
 }
 
-static void list_tokens(struct mu_ask *ask)
+/* NULL without memory; *ret_next: the last id if there are more than limit. */
+static json_t *page_json(const struct mu_pg_result *rows, size_t limit, json_t **ret_next)
 {
-        int64_t limit = mu_json_integer(ask->query, "limit", LIST_DEFAULT);
-        int64_t before = mu_json_id(ask->query, "before");
-        struct mu_pg_result *rows;
-
-        if (!mu_ask_query(ask, &LIST_TOKENS,
-                          MU_PG_VALUES(before ? mu_pg_int8(before) : mu_pg_null(MU_PG_INT8),
-                                       mu_pg_int8(limit + 1)),
-                          &rows))
-                return;
         size_t count = mu_pg_rows(rows);
-        bool is_more = count > (size_t)limit;
+        bool is_more = count > limit;
         json_t *list = json_array();
         bool whole = list != NULL;
 
         if (is_more)
-                count = (size_t)limit;
+                count = limit;
         for (size_t i = 0; whole && i < count; i++)
                 whole = json_array_append_new(list, token_json(rows, i)) == 0;
-        json_t *next = is_more ? mu_json_of_id(mu_pg_get_int(rows, count - 1, 0)) : json_null();
+        *ret_next = is_more ? mu_json_of_id(mu_pg_get_int(rows, count - 1, 0)) : json_null();
+        if (whole)
+                return list;
+        json_decref(list);
+        return NULL;
+}
+
+static void list_tokens(struct mu_ask *ask)
+{
+        int64_t limit = mu_json_integer(ask->query, "limit", LIST_DEFAULT);
+        int64_t before = mu_json_id(ask->query, "before");
+        const char *state = mu_json_text(ask->query, "state");
+        bool open_only = state && strcmp(state, "open") == 0;
+        struct mu_pg_result *counts;
+        struct mu_pg_result *rows;
+
+        if (!mu_ask_query(ask, &COUNT_TOKENS, MU_PG_VALUES(), &counts))
+                return;
+        int64_t count = mu_pg_get_int(counts, 0, 0);
+        int64_t open_count = mu_pg_get_int(counts, 0, 1);
+
+        mu_pg_result_free(counts);
+        if (!mu_ask_query(ask, &LIST_TOKENS,
+                          MU_PG_VALUES(before ? mu_pg_int8(before) : mu_pg_null(MU_PG_INT8),
+                                       mu_pg_int8(limit + 1), mu_pg_bool(open_only)),
+                          &rows))
+                return;
+        json_t *next;
+        json_t *list = page_json(rows, (size_t)limit, &next);
 
         mu_pg_result_free(rows);
-        if (!whole) {
-                json_decref(list);
-                list = NULL;
-        }
         mu_ask_reply(ask, 200,
-                     json_pack("{s:o, s:o, s:o}", "tokens", list, "next_before", next, "server",
-                               door_json(&ask->control->config)));
+                     json_pack("{s:o, s:o, s:I, s:I, s:o}", "tokens", list, "next_before", next,
+                               "count", (json_int_t)count, "open_count", (json_int_t)open_count,
+                               "server", door_json(&ask->control->config)));
 }
 
 /* ---- revoking ---- */
@@ -239,6 +266,10 @@ static const struct mu_field REPLY_FIELDS[] = {
 static const struct mu_shape REPLY = MU_SHAPE("EnrolmentToken", REPLY_FIELDS);
 
 static const struct mu_field QUERY_FIELDS[] = {
+        {.name = "state",
+         .type = MU_FIELD_TEXT,
+         .one_of = "open|all",
+         .doc = "open: those alone that still let devices in; all unless said otherwise."},
         {.name = "before", .type = MU_FIELD_ID, .doc = "The next_before of the page before."},
         {.name = "limit",
          .type = MU_FIELD_INTEGER,
@@ -311,6 +342,14 @@ static const struct mu_field LIST_FIELDS[] = {
          .type = MU_FIELD_ID,
          .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
          .doc = "There are more: ask again with this as before."},
+        {.name = "count",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "How many there are, whatever the query."},
+        {.name = "open_count",
+         .type = MU_FIELD_INTEGER,
+         .flags = MU_FIELD_REQUIRED,
+         .doc = "How many of them still let devices in."},
         {.name = "server",
          .type = MU_FIELD_OBJECT,
          .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,

@@ -2607,6 +2607,10 @@ export interface components {
             tokens: components["schemas"]["EnrolmentTokenListed"][];
             /** @description There are more: ask again with this as before. */
             next_before: string | null;
+            /** @description How many there are, whatever the query. */
+            count: number;
+            /** @description How many of them still let devices in. */
+            open_count: number;
             /** @description How agents reach the appliance and know it. */
             server: components["schemas"]["AgentDoor"] | null;
         };
@@ -5417,6 +5421,8 @@ export interface operations {
     listEnrolmentTokens: {
         parameters: {
             query?: {
+                /** @description open: those alone that still let devices in; all unless said otherwise. */
+                state?: "open" | "all";
                 /** @description The next_before of the page before. */
                 before?: string;
                 /** @description Most tokens in the answer; 100. */
