@@ -3,18 +3,20 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Ban, ShieldAlert } from "lucide-react";
 import { useState } from "react";
 import { api } from "@/api/client";
-import { canCancel, commandTitle, type Command } from "@/lib/command-words";
+import { commandTitle } from "@/lib/command-types";
+import { canCancel, type Command } from "@/lib/command-words";
+import { newKey } from "@/lib/new-key";
 import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
 import { Confirm } from "@/ui/dialog";
 import { toast } from "@/ui/toast";
+import { ConfirmWipe } from "./confirm-wipe";
 
 /** Take it back while the device doesn't have it; confirm a wipe. For operators. */
 export function CommandActions({ command }: { command: Command }) {
   const queries = useQueryClient();
   const admin = useMay("admin");
   const [asking, setAsking] = useState<"cancel" | "confirm" | null>(null);
-  const path = { id: command.id };
   const read = () => queries.invalidateQueries({ queryKey: ["commands"] });
   const title = commandTitle(command.type);
   const close = (open: boolean) => !open && setAsking(null);
@@ -22,11 +24,11 @@ export function CommandActions({ command }: { command: Command }) {
   return (
     <>
       <Button onClick={() => setAsking("cancel")}>
-        <Ban /> Take it back
+        <Ban /> Take it back…
       </Button>
       {command.state === "awaiting_confirmation" && admin && (
         <Button variant="danger" onClick={() => setAsking("confirm")}>
-          <ShieldAlert /> Confirm
+          <ShieldAlert /> Confirm the wipe…
         </Button>
       )}
       <Confirm
@@ -36,25 +38,12 @@ export function CommandActions({ command }: { command: Command }) {
         description={`${command.device_alias} won't get it, unless it receives it at this very moment.`}
         action="Take it back"
         onConfirm={async () => {
-          await api.post("/admin/commands/{id}/cancel", { path });
+          await api.post("/admin/commands/{id}/cancel", { path: { id: command.id }, idempotencyKey: newKey() });
           toast.ok(`${title} was taken back.`);
           await read();
         }}
       />
-      <Confirm
-        open={asking === "confirm"}
-        onOpenChange={close}
-        title={`${title}: ${command.device_alias}?`}
-        description="All that is on the device is erased. This can't be undone."
-        action={title}
-        typeToConfirm={command.device_alias}
-        danger
-        onConfirm={async () => {
-          await api.post("/admin/commands/{id}/confirm", { path, body: { alias: command.device_alias } });
-          toast.ok(`Confirmed: ${command.device_alias} gets it.`);
-          await read();
-        }}
-      />
+      {asking === "confirm" && <ConfirmWipe command={command} onClose={() => setAsking(null)} />}
     </>
   );
 }

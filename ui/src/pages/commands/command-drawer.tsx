@@ -5,8 +5,8 @@ import { Link } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { actorName, span } from "@/lib/alert-words";
-import { commandTitle, isOver, PATHS, type Command } from "@/lib/command-words";
-import { toDate } from "@/lib/format";
+import { commandTitle } from "@/lib/command-types";
+import { isOver, PATHS, type Command } from "@/lib/command-words";
 import { latency } from "@/lib/metrics";
 import { useMay } from "@/session/session";
 import { Badge, type Tone } from "@/ui/badge";
@@ -16,7 +16,9 @@ import { Fact, Facts } from "@/ui/stat";
 import { Failure, Skeleton } from "@/ui/states";
 import { Time } from "@/ui/time";
 import { CommandActions } from "./command-actions";
+import { took } from "./columns";
 import { CommandSteps } from "./command-steps";
+import { ResultView } from "./result-view";
 import { StateBadge } from "./state-badge";
 import { useLiveStates } from "./use-live-states";
 
@@ -72,7 +74,7 @@ function Result({ command }: { command: Command }) {
       {report.late && <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It came after the command had expired or was cancelled.</p>}
       {report.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm break-words">{report.error}</p>}
       {report.result !== undefined && report.result !== null ? (
-        <CodeBlock text={pretty(report.result)} label="Copy the result" className="max-h-96 overflow-y-auto" />
+        <ResultView result={report.result} name={`${command.type}-${command.device_alias}-${command.id}`} device={command.device_alias} />
       ) : (
         !report.error && <p className="text-sm text-ink-3">It was {report.status}; nothing more came with it.</p>
       )}
@@ -89,26 +91,25 @@ function Section({ title, children }: { title: string; children: ReactNode }) {
   );
 }
 
-/** From asking to the answer. */
-function took(command: Command): string | null {
-  const begin = toDate(command.queued_at ?? command.created_at);
-  const end = toDate(command.finished_at);
-  if (!begin || !end || command.state !== "done") return null;
-  const seconds = (end.getTime() - begin.getTime()) / 1000;
-  return seconds < 60 ? latency(seconds) : span(seconds);
-}
-
 function Details({ command, attempts }: { command: Command; attempts: Attempt[] }) {
   const empty = Object.keys(command.payload).length === 0;
   return (
     <div className="grid grid-cols-1 gap-6">
       <div className="flex flex-wrap items-center gap-2">
         <StateBadge state={command.state} />
-        {command.bulk_id && <Badge tone="accent">Bulk {command.bulk_id}</Badge>}
-        {took(command) && <span className="text-xs text-ink-3">answered within {took(command)}</span>}
+        {command.bulk_id && (
+          <Link to={`/commands?bulk_id=${command.bulk_id}`} className="rounded-full">
+            <Badge tone="accent" className="hover:underline">
+              Bulk {command.bulk_id}
+            </Badge>
+          </Link>
+        )}
+        {command.state === "done" && took(command) && <span className="text-xs text-ink-3">answered within {took(command)}</span>}
       </div>
       {command.error && command.error !== command.report?.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm">{command.error}</p>}
-      {command.withheld && <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It is held back: its device is in quarantine, for two may share its identity.</p>}
+      {command.withheld && (
+        <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It is held back: its device is in quarantine, for two may share its identity.</p>
+      )}
       <CommandSteps command={command} />
       <Facts>
         <Fact label="Device">

@@ -7,7 +7,6 @@ import { useOpened } from "@/lib/use-opened";
 import { useRefresh } from "@/lib/use-refresh";
 import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
-import { BulkDrawer } from "./bulk-drawer";
 import { CommandDrawer } from "./command-drawer";
 import { Ledger } from "./ledger";
 import { OrderDialog } from "./order-dialog";
@@ -16,7 +15,6 @@ export default function CommandsPage() {
   const operator = useMay("operator");
   const [ordering, setOrdering] = useState(false);
   const [command, openCommand] = useOpened("command");
-  const [bulk, openBulk] = useOpened("bulk");
   const refreshing = useRefresh(["commands"], (delta) => Boolean(delta.commands));
   return (
     <>
@@ -34,10 +32,9 @@ export default function CommandsPage() {
           </>
         }
       />
-      <Ledger onOpen={openCommand} onBulk={openBulk} />
+      <Ledger onOpen={openCommand} />
       <CommandDrawer id={command} onClose={() => openCommand(null)} />
-      <BulkDrawer id={bulk} onClose={() => openBulk(null)} />
-      {ordering && <OrderDialog onClose={() => setOrdering(false)} onSent={openCommand} />}
+      {ordering && <OrderDialog onClose={() => setOrdering(false)} onSent={(sent) => openCommand(sent.id)} />}
     </>
   );
 }

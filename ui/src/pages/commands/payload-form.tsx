@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { COMMAND_TYPES, type Draft, type OrderType, type PayloadField } from "@/lib/command-words";
+import type { CommandType, Draft, PayloadField } from "@/lib/command-types";
 import { fieldError } from "@/lib/form-error";
 import { CheckField } from "@/ui/checkbox";
 import { Field, Input, Textarea } from "@/ui/field";
 
 export interface PayloadFormProps {
-  type: OrderType;
+  type: CommandType;
   draft: Draft;
   onChange: (draft: Draft) => void;
   /** By field, of what was typed. */
@@ -14,52 +14,39 @@ export interface PayloadFormProps {
   error: unknown;
 }
 
-function One({ field, value, onChange, error }: { field: PayloadField; value: string; onChange: (value: string) => void; error: string | null }) {
-  if (field.kind === "boolean") return <CheckField label={field.label} hint={field.hint} checked={value === "true"} onChange={(on) => onChange(String(on))} />;
-  const label = field.needed ? field.label : `${field.label} (optional)`;
+interface OneProps {
+  field: PayloadField;
+  value: string;
+  first: boolean;
+  onChange: (value: string) => void;
+  error: string | null;
+}
+
+type Given = { id: string; "aria-describedby"?: string; "aria-invalid"?: true };
+
+function Control({ field, value, first, onChange, given }: Omit<OneProps, "error"> & { given: Given }) {
+  const common = { ...given, autoFocus: first, value, onChange: (event: { target: { value: string } }) => onChange(event.target.value) };
+  if (field.kind === "lines") return <Textarea {...common} maxLength={field.most} />;
+  if (field.kind === "json")
+    return <Textarea {...common} spellCheck={false} className="min-h-28 font-mono text-xs" placeholder={field.placeholder} />;
+  if (field.kind === "number")
+    return (
+      <div className="relative">
+        <Input {...common} type="number" inputMode="numeric" min={field.least} max={field.most} className="pr-20 tabular" />
+        <span className="pointer-events-none absolute top-2 right-3 text-sm text-ink-3">{field.unit}</span>
+      </div>
+    );
+  const placeholder = field.kind === "text" ? field.placeholder : undefined;
+  return <Input {...common} autoComplete="off" spellCheck={false} maxLength={field.kind === "text" ? field.most : undefined} placeholder={placeholder} />;
+}
+
+function One({ error, ...props }: OneProps) {
+  const { field, value, onChange } = props;
+  if (field.kind === "boolean")
+    return <CheckField label={field.label} hint={field.hint} checked={value === "true"} onChange={(on) => onChange(String(on))} />;
   return (
-    <Field label={label} hint={field.hint} error={error}>
-      {(given) => {
-        if (field.kind === "lines") return <Textarea {...given} maxLength={field.most} value={value} onChange={(event) => onChange(event.target.value)} />;
-        if (field.kind === "json")
-          return (
-            <Textarea
-              {...given}
-              spellCheck={false}
-              className="min-h-28 font-mono text-xs"
-              placeholder={field.placeholder}
-              value={value}
-              onChange={(event) => onChange(event.target.value)}
-            />
-          );
-        if (field.kind === "number")
-          return (
-            <div className="relative">
-              <Input
-                {...given}
-                type="number"
-                inputMode="numeric"
-                min={field.least}
-                max={field.most}
-                className="pr-20 tabular"
-                value={value}
-                onChange={(event) => onChange(event.target.value)}
-              />
-              <span className="pointer-events-none absolute top-2 right-3 text-sm text-ink-3">{field.unit}</span>
-            </div>
-          );
-        return (
-          <Input
-            {...given}
-            autoComplete="off"
-            spellCheck={false}
-            maxLength={field.most}
-            placeholder={field.placeholder}
-            value={value}
-            onChange={(event) => onChange(event.target.value)}
-          />
-        );
-      }}
+    <Field label={field.needed ? field.label : `${field.label} (optional)`} hint={field.hint} error={error}>
+      {(given) => <Control {...props} given={given} />}
     </Field>
   );
 }
@@ -68,10 +55,11 @@ function One({ field, value, onChange, error }: { field: PayloadField; value: st
 export function PayloadForm({ type, draft, onChange, errors, error }: PayloadFormProps) {
   return (
     <>
-      {COMMAND_TYPES[type].fields.map((field) => (
+      {type.fields.map((field, index) => (
         <One
           key={field.name}
           field={field}
+          first={index === 0}
           value={draft[field.name] ?? ""}
           onChange={(value) => onChange({ ...draft, [field.name]: value })}
           error={errors[field.name] ?? fieldError(error, `payload.${field.name}`)}

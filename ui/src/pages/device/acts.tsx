@@ -36,7 +36,7 @@ export function RotateKey({ device, onClose }: ActProps) {
   const client = useQueryClient();
   const rotate = async () => {
     await api.post("/admin/devices/{id}/rotate-key", { path: { id: device.id }, idempotencyKey: newKey() });
-    await client.invalidateQueries({ queryKey: keyOf(device.id, "commands") });
+    await client.invalidateQueries({ queryKey: ["commands"] });
     toast.ok("The new key is on its way. The old one signs until the device has answered.");
   };
   return (

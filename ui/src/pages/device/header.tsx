@@ -2,8 +2,10 @@
 import { ChevronLeft, EllipsisVertical, KeyRound, Pencil, Replace, SquareTerminal, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
+import type { CommandType } from "@/lib/command-types";
 import { lastSeen, type Status } from "@/lib/device-status";
 import { useLiveDevice } from "@/live/use-live";
+import { CommandMenu } from "@/pages/commands/command-menu";
 import { KindIcon } from "@/pages/devices/columns";
 import { useQuarantine } from "@/pages/devices/quarantine";
 import { useMay } from "@/session/session";
@@ -12,8 +14,6 @@ import { Button } from "@/ui/button";
 import { Menu, MenuItem, MenuLine } from "@/ui/menu";
 import { Time } from "@/ui/time";
 import { AllowTakeover, DeleteDevice, Rename, RotateKey } from "./acts";
-import { CommandMenu } from "./command-menu";
-import type { CommandKind } from "./command-types";
 import type { Device } from "./use-device";
 
 type Act = "rename" | "rotate" | "takeover" | "delete";
@@ -52,7 +52,7 @@ function More({ onAct }: { onAct: (act: Act) => void }) {
 export interface HeaderProps {
   device: Device;
   status: Status;
-  onCommand: (kind: CommandKind) => void;
+  onCommand: (type: CommandType) => void;
 }
 
 export function DeviceHeader({ device, status, onCommand }: HeaderProps) {
@@ -94,6 +94,7 @@ export function DeviceHeader({ device, status, onCommand }: HeaderProps) {
             )}
             <CommandMenu
               label="Send a command"
+              device={device}
               onChoose={onCommand}
               trigger={
                 <Button variant={status === "quarantined" ? "secondary" : "primary"}>

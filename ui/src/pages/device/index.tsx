@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SearchX } from "lucide-react";
-import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { QuarantineResolver } from "@/pages/devices/quarantine";
@@ -9,19 +8,17 @@ import { Button } from "@/ui/button";
 import { Empty, Failure, Skeleton } from "@/ui/states";
 import { TabPanel, Tabs } from "@/ui/tabs";
 import { Time } from "@/ui/time";
-import { toast } from "@/ui/toast";
 import { AlertsTab, useRules } from "./alerts-tab";
 import { ChartsCard } from "./charts";
-import type { CommandKind } from "./command-types";
 import { CommandsTab } from "./commands-tab";
 import { AgentCard, DetailsCard } from "./details";
 import { EventsTab } from "./events-tab";
 import { DeviceHeader } from "./header";
 import { MonitoringTab } from "./monitoring-tab";
 import { RawTab } from "./raw-tab";
-import { SendCommand, sendNow } from "./send-command";
+import { useSending } from "./send-command";
 import { DeviceStats } from "./stats";
-import { keyOf, useDevice, useDeviceNews, useNowOf, type Device } from "./use-device";
+import { useDevice, useDeviceNews, useNowOf, type Device } from "./use-device";
 
 const TABS = [
   { value: "overview", label: "Overview" },
@@ -47,26 +44,6 @@ function Overview({ device }: { device: Device }) {
       </div>
     </div>
   );
-}
-
-/** A click for a ping, a form for the rest; then one sees what becomes of it. */
-function useSending(device: Device) {
-  const client = useQueryClient();
-  const navigate = useNavigate();
-  const [kind, setKind] = useState<CommandKind | null>(null);
-  const sent = () => {
-    void client.invalidateQueries({ queryKey: keyOf(device.id, "commands") });
-    void navigate(`/devices/${device.id}/commands`);
-  };
-  const choose = (chosen: CommandKind) => {
-    if (!chosen.direct) return setKind(chosen);
-    sendNow(device.id, chosen).then(() => {
-      toast.ok(`${chosen.label}: on its way to ${device.alias}.`);
-      sent();
-    }, toast.failed);
-  };
-  const dialog = kind && <SendCommand device={device} kind={kind} onClose={() => setKind(null)} onSent={sent} />;
-  return { choose, dialog };
 }
 
 function Found({ read }: { read: Device }) {

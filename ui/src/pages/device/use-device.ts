@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** One device and what belongs to it. All keys begin with ["devices", "one", id]. */
+/** One device and what belongs to it. All keys begin with ["devices", "one", id]; those of commands with ["commands"], as everywhere. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { api } from "@/api/client";
@@ -60,7 +60,7 @@ export function useDeviceNews(id: string): void {
       if (timers.has(part)) return;
       const read = () => {
         timers.delete(part);
-        void client.invalidateQueries({ queryKey: keyOf(id, part) });
+        void client.invalidateQueries({ queryKey: part === "commands" ? ["commands"] : keyOf(id, part) });
       };
       timers.set(part, setTimeout(read, ms));
     };

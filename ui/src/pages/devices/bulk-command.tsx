@@ -3,9 +3,9 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
+import type { CommandType } from "@/lib/command-types";
 import { newKey } from "@/lib/new-key";
-import { CommandForm } from "@/pages/device/command-form";
-import type { CommandKind } from "@/pages/device/command-types";
+import { CommandForm, type Order } from "@/pages/commands/command-form";
 import { Confirm } from "@/ui/dialog";
 import { toast } from "@/ui/toast";
 import { countOf, useSnapshot, type Chosen } from "./snapshot";
@@ -45,7 +45,14 @@ function WipeConfirm({ made, onClose, onDone }: { made: Made; onClose: () => voi
   );
 }
 
-export function BulkCommand({ chosen, kind, onClose, onDone }: { chosen: Chosen; kind: CommandKind; onClose: () => void; onDone: () => void }) {
+export interface BulkCommandProps {
+  chosen: Chosen;
+  type: CommandType;
+  onClose: () => void;
+  onDone: () => void;
+}
+
+export function BulkCommand({ chosen, type, onClose, onDone }: BulkCommandProps) {
   const taken = useSnapshot(chosen);
   const navigate = useNavigate();
   const [wipe, setWipe] = useState<Made | null>(null);
@@ -54,23 +61,20 @@ export function BulkCommand({ chosen, kind, onClose, onDone }: { chosen: Chosen;
     onClose();
     void navigate(`/commands?bulk_id=${made.bulk_id}`);
   };
-  const send = async (payload: Record<string, never>) => {
+  const send = async (order: Order, idempotencyKey: string) => {
     if (!taken.snapshot) throw new Error("The choice is not kept yet.");
-    const made = await api.post("/admin/commands", {
-      body: { type: kind.type, payload, selection_id: taken.snapshot.id },
-      idempotencyKey: newKey(),
-    });
+    const made = await api.post("/admin/commands", { body: { ...order, selection_id: taken.snapshot.id }, idempotencyKey });
     if (made.state === "awaiting_confirmation") {
       setWipe(made);
       return;
     }
-    toast.ok(`${kind.label}: ${told(made)}`);
+    toast.ok(`${type.title}: ${told(made)}`);
     show(made);
   };
   if (wipe) return <WipeConfirm made={wipe} onClose={onClose} onDone={() => show(wipe)} />;
   return (
     <CommandForm
-      kind={kind}
+      type={type}
       target={devices(taken.snapshot?.count ?? countOf(chosen))}
       onCancel={onClose}
       onSend={send}

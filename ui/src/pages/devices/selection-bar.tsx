@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SquareTerminal, Tags, Trash2, X } from "lucide-react";
 import { useState } from "react";
+import type { CommandType } from "@/lib/command-types";
 import { count } from "@/lib/format";
-import { CommandMenu } from "@/pages/device/command-menu";
-import type { CommandKind } from "@/pages/device/command-types";
+import { CommandMenu } from "@/pages/commands/command-menu";
 import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
 import { BulkCommand } from "./bulk-command";
@@ -21,7 +21,7 @@ export interface SelectionBarProps {
   total: number | undefined;
 }
 
-type Act = { what: "tags" } | { what: "delete" } | { what: "command"; kind: CommandKind };
+type Act = { what: "tags" } | { what: "delete" } | { what: "command"; type: CommandType };
 
 /** What can be done with the devices that are chosen; at the bottom, within reach of a thumb. */
 export function SelectionBar({ chosen, onChange, filter, total }: SelectionBarProps) {
@@ -50,7 +50,7 @@ export function SelectionBar({ chosen, onChange, filter, total }: SelectionBarPr
           </Button>
           <CommandMenu
             label={devices(number)}
-            onChoose={(kind) => setAct({ what: "command", kind })}
+            onChoose={(type) => setAct({ what: "command", type })}
             trigger={
               <Button size="sm">
                 <SquareTerminal />
@@ -71,7 +71,7 @@ export function SelectionBar({ chosen, onChange, filter, total }: SelectionBarPr
       </div>
       {act?.what === "tags" && <BulkTags chosen={chosen} onClose={close} />}
       {act?.what === "delete" && <BulkDelete chosen={chosen} onClose={close} onDone={done} />}
-      {act?.what === "command" && <BulkCommand chosen={chosen} kind={act.kind} onClose={close} onDone={done} />}
+      {act?.what === "command" && <BulkCommand chosen={chosen} type={act.type} onClose={close} onDone={done} />}
     </div>
   );
 }
