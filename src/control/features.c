@@ -8,6 +8,7 @@
 #include "control/account/user_api.h"
 #include "control/alert/alert_api.h"
 #include "control/archive/archive_api.h"
+#include "control/archive/partition_api.h"
 #include "control/audit/audit_api.h"
 #include "control/backup/backup_api.h"
 #include "control/command/command_api.h"
@@ -51,6 +52,7 @@ static const struct mu_endpoints *const features[] = {
         &mu_bulk_endpoints,
         &mu_job_endpoints,
         &mu_archive_endpoints,
+        &mu_partition_endpoints,
         &mu_backup_endpoints,
         &mu_doctor_endpoints,
         &mu_status_at_endpoints,

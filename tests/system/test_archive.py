@@ -14,6 +14,7 @@ from test_devices import ask, get
 pytestmark = pytest.mark.one_thread
 
 
+@pytest.mark.release
 def test_day_goes_and_comes_back(appliance):
     day, other = day_back(120), day_back(119)
     before = make_day(appliance, day, 5000)
@@ -187,3 +188,20 @@ def test_record_for_an_archived_day_is_kept_aside(make_appliance, failpoint_bin_
             cursor.execute("INSERT INTO heartbeats (device_id, bucket, received_at, observed_at,"
                            " clock_offset_s, flags) VALUES (1, %s, now(), now(), 0, 0)",
                            (f"{day} 00:00:00Z",))
+
+
+def test_partitions_are_listed(appliance):
+    day = day_back(30)
+    make_day(appliance, day, 500)
+    appliance.sql(f"ANALYZE heartbeats_{day:%Y%m%d}")
+    listed = get(appliance, "/admin/partitions", parent="heartbeats")["partitions"]
+    days = [one["day"] for one in listed]
+    assert days == sorted(days, reverse=True)
+    assert str(day_back(0)) in days and str(day_back(-7)) in days  # a week is made ahead
+    old = listed[-1]
+    assert old["day"] == str(day) and old["partition"] == f"heartbeats_{day:%Y%m%d}"
+    assert old["state"] == "attached" and old["bytes"] > 8192 and 400 < old["rows"] <= 500
+    everything = get(appliance, "/admin/partitions")["partitions"]
+    assert {"heartbeats", "alert_events", "security_events"} <= {one["parent"]
+                                                                 for one in everything}
+    assert len(get(appliance, "/admin/partitions", limit=3)["partitions"]) == 3

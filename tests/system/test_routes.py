@@ -15,6 +15,8 @@ import requests
 
 import people
 
+pytestmark = pytest.mark.release
+
 OPTIONS = ("--accounts-bcrypt-cost", "4", "--limits-auth-failures", "0", "--limits-reset-max", "0")
 
 Rule = collections.namedtuple("Rule", "need key scope answers", defaults=(False, None, None))
@@ -86,6 +88,7 @@ RULES = {
     "POST /admin/archives/{parent}/{day}/restore": admin("archives:restore"),
     "POST /admin/archives/{parent}/{day}/drop-restored": admin("archives:restore"),
     "GET /admin/archive-requests/{id}": operator("archives:read"),
+    "GET /admin/partitions": operator("archives:read"),
     "GET /admin/backups": operator("backups:read"),
     "GET /admin/backups/{id}": operator("backups:read"),
     "POST /admin/backups": admin("backups:run"),

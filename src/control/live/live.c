@@ -148,6 +148,15 @@ static void facts(void *ctx, const struct mu_live_image *image, struct mu_live_f
                       live->config.heartbeat_interval_s, ret_facts);
 }
 
+static uint64_t durable_seq(void *ctx)
+{
+        const struct mu_live *live = ctx;
+        struct mu_live_pipeline pipeline = {0};
+
+        live->config.pipeline(live->config.ctx, &pipeline);
+        return pipeline.durable_seq;
+}
+
 /* ---- the thread ---- */
 
 static void read_letter(struct mu_live *live, struct mu_live_letter *letter)
@@ -261,6 +270,7 @@ static int create_hub(struct mu_live *live)
                         .reload = reload,
                         .check = check,
                         .facts = facts,
+                        .durable_seq = durable_seq,
                         .ctx = live},
                 .bus = live->config.bus,
                 .clock = live->config.clock,

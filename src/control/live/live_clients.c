@@ -259,6 +259,8 @@ static void subscribe(struct mu_live_hub *hub, struct mu_live_client *client,
                 hub->fleet_at_ms = 0;
         }
         mu_live_start_paging(hub, client);
+        if (client->topics & MU_LIVE_FLEET)
+                mu_live_send_pulse(hub, client);
 }
 
 static void obey(struct mu_live_hub *hub, struct mu_live_client *client,

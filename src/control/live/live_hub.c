@@ -301,14 +301,20 @@ static uint32_t ms_until(const struct mu_live_hub *hub, uint64_t at_ms)
 
 static uint32_t next_tick_ms(const struct mu_live_hub *hub)
 {
+        uint32_t pulse_ms = ms_until(hub, mu_live_pulse_due_ms(&hub->pulse));
+
         if (hub->handing_out || (hub->loaded && !live_list_empty(&hub->paging)))
                 return MU_LIVE_SUBTICK_MS;
         if (hub->reader.bus)
                 return MU_LIVE_TICK_MS;
+        uint32_t wait_ms = pulse_ms;
+
         if (!live_list_empty(&hub->fresh))
-                return ms_until(hub,
-                                LIVE_OF(mu_live_client, link, hub->fresh.next)->auth_deadline_ms);
-        return hub->client_count > 0 ? ms_until(hub, hub->check_at_ms) : UINT32_MAX;
+                wait_ms = ms_until(
+                        hub, LIVE_OF(mu_live_client, link, hub->fresh.next)->auth_deadline_ms);
+        else if (hub->client_count > 0)
+                wait_ms = ms_until(hub, hub->check_at_ms);
+        return wait_ms < pulse_ms ? wait_ms : pulse_ms;
 }
 
 uint32_t mu_live_hub_tick(struct mu_live_hub *hub)
@@ -317,6 +323,8 @@ uint32_t mu_live_hub_tick(struct mu_live_hub *hub)
         mu_live_expire_fresh(hub);
         if (hub->now_ms >= hub->check_at_ms)
                 mu_live_check_sessions(hub);
+        if (hub->now_ms >= mu_live_pulse_due_ms(&hub->pulse))
+                mu_live_take_pulse(hub);
         watch_or_not(hub);
         top_up(hub);
         if (hub->reader.bus) {

@@ -88,6 +88,7 @@ struct mu_live_ops {
                      bool *ret_valid);
         void (*facts)(void *ctx, const struct mu_live_image *image,
                       struct mu_live_facts *ret_facts);
+        uint64_t (*durable_seq)(void *ctx); /* of the facts, without counting devices */
         void *ctx;
 };
 
@@ -134,7 +135,7 @@ void mu_live_hub_message(struct mu_live_hub *hub, struct mu_live_client *client,
 /* The socket is gone; so is the client. */
 void mu_live_hub_closed(struct mu_live_hub *hub, struct mu_live_client *client);
 
-/* Does what is due. The ms until there is more to do; UINT32_MAX: nothing by itself. */
+/* Does what is due. The ms until there is more to do. */
 uint32_t mu_live_hub_tick(struct mu_live_hub *hub);
 
 #endif

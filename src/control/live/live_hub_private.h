@@ -14,6 +14,7 @@
 #include "control/live/live_hub.h"
 #include "control/live/live_list.h"
 #include "control/live/live_protocol.h"
+#include "control/live/live_pulse.h"
 
 enum {
         UNREAD_MAX = 1000, /* rows read anew at a time */
@@ -124,8 +125,9 @@ struct mu_live_hub {
         int64_t round_allowance;
         int64_t page_allowance;
         uint64_t fleet_at_ms;
-        uint64_t fleet_durable_seq;
-        uint64_t fleet_counted_ms;
+        struct mu_live_pulse pulse;
+        struct mu_live_reading fleet_reading; /* at the last counting; at_ms 0: there was none */
+        uint64_t fleet_rate;                  /* of that one, in tenths */
         uint64_t check_at_ms;
 };
 
@@ -157,6 +159,8 @@ void mu_live_group_resolve(struct mu_live_hub *hub, struct mu_live_group *group)
 void mu_live_group_drop_frames(struct mu_live_hub *hub, struct mu_live_group *group);
 bool mu_live_group_has(const struct mu_live_group *group, int64_t device_id);
 void mu_live_send_fleet(struct mu_live_hub *hub);
+void mu_live_take_pulse(struct mu_live_hub *hub);
+void mu_live_send_pulse(struct mu_live_hub *hub, struct mu_live_client *client);
 
 /* ---- live_pages.c ---- */
 

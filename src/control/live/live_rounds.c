@@ -13,6 +13,8 @@
 #include "control/live/live_encode.h"
 #include "control/live/live_hub_private.h"
 
+enum { RATE_LEAST_MS = 500 }; /* over less, a rate says nothing */
+
 /* ---- groups ---- */
 
 static int compare_ids(const void *a, const void *b)
@@ -260,9 +262,46 @@ static void add_number(struct mu_text *text, const char *key, uint64_t number)
         mu_live_encode_uint(text, number);
 }
 
+static struct mu_live_reading reading_now(const struct mu_live_hub *hub, uint64_t durable_seq)
+{
+        return (struct mu_live_reading){.durable_seq = durable_seq,
+                                        .at_ms = hub->now_ms,
+                                        .at_us = mu_clock_realtime_us(hub->config.clock)};
+}
+
+/* Somebody who comes makes the numbers be told at once: of a moment no rate can be told, and of the
+ * hours in which nobody watched, it would be none of now. */
+static void count_heartbeats(struct mu_live_hub *hub, uint64_t durable_seq)
+{
+        struct mu_live_reading now = reading_now(hub, durable_seq);
+        const struct mu_live_reading *from = &hub->fleet_reading;
+
+        if (from->at_ms > 0 && now.at_ms - from->at_ms < RATE_LEAST_MS)
+                return;
+        if (from->at_ms == 0 || now.at_ms - from->at_ms > 2 * MU_LIVE_PULSE_MS)
+                from = mu_live_pulse_recent(&hub->pulse);
+        hub->fleet_rate = from ? mu_live_pulse_rate(from, &now) : 0;
+        hub->fleet_reading = now;
+}
+
+void mu_live_take_pulse(struct mu_live_hub *hub)
+{
+        const struct mu_live_ops *ops = &hub->config.ops;
+        struct mu_live_reading now = reading_now(hub, ops->durable_seq(ops->ctx));
+
+        mu_live_pulse_take(&hub->pulse, &now);
+}
+
+void mu_live_send_pulse(struct mu_live_hub *hub, struct mu_live_client *client)
+{
+        mu_live_text_begin(hub, "{\"type\":\"pulse\",\"heartbeats_per_s\":");
+        mu_live_pulse_encode(&hub->text, &hub->pulse);
+        mu_text_add(&hub->text, "}");
+        mu_live_send_text(hub, client);
+}
+
 static void make_fleet(struct mu_live_hub *hub, const struct mu_live_facts *facts)
 {
-        uint64_t passed_ms = hub->now_ms - hub->fleet_counted_ms;
         struct mu_text *text = &hub->text;
 
         mu_live_text_begin(hub, "{\"type\":\"fleet\",\"at\":");
@@ -274,11 +313,7 @@ static void make_fleet(struct mu_live_hub *hub, const struct mu_live_facts *fact
         add_number(text, ",\"never\":", facts->never);
         add_number(text, ",\"quarantined\":", facts->quarantined);
         mu_text_add(text, ",\"heartbeats_per_s\":");
-        if (hub->fleet_counted_ms == 0 || passed_ms == 0)
-                mu_text_add(text, "null");
-        else
-                mu_live_encode_uint(text, (facts->durable_seq - hub->fleet_durable_seq) * 1000 /
-                                                  passed_ms);
+        mu_live_pulse_encode_rate(text, hub->fleet_rate);
         add_number(text, ",\"backlog\":", facts->backlog_records);
         mu_text_add(text, facts->storing ? ",\"storing\":true}" : ",\"storing\":false}");
 }
@@ -290,9 +325,8 @@ void mu_live_send_fleet(struct mu_live_hub *hub)
         size_t bytes = 0;
 
         ops->facts(ops->ctx, hub->loaded ? &hub->image : NULL, &facts);
+        count_heartbeats(hub, facts.durable_seq);
         make_fleet(hub, &facts);
-        hub->fleet_durable_seq = facts.durable_seq;
-        hub->fleet_counted_ms = hub->now_ms;
         /* Counting costs by the device, telling by the client. */
         hub->fleet_at_ms = hub->now_ms + MU_MS_PER_S + hub->client_count +
                            facts.devices * (uint64_t)MU_MS_PER_S / hub->config.rows_per_fleet_s;

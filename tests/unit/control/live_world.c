@@ -108,6 +108,9 @@ static void on_text(struct world_socket *socket, const char *text, size_t bytes)
         } else if (strcmp(type, "resync") == 0) {
                 socket->ready = false;
                 socket->resyncs++;
+        } else if (strcmp(type, "pulse") == 0) {
+                json_decref(socket->pulse);
+                socket->pulse = json_incref(message);
         } else if (strcmp(type, "fleet") == 0) {
                 json_decref(socket->fleet);
                 socket->fleet = json_incref(message);
@@ -251,6 +254,11 @@ static void facts(void *ctx, const struct mu_live_image *image, struct mu_live_f
         *ret_facts = ((struct world *)ctx)->facts;
 }
 
+static uint64_t durable_seq(void *ctx)
+{
+        return ((struct world *)ctx)->facts.durable_seq;
+}
+
 /* ---- the world ---- */
 
 struct world *world_create(uint32_t bus_slots, uint64_t bytes_per_s)
@@ -274,6 +282,7 @@ struct world *world_create(uint32_t bus_slots, uint64_t bytes_per_s)
                         .reload = reload,
                         .check = check,
                         .facts = facts,
+                        .durable_seq = durable_seq,
                         .ctx = world},
                 .bus = world->bus,
                 .clock = &world->clock.clock,
@@ -296,6 +305,7 @@ void world_destroy(struct world *world)
                 json_decref(world->sockets[i].devices);
                 json_decref(world->sockets[i].last);
                 json_decref(world->sockets[i].fleet);
+                json_decref(world->sockets[i].pulse);
                 json_decref(world->sockets[i].alert);
         }
         free(world);

@@ -40,6 +40,7 @@ struct world_socket {
         json_t *devices; /* id → what the client knows; NULL: no snapshot yet */
         json_t *last;    /* newest message */
         json_t *fleet;
+        json_t *pulse;
         json_t *alert; /* the first of the newest that came together */
         char stream[16];
         uint64_t seq;

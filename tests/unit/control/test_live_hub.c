@@ -567,8 +567,62 @@ static void test_fleet_counts_heartbeats(void **state)
                 world->facts.durable_seq += 50;
                 world_run(world, 50);
         }
-        assert_in_range(json_integer_value(json_object_get(socket->fleet, "heartbeats_per_s")), 900,
-                        1100);
+        double rate = json_number_value(json_object_get(socket->fleet, "heartbeats_per_s"));
+
+        assert_true(rate > 900 && rate < 1100);
+        world_destroy(world);
+}
+
+static void test_one_that_comes_disturbs_no_rate(void **state)
+{
+        struct world *world = world_create(64, 0);
+        struct world_socket *first = world_watch(world, "\"topics\":[\"fleet\"]");
+
+        (void)state;
+        for (int i = 0; i < 40; i++) {
+                world->facts.durable_seq += 3;
+                world_run(world, 100);
+                if (i == 35) { /* the numbers are told at once, 100 ms after a burst */
+                        world->facts.durable_seq += 5;
+                        (void)world_watch(world, "\"topics\":[\"fleet\"]");
+                }
+                double rate = json_number_value(json_object_get(first->fleet, "heartbeats_per_s"));
+
+                assert_true(rate < 40);
+        }
+        assert_true(json_number_value(json_object_get(first->fleet, "heartbeats_per_s")) > 20);
+        world_destroy(world);
+}
+
+static void test_pulse_goes_on_while_nobody_watches(void **state)
+{
+        struct world *world = world_create(64, 0);
+
+        (void)state;
+        world_run(world, 5000);
+        for (int i = 0; i < 100; i++) { /* a heartbeat every 4 s: a quarter a second */
+                world->facts.durable_seq++;
+                world_run(world, 4000);
+        }
+        struct world_socket *socket = world_watch(world, "\"topics\":[\"fleet\"]");
+        const json_t *pulse = json_object_get(socket->pulse, "heartbeats_per_s");
+        size_t count = json_array_size(pulse);
+        double before = 0;
+
+        assert_int_equal(count, 60);
+        for (size_t i = 0; i < count; i++) {
+                const json_t *point = json_array_get(pulse, i);
+                double at = json_number_value(json_array_get(point, 0));
+                double rate = json_number_value(json_array_get(point, 1));
+
+                assert_true(before == 0 || (at - before > 4.9 && at - before < 5.1));
+                assert_true(rate > 0.15 && rate < 0.45);
+                before = at;
+        }
+        assert_true(wall_us(world) / 1000000 - (int64_t)before < 6);
+        double now = json_number_value(json_object_get(socket->fleet, "heartbeats_per_s"));
+
+        assert_true(now > 0 && now < 0.6); /* not the mean since the start */
         world_destroy(world);
 }
 
@@ -677,6 +731,8 @@ int main(void)
                 cmocka_unit_test(test_gap_in_the_bus),
                 cmocka_unit_test(test_database_away),
                 cmocka_unit_test(test_fleet_counts_heartbeats),
+                cmocka_unit_test(test_one_that_comes_disturbs_no_rate),
+                cmocka_unit_test(test_pulse_goes_on_while_nobody_watches),
                 cmocka_unit_test(test_whatever_happens_all_see_the_database),
         };
 

@@ -1662,6 +1662,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/partitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Days that are in PostgreSQL, and those made ahead
+         * @description Who: Role operator or admin; an API token needs the scope archives:read; or X-Admin-Key.
+         */
+        get: operations["listPartitions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/backups": {
         parameters: {
             query?: never;
@@ -3845,6 +3865,27 @@ export interface components {
         ArchiveRestore: {
             /** @description How long the day stays; archive.keep_restored unless said otherwise. */
             keep_s?: number;
+        };
+        PartitionPage: {
+            /** @description Newest day first, those of the days to come before them. */
+            partitions: components["schemas"]["Partition"][];
+        };
+        Partition: {
+            /** @description The table. */
+            parent: string;
+            /** @description Its own name. */
+            partition: string;
+            /** @description UTC: 2026-11-21. */
+            day: string;
+            /**
+             * @description Attached ones take rows; the others are on their way into the archive, or back for a while.
+             * @enum {string}
+             */
+            state: "attached" | "detaching" | "archiving" | "archived" | "restored";
+            /** @description On the disk, with indexes. */
+            bytes: number;
+            /** @description As PostgreSQL last estimated; null: it has not yet. */
+            rows: number | null;
         };
         Backups: {
             /** @description Newest first. */
@@ -10974,6 +11015,76 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPartitions: {
+        parameters: {
+            query?: {
+                /** @description Only of this table. */
+                parent?: string;
+                /** @description Most partitions in the answer; 1000 unless said otherwise. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartitionPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
