@@ -112,6 +112,13 @@ describe("connection", () => {
     expect([store.state, store.detail]).toEqual(["catching-up", "The database is away."]);
   });
 
+  it("knows the minutes before it was opened", () => {
+    store.take({ type: "pulse", heartbeats_per_s: [[10, 1.5], [15, 2]] });
+    expect(store.pulse).toEqual([{ at: 10, heartbeats_per_s: 1.5 }, { at: 15, heartbeats_per_s: 2 }]);
+    store.reset();
+    expect(store.pulse).toEqual([]);
+  });
+
   it("a reset forgets all", () => {
     store.take(snapshot(0, [{ id: "1" }]));
     store.take({ type: "ready", stream: "s", seq: 3 });

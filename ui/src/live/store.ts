@@ -35,6 +35,12 @@ export interface LiveFleet {
   storing: boolean;
 }
 
+/** Of five seconds that ended at `at`. */
+export interface PulsePoint {
+  at: number;
+  heartbeats_per_s: number;
+}
+
 export interface LiveCommand {
   id: string;
   device_id: string;
@@ -71,6 +77,7 @@ export type Message =
       missed?: boolean;
     }
   | ({ type: "fleet" } & LiveFleet)
+  | { type: "pulse"; heartbeats_per_s: [at: number, rate: number][] }
   | { type: "resync"; seq: number }
   | { type: "waiting"; detail: string }
   | { type: "error"; detail: string };
@@ -88,6 +95,8 @@ export class LiveStore {
   fleet: LiveFleet | null = null;
   /** Newest last. */
   fleetHistory: LiveFleet[] = [];
+  /** The minutes before the channel opened, or was open again; oldest first. */
+  pulse: PulsePoint[] = [];
   readonly devices = new Map<string, LiveDevice>();
   /** Newest first. */
   commands: LiveCommand[] = [];
@@ -136,6 +145,9 @@ export class LiveStore {
         this.fleet = message;
         this.fleetHistory = [...this.fleetHistory.slice(-FLEET_KEPT + 1), message];
         break;
+      case "pulse":
+        this.pulse = message.heartbeats_per_s.map(([at, rate]) => ({ at, heartbeats_per_s: rate }));
+        break;
       case "resync":
         this.setState("catching-up");
         break;
@@ -166,6 +178,7 @@ export class LiveStore {
     this.devices.clear();
     this.fleet = null;
     this.fleetHistory = [];
+    this.pulse = [];
     this.commands = [];
     this.alerts = [];
     this.stream = null;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useSyncExternalStore } from "react";
-import { liveStore, type ConnectionState, type LiveDevice, type LiveFleet } from "./store";
+import { liveStore, type ConnectionState, type LiveDevice, type LiveFleet, type PulsePoint } from "./store";
 
 /** Renders again when the store has something new, at most four times a second. */
 export function useLiveVersion(): number {
@@ -13,6 +13,10 @@ export function useFleet(): LiveFleet | null {
 
 export function useFleetHistory(): LiveFleet[] {
   return useSyncExternalStore(liveStore.subscribe, () => liveStore.fleetHistory);
+}
+
+export function usePulse(): PulsePoint[] {
+  return useSyncExternalStore(liveStore.subscribe, () => liveStore.pulse);
 }
 
 export function useConnection(): ConnectionState {
