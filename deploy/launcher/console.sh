@@ -30,12 +30,19 @@ npm_ci()
 # registry into build/node and goes before it in PATH.
 use_node()
 {
-        local own=$root/build/node
+        local own=$root/build/node bin_of_node
         ! node_will_do || return 0
         mkdir -p "$own"
         cp "$launcher/node/package.json" "$launcher/node/package-lock.json" "$own/"
         npm_ci "$own" "Node.js"
-        PATH=$(find "$own/node_modules" -path '*/node-linux-*/bin' -type d | head -n 1):$PATH
+        bin_of_node=$(find "$own/node_modules" -path '*/node-linux-*/bin' -type d | head -n 1)
+        # npm says nothing when it can't fetch what is optional, as one of two processors' must be.
+        if [[ -z $bin_of_node ]]; then
+                rm -f "$own/node_modules/.muster-stamp"
+                fail "npm could not fetch Node.js $node_wanted or newer, which the console needs (here is" \
+                        "$(node --version 2>&1 | tail -n 1)). Is the network up, and npm's registry within reach?"
+        fi
+        PATH=$bin_of_node:$PATH
         node_will_do ||
                 fail "the console needs Node.js $node_wanted or newer; here is $(node --version 2>&1 | tail -n 1)"
 }
