@@ -5,8 +5,8 @@
  *   <TimeChart label="Battery" times={times} series={[{ label: "Battery", values, tone: "accent", area: true, format: (v) => `${v} %` }]}
  *     least={0} most={100} thresholds={[{ value: 15, label: "low", tone: "bad" }]} sync="device" range={[from, to]} onZoom={setRange} />
  *
- * A drag zooms (without `onZoom` the chart keeps that to itself), a double click shows all again. Charts
- * with the same `sync` share the cursor. What it shows is also said in words, for those who can't see it.
+ * A drag zooms (without `onZoom` the chart keeps that to itself, and takes keys and fingers as a ZoomArea does), a double
+ * click shows all again. Charts with the same `sync` share the cursor. What it shows is also said in words, for those who can't see it.
  */
 import { ZoomOut } from "lucide-react";
 import { useCallback, useRef, useState } from "react";
@@ -16,6 +16,8 @@ import { exactTime } from "@/lib/format";
 import { Button } from "./button";
 import { describe, written, type ChartSeries, type ChartTone, type Threshold } from "./time-chart/series";
 import { usePlot, type CursorAt } from "./time-chart/use-plot";
+import { useZoom, type Zoom } from "./time-chart/use-zoom";
+import type { Span } from "./time-chart/zoom";
 
 export { withGaps } from "./time-chart/series";
 export type { ChartSeries, ChartTone, Threshold } from "./time-chart/series";
@@ -102,11 +104,22 @@ function Note({ at, time, series }: { at: CursorAt; time: number; series: readon
   );
 }
 
+/** A chart that zooms by itself takes the focus too. */
+const focusable = (label: string, zoom: Zoom) => ({
+  role: "group",
+  tabIndex: 0,
+  "aria-label": `${label}. Plus and minus zoom, arrow keys move, 0 shows all.`,
+  ...zoom.area,
+});
+
 export function TimeChart(props: TimeChartProps) {
   const { label, times, series, thresholds = NONE, height = 200, range, onZoom, legend = series.length > 1 } = props;
   const box = useRef<HTMLDivElement>(null);
   const [own, setOwn] = useState<[number, number] | null>(null);
   const zoom = useCallback((next: [number, number] | null) => (onZoom ? onZoom(next) : setOwn(next)), [onZoom]);
+  const first = times[0] ?? 0;
+  const whole: Span = range ?? [first, Math.max(times.at(-1) ?? 0, first + 1)];
+  const keys = useZoom(own ?? whole, whole, setOwn);
   const cursor = usePlot(box, {
     times,
     series,
@@ -115,7 +128,7 @@ export function TimeChart(props: TimeChartProps) {
     sync: props.sync,
     least: props.least,
     most: props.most,
-    span: own ?? range ?? null,
+    span: onZoom ? (range ?? null) : keys.zoomed ? keys.shown : (range ?? null),
     onZoom: (from, to) => zoom([from, to]),
   });
   const time = cursor ? times[cursor.index] : undefined;
@@ -124,7 +137,7 @@ export function TimeChart(props: TimeChartProps) {
   return (
     <figure className={cn("relative min-w-0", props.className)}>
       {legend && <Legend series={series} />}
-      <div className="relative">
+      <div className={cn("relative", !onZoom && "touch-pan-y rounded-control")} {...(onZoom ? {} : focusable(label, keys))}>
         <div ref={box} aria-hidden className="min-w-0 overflow-hidden" style={{ height }} onDoubleClick={() => zoom(null)} />
         {cursor && time !== undefined && <Note at={cursor} time={time} series={series} />}
         {own && (

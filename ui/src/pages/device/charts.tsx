@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { ZoomOut } from "lucide-react";
 import { useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { serverNow } from "@/live/server-now";
-import { Button } from "@/ui/button";
 import { Card, CardBody, CardHeader } from "@/ui/card";
 import { Segments } from "@/ui/select";
 import { Empty, Failure, Skeleton } from "@/ui/states";
 import { TimeChart, withGaps } from "@/ui/time-chart";
 import { Timeline, type SegmentTone, type StateLook } from "@/ui/timeline";
+import { useZoom, ZoomArea, ZoomButtons } from "@/ui/zoom";
 import { appName, appSegments, epoch, onlineSegments, within, type Range } from "./history";
 import { keyOf, type Device } from "./use-device";
 
@@ -65,7 +64,8 @@ const useApps = (id: string, shown: Shown) =>
       const events: Schema<"DeviceEvent">[] = [];
       let to: string | null | undefined = iso(end);
       for (let page = 0; page < EVENTS_PAGES && to; page++) {
-        const answer: Schema<"DeviceEvents"> = await api.get("/admin/devices/{id}/events", { path: { id }, query: { from: iso(from), to, limit: 500 }, signal });
+        const query = { from: iso(from), to, limit: 500 };
+        const answer: Schema<"DeviceEvents"> = await api.get("/admin/devices/{id}/events", { path: { id }, query, signal });
         events.push(...(answer.events ?? []));
         to = answer.next_to;
       }
@@ -107,6 +107,8 @@ interface PlotsProps {
   device: Device;
   history: History;
   shown: Shown;
+  /** The time on the axes: what was asked for, or what fingers and keys are about to ask for. */
+  range: Range;
   lowAt: number | undefined;
   onZoom: (zoom: [number, number] | null) => void;
 }
@@ -128,13 +130,13 @@ function useLines(device: Device, history: History, shown: Shown, range: Range) 
   }, [device.created_at, device.heartbeat_interval_s, device.last?.fg_package, history, apps, range]);
 }
 
-function Plots({ device, history, shown, lowAt, onZoom }: PlotsProps) {
+function Plots({ device, history, shown, range, lowAt, onZoom }: PlotsProps) {
   const series = useSeries(history);
-  const range = useMemo<Range>(() => shown.zoom ?? [epoch(history.from), epoch(history.to)], [shown.zoom, history.from, history.to]);
   const lines = useLines(device, history, shown, range);
   const thresholds = useMemo(() => (lowAt === undefined ? [] : [{ value: lowAt, label: `alert below ${lowAt} %`, tone: "bad" as const }]), [lowAt]);
   if ((history.points ?? []).length === 0)
     return <Empty title="Nothing in this time">The device sent no heartbeat, or they are in the archive already.</Empty>;
+  const common = { times: series.times, range, onZoom, sync: "device" };
   return (
     <div className="grid gap-5">
       <Titled title="Heard of">
@@ -142,12 +144,20 @@ function Plots({ device, history, shown, lowAt, onZoom }: PlotsProps) {
       </Titled>
       {series.hasBattery && (
         <Titled title="Battery">
-          <TimeChart label="Battery" times={series.times} series={series.battery} thresholds={thresholds} least={0} most={100} height={170} range={range} onZoom={onZoom} sync="device" />
+          <TimeChart
+            {...common}
+            label="Battery"
+            series={series.battery}
+            thresholds={thresholds}
+            least={0}
+            most={100}
+            height={170}
+          />
         </Titled>
       )}
       {series.hasRam && (
         <Titled title="RAM free">
-          <TimeChart label="RAM free" times={series.times} series={series.ram} least={0} height={150} range={range} onZoom={onZoom} sync="device" />
+          <TimeChart {...common} label="RAM free" series={series.ram} least={0} height={150} />
         </Titled>
       )}
       {lines.apps.length > 0 && (
@@ -162,29 +172,31 @@ function Plots({ device, history, shown, lowAt, onZoom }: PlotsProps) {
 export function ChartsCard({ device, lowAt }: { device: Device; lowAt: number | undefined }) {
   const [shown, setShown] = useState<Shown>({ span: "24h", zoom: null });
   const history = useHistory(device.id, shown);
-  const zoom = (next: [number, number] | null) => setShown((was) => ({ ...was, zoom: next && [Math.floor(next[0]), Math.ceil(next[1])] }));
+  const read = history.data;
+  const choose = (next: [number, number] | null) => setShown((was) => ({ ...was, zoom: next && [Math.floor(next[0]), Math.ceil(next[1])] }));
+  const whole = useMemo<Range>(
+    () => (read && !shown.zoom && !history.isPlaceholderData ? [epoch(read.from), epoch(read.to)] : rangeOf({ span: shown.span, zoom: null })),
+    [read, shown, history.isPlaceholderData],
+  );
+  const zoom = useZoom(shown.zoom ?? whole, whole, choose);
+  const range = useMemo<Range>(() => [zoom.shown[0], zoom.shown[1]], [zoom.shown[0], zoom.shown[1]]);
   return (
     <Card className="min-w-0">
       <CardHeader
         title="Over time"
-        hint="Drag over a chart to look closer, double-click to see all again."
+        hint="Drag over a chart to look closer; or spread two fingers; or Tab into it, then + and −."
         actions={
-          <>
-            {shown.zoom && (
-              <Button size="sm" onClick={() => zoom(null)}>
-                <ZoomOut />
-                All
-              </Button>
-            )}
-            <Segments label="How far back" size="sm" value={shown.span} onChange={(span) => setShown({ span, zoom: null })} options={SPAN_NAMES} />
-          </>
+          <Segments label="How far back" size="sm" value={shown.span} onChange={(span) => setShown({ span, zoom: null })} options={SPAN_NAMES} />
         }
       />
       <CardBody className={history.isPlaceholderData ? "opacity-60 transition-opacity" : undefined}>
+        <ZoomButtons zoom={zoom} className="mb-3" />
         {history.error ? (
           <Failure error={history.error} retry={() => void history.refetch()} />
-        ) : history.data ? (
-          <Plots device={device} history={history.data} shown={shown} lowAt={lowAt} onZoom={zoom} />
+        ) : read ? (
+          <ZoomArea zoom={zoom} label="Charts over time">
+            <Plots device={device} history={read} shown={shown} range={range} lowAt={lowAt} onZoom={choose} />
+          </ZoomArea>
         ) : (
           <div className="grid gap-5" aria-busy="true">
             <Skeleton className="h-12" />
