@@ -103,6 +103,7 @@ def audit(desk, action, subject):
 
 # ---- from order to result ----
 
+@pytest.mark.release
 def test_a_command_by_way_of_a_fetch(desk):
     device = desk.device()
     made = desk.order(device, "lock", {"message": "Bitte zurück an „Büro 1“"}, ttl_s=600)
@@ -450,6 +451,7 @@ def test_a_wipe_can_be_taken_back(desk):
 
 # ---- many at once ----
 
+@pytest.mark.release
 def test_bulk_of_five_thousand(desk):
     ids = [str(row[0]) for row in desk.appliance.sql(
         "INSERT INTO devices (kind, alias, enrolled_by) SELECT 'android', 'bulk ' || n, 'test'"
@@ -491,6 +493,25 @@ def test_bulk_by_selection(desk):
     assert shown["states"]["done"] == 2 and shown["selection_id"] == selection
     assert desk.post("/admin/commands",
                      {"type": "ping", "selection_id": "99999999"}).status_code == 404
+
+
+def test_bulk_list(desk):
+    device, other = desk.device(), desk.device()
+    made = [desk.post("/admin/commands", {"type": "ping", "device_ids": [
+        device["device_id"], other["device_id"]]}).json()["bulk_id"] for _ in range(3)]
+    envelope = desk.fetch(device)["commands"][0]
+    desk.finish(device, envelope["command_id"])
+    page = desk.get("/admin/bulk-commands", limit=2)
+    assert [one["id"] for one in page["bulk_commands"]] == made[:0:-1]
+    rest = desk.get("/admin/bulk-commands", limit=2, cursor=page["next_cursor"])
+    first = rest["bulk_commands"][0]
+    assert first["id"] == made[0]
+    assert first == desk.get(f"/admin/bulk-commands/{made[0]}")
+    assert (first["states"]["done"], first["states"]["sent"] + first["states"]["queued"]) == (1, 1)
+    # Its commands are gone, as retention takes them: it is still told what was asked.
+    desk.appliance.sql("DELETE FROM commands WHERE bulk_id = %s", int(made[1]))
+    emptied = desk.get("/admin/bulk-commands", limit=2)["bulk_commands"][1]
+    assert emptied["device_count"] == 2 and set(emptied["states"].values()) == {0}
 
 
 def test_bulk_refusals(desk):
@@ -678,6 +699,7 @@ def test_derivation_is_as_documented(desk):
 
 # ---- through trouble ----
 
+@pytest.mark.release
 def test_commands_cross_a_kill(make_appliance):
     appliance = make_appliance().start()
     desk = Desk(appliance)
@@ -703,6 +725,7 @@ def test_commands_cross_a_kill(make_appliance):
     assert desk.fetched(device) == [wiped]
 
 
+@pytest.mark.release
 def test_a_result_while_the_database_is_away(make_appliance, postgres_server):
     appliance = make_appliance(environment=postgres_server.environment).start()
     desk = Desk(appliance)

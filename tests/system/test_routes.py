@@ -142,6 +142,7 @@ RULES = {
     "POST /admin/commands/{id}/cancel": operator("commands:write"),
     "POST /admin/commands/{id}/confirm": admin("commands:write"),
     "POST /admin/commands": operator("commands:write"),
+    "GET /admin/bulk-commands": viewer("commands:read"),
     "GET /admin/bulk-commands/{id}": viewer("commands:read"),
     "POST /admin/bulk-commands/{id}/cancel": operator("commands:write"),
     "POST /admin/bulk-commands/{id}/confirm": admin("commands:write"),

@@ -17,6 +17,7 @@
 
 enum {
         CONFIRM_TEXT_BYTES = 48,
+        PAGE_DEFAULT = 20,
 };
 
 /* What a person types: "wipe 12". */
@@ -142,43 +143,88 @@ static void create(struct mu_ask *ask)
         free(ids);
 }
 
-/* ---- GET /admin/bulk-commands/{id} ---- */
+/* ---- GET /admin/bulk-commands, /admin/bulk-commands/{id} ---- */
 
-static json_t *states_of(const struct mu_pg_result *rows, int64_t *ret_withheld)
+/* All states, those without a command with 0. */
+static json_t *states_of(const char *counted)
 {
+        json_t *counts = counted ? json_loads(counted, 0, NULL) : json_object();
         json_t *states = json_object();
 
-        for (int state = 0; state < MU_COMMAND_STATE_COUNT; state++)
-                (void)json_object_set_new(states,
-                                          mu_command_state_name((enum mu_command_state)state),
-                                          json_integer(0));
-        for (size_t i = 0; i < mu_pg_rows(rows); i++) {
-                const char *name = mu_pg_get_text(rows, i, 0);
+        for (int state = 0; state < MU_COMMAND_STATE_COUNT; state++) {
+                const char *name = mu_command_state_name((enum mu_command_state)state);
 
-                (void)json_object_set_new(states, name, json_integer(mu_pg_get_int(rows, i, 1)));
-                if (mu_command_state_of(name) <= MU_COMMAND_SENT)
-                        *ret_withheld += mu_pg_get_int(rows, i, 2);
+                (void)json_object_set_new(
+                        states, name,
+                        json_integer(json_integer_value(json_object_get(counts, name))));
         }
+        json_decref(counts);
         return states;
 }
 
-static json_t *bulk_json(const struct mu_pg_result *bulk, const struct mu_pg_result *counts)
+static json_t *bulk_json(const struct mu_pg_result *rows, size_t row)
 {
-        int64_t withheld = 0;
-        json_t *states = states_of(counts, &withheld);
-
-        return json_pack(
-                "{s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:I}", "id",
-                mu_json_of_id(mu_pg_get_int(bulk, 0, 0)), "created_at", mu_command_time(bulk, 0, 1),
-                "created_by", mu_pg_get_text(bulk, 0, 2), "type", mu_pg_get_text(bulk, 0, 3),
-                "payload", json_loads(mu_pg_get_text(bulk, 0, 4), 0, NULL), "selection_id",
-                mu_pg_is_null(bulk, 0, 5) ? json_null() : mu_json_of_id(mu_pg_get_int(bulk, 0, 5)),
-                "asked_count", (json_int_t)mu_pg_get_int(bulk, 0, 6), "device_count",
-                (json_int_t)mu_pg_get_int(bulk, 0, 7), "states", states, "withheld_count",
-                (json_int_t)withheld);
+        return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:I}", "id",
+                         mu_json_of_id(mu_pg_get_int(rows, row, 0)), "created_at",
+                         mu_command_time(rows, row, 1), "created_by", mu_pg_get_text(rows, row, 2),
+                         "type", mu_pg_get_text(rows, row, 3), "payload",
+                         json_loads(mu_pg_get_text(rows, row, 4), 0, NULL), "selection_id",
+                         mu_pg_is_null(rows, row, 5) ? json_null()
+                                                     : mu_json_of_id(mu_pg_get_int(rows, row, 5)),
+                         "asked_count", (json_int_t)mu_pg_get_int(rows, row, 6), "device_count",
+                         (json_int_t)mu_pg_get_int(rows, row, 7), "states",
+                         states_of(mu_pg_get_text(rows, row, 8)), "withheld_count",
+                         (json_int_t)mu_pg_get_int(rows, row, 9));
 }
 
-/* false: answered 404. */
+static void show(struct mu_ask *ask)
+{
+        struct mu_pg_result *bulk;
+        int64_t id;
+
+        if (!mu_ask_id(ask, "id", "bulk command", &id) ||
+            !mu_ask_query(ask, &mu_command_bulk_look_sql, MU_PG_VALUES(mu_pg_int8(id)), &bulk))
+                return;
+        if (mu_pg_rows(bulk) == 1)
+                mu_ask_reply(ask, 200, bulk_json(bulk, 0));
+        else
+                mu_ask_not_found(ask, "bulk command");
+        mu_pg_result_free(bulk);
+}
+
+static json_t *page_of(const struct mu_pg_result *rows, size_t limit)
+{
+        size_t count = mu_pg_rows(rows) < limit ? mu_pg_rows(rows) : limit;
+        json_t *bulks = json_array();
+
+        for (size_t i = 0; i < count; i++)
+                if (json_array_append_new(bulks, bulk_json(rows, i)) < 0) {
+                        json_decref(bulks);
+                        return NULL;
+                }
+        return json_pack("{s:o, s:o}", "bulk_commands", bulks, "next_cursor",
+                         mu_pg_rows(rows) > limit ? mu_json_of_id(mu_pg_get_int(rows, count - 1, 0))
+                                                  : json_null());
+}
+
+static void list(struct mu_ask *ask)
+{
+        int64_t limit = mu_json_integer(ask->query, "limit", PAGE_DEFAULT);
+        int64_t cursor = mu_json_id(ask->query, "cursor");
+        struct mu_pg_result *rows;
+
+        if (!mu_ask_query(ask, &mu_command_bulk_list_sql,
+                          MU_PG_VALUES(mu_pg_int8(cursor > 0 ? cursor : INT64_MAX),
+                                       mu_pg_int8(limit + 1)),
+                          &rows))
+                return;
+        mu_ask_reply(ask, 200, page_of(rows, (size_t)limit));
+        mu_pg_result_free(rows);
+}
+
+/* ---- POST /admin/bulk-commands/{id}/cancel, /confirm ---- */
+
+/* Its type and how many commands it has. false: answered 404. */
 static bool find_bulk(struct mu_ask *ask, int64_t *ret_id, struct mu_pg_result **ret_row)
 {
         struct mu_pg_result *row;
@@ -194,23 +240,6 @@ static bool find_bulk(struct mu_ask *ask, int64_t *ret_id, struct mu_pg_result *
         mu_ask_not_found(ask, "bulk command");
         return false;
 }
-
-static void show(struct mu_ask *ask)
-{
-        struct mu_pg_result *bulk;
-        struct mu_pg_result *counts;
-        int64_t id;
-
-        if (!find_bulk(ask, &id, &bulk))
-                return;
-        if (mu_ask_query(ask, &mu_command_bulk_states_sql, MU_PG_VALUES(mu_pg_int8(id)), &counts)) {
-                mu_ask_reply(ask, 200, bulk_json(bulk, counts));
-                mu_pg_result_free(counts);
-        }
-        mu_pg_result_free(bulk);
-}
-
-/* ---- POST /admin/bulk-commands/{id}/cancel, /confirm ---- */
 
 static bool note_changed(struct mu_ask *ask, const struct mu_pg_result *rows,
                          const struct mu_command_type *type, enum mu_command_state state)
@@ -255,7 +284,7 @@ static void cancel(struct mu_ask *ask)
 
         if (!find_bulk(ask, &id, &bulk))
                 return;
-        change(ask, id, mu_pg_get_text(bulk, 0, 3), &mu_command_bulk_cancel_sql,
+        change(ask, id, mu_pg_get_text(bulk, 0, 0), &mu_command_bulk_cancel_sql,
                MU_COMMAND_CANCELLED, "command.cancel_bulk");
         mu_pg_result_free(bulk);
 }
@@ -268,12 +297,12 @@ static void confirm(struct mu_ask *ask)
 
         if (!find_bulk(ask, &id, &bulk))
                 return;
-        confirm_text(mu_pg_get_text(bulk, 0, 3), mu_pg_get_int(bulk, 0, 7), expected);
+        confirm_text(mu_pg_get_text(bulk, 0, 0), mu_pg_get_int(bulk, 0, 1), expected);
         if (strcmp(expected, mu_json_text(ask->body, "confirm")) != 0)
                 mu_call_problem(ask->call, 422, "confirmation", "confirm",
                                 "Type \"%s\" to confirm this for all of them.", expected);
         else
-                change(ask, id, mu_pg_get_text(bulk, 0, 3), &mu_command_bulk_confirm_sql,
+                change(ask, id, mu_pg_get_text(bulk, 0, 0), &mu_command_bulk_confirm_sql,
                        MU_COMMAND_QUEUED, "command.confirm_bulk");
         mu_pg_result_free(bulk);
 }
@@ -303,6 +332,21 @@ static const struct mu_endpoint ENDPOINTS[] = {
                 .doc = "All of them or none: one transaction. Devices that are unknown, deleted or "
                        "can't do it are left out and counted.",
                 .problems = CREATE_PROBLEMS,
+        },
+        {
+                .method = "GET",
+                .path = "/admin/bulk-commands",
+                .handle = list,
+                .access = MU_ACCESS_VIEWER,
+                .scope = "commands:read",
+                .flags = MU_ENDPOINT_ADMIN_KEY,
+                .limit = MU_LIMIT_GENERAL,
+                .query = &mu_command_bulk_query_shape,
+                .reply_status = 200,
+                .reply = &mu_command_bulk_list_shape,
+                .operation_id = "listBulkCommands",
+                .tag = "Commands",
+                .summary = "Bulk commands and how far they have come",
         },
         {
                 .method = "GET",

@@ -244,6 +244,29 @@ static const struct mu_field BULK_FIELDS[] = {
 };
 const struct mu_shape mu_command_bulk_shape = MU_SHAPE("BulkCommand", BULK_FIELDS);
 
+static const struct mu_field BULK_QUERY_FIELDS[] = {
+        {.name = "cursor", .type = MU_FIELD_ID, .doc = "The next_cursor of the page before."},
+        {.name = "limit",
+         .type = MU_FIELD_INTEGER,
+         .least = 1,
+         .most = 50,
+         .doc = "How many; 20 unless said."},
+};
+const struct mu_shape mu_command_bulk_query_shape = MU_SHAPE("BulkCommandQuery", BULK_QUERY_FIELDS);
+
+static const struct mu_field BULK_LIST_FIELDS[] = {
+        {.name = "bulk_commands",
+         .type = MU_FIELD_LIST,
+         .flags = MU_FIELD_REQUIRED,
+         .shape = &mu_command_bulk_shape,
+         .doc = "The newest first."},
+        {.name = "next_cursor",
+         .type = MU_FIELD_ID,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
+         .doc = "For the next page; null on the last."},
+};
+const struct mu_shape mu_command_bulk_list_shape = MU_SHAPE("BulkCommandList", BULK_LIST_FIELDS);
+
 static const struct mu_field BULK_CHANGED_FIELDS[] = {
         {.name = "bulk_id",
          .type = MU_FIELD_ID,

@@ -15,6 +15,8 @@ extern const struct mu_shape mu_command_list_shape;
 extern const struct mu_shape mu_command_detail_shape;
 extern const struct mu_shape mu_command_bulk_made_shape;
 extern const struct mu_shape mu_command_bulk_shape;
+extern const struct mu_shape mu_command_bulk_query_shape;
+extern const struct mu_shape mu_command_bulk_list_shape;
 extern const struct mu_shape mu_command_bulk_changed_shape;
 
 #endif

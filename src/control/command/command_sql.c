@@ -135,17 +135,34 @@ const struct mu_pg_statement mu_command_show_attempts_sql = {
 
 const struct mu_pg_statement mu_command_bulk_show_sql = {
         .name = "command_bulk_show",
-        .sql = "SELECT id, created_at, created_by, type, payload, selection_id, asked_count,"
-               " device_count FROM bulk_commands WHERE id = $1",
+        .sql = "SELECT type, device_count FROM bulk_commands WHERE id = $1",
         .params = {MU_PG_INT8},
         .repeatable = true,
 };
 
-const struct mu_pg_statement mu_command_bulk_states_sql = {
-        .name = "command_bulk_states",
-        .sql = "SELECT c.state, count(*), count(*) FILTER (WHERE d.quarantined_at IS NOT "
-               "NULL)" OF_COMMAND " WHERE c.bulk_id = $1 GROUP BY c.state",
+/* Withheld are those not received yet whose devices are in quarantine. */
+#define BULK_LOOK(picked)                                                                          \
+        "SELECT b.id, b.created_at, b.created_by, b.type, b.payload, b.selection_id,"              \
+        " b.asked_count, b.device_count,"                                                          \
+        " json_object_agg(s.state, s.count) FILTER (WHERE s.state IS NOT NULL)::text,"             \
+        " coalesce(sum(s.withheld), 0)::bigint"                                                    \
+        " FROM (SELECT * FROM bulk_commands " picked ") b LEFT JOIN LATERAL (SELECT c.state,"      \
+        "  count(*), count(*) FILTER (WHERE " NOT_RECEIVED " AND d.quarantined_at IS NOT NULL)"    \
+        "  AS withheld" OF_COMMAND " WHERE c.bulk_id = b.id GROUP BY c.state) s ON true"           \
+        " GROUP BY b.id, b.created_at, b.created_by, b.type, b.payload, b.selection_id,"           \
+        " b.asked_count, b.device_count ORDER BY b.id DESC"
+
+const struct mu_pg_statement mu_command_bulk_look_sql = {
+        .name = "command_bulk_look",
+        .sql = BULK_LOOK("WHERE id = $1"),
         .params = {MU_PG_INT8},
+        .repeatable = true,
+};
+
+const struct mu_pg_statement mu_command_bulk_list_sql = {
+        .name = "command_bulk_list",
+        .sql = BULK_LOOK("WHERE id < $1 ORDER BY id DESC LIMIT $2"),
+        .params = {MU_PG_INT8, MU_PG_INT8},
         .repeatable = true,
 };
 

@@ -27,8 +27,11 @@ extern const struct mu_pg_statement mu_command_bulk_confirm_sql; /* the same */
 extern const struct mu_pg_statement mu_command_show_sql;
 /* id → path, number, status, started, latency, retry, http status, message id, error */
 extern const struct mu_pg_statement mu_command_show_attempts_sql;
-extern const struct mu_pg_statement mu_command_bulk_show_sql; /* id */
-extern const struct mu_pg_statement mu_command_bulk_states_sql;
+extern const struct mu_pg_statement mu_command_bulk_show_sql; /* id → type, commands */
+/* id → id, created, by, type, payload, selection, asked, commands, {state: count} or NULL,
+ * withheld */
+extern const struct mu_pg_statement mu_command_bulk_look_sql;
+extern const struct mu_pg_statement mu_command_bulk_list_sql; /* id before, how many → the same */
 
 /* device, bulk, state (what the statement is not named after may be NULL), type, from, to, id
  * before, how many → columns */
