@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { histogram, histogramSince, labelsOf, latency, mean, MetricsReader, parseMetrics, quantile, rate, total, type Reading } from "./metrics";
+import { bucketOf, histogram, histogramSince, labelsOf, latency, mean, MetricsReader, parseMetrics, quantile, rate, total, type Reading } from "./metrics";
 
 const at = (seconds: number, text: string): Reading => ({ at: seconds, families: parseMetrics(text) });
 
@@ -75,6 +75,12 @@ describe("histograms", () => {
     expect(histogramSince(before, now, "t")).toMatchObject({ counts: [0, 2, 2, 0], count: 4, sum: 2 });
     expect(histogramSince(undefined, now, "t")?.count).toBe(14);
     expect(histogramSince(now, before, "t")?.count).toBe(10);
+  });
+
+  it("give the bucket of a quantile", () => {
+    const spread = histogram(at(1, HISTOGRAM([90, 0, 10, 1], 1)), "t");
+    expect([bucketOf(spread, 0.5), bucketOf(spread, 0.95), bucketOf(spread, 1)]).toEqual([0.1, 1, Number.POSITIVE_INFINITY]);
+    expect(bucketOf(null, 0.5)).toBeNull();
   });
 
   it("give quantiles within a bucket", () => {

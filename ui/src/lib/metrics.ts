@@ -179,6 +179,17 @@ export function quantile(from: Histogram | null, q: number): number | null {
   return from.bounds.findLast(Number.isFinite) ?? null;
 }
 
+/** The end of the bucket in which that value lies: all that is known where buckets are wide. */
+export function bucketOf(from: Histogram | null, q: number): number | null {
+  if (!from || from.count <= 0) return null;
+  let below = 0;
+  for (let index = 0; index < from.bounds.length; index++) {
+    below += from.counts[index] ?? 0;
+    if (below >= q * from.count) return from.bounds[index] ?? null;
+  }
+  return null;
+}
+
 export const mean = (from: Histogram | null): number | null => (from && from.count > 0 ? from.sum / from.count : null);
 
 /** 340 µs, 2.4 ms, 1.2 s. */

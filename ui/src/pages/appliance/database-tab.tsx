@@ -3,7 +3,7 @@ import { Database } from "lucide-react";
 import { useMemo, useState } from "react";
 import { count, decimal } from "@/lib/format";
 import { useHealth } from "@/lib/health";
-import { histogramSince, labelsOf, latency, mean, quantile, total, type Reading } from "@/lib/metrics";
+import { bucketOf, histogramSince, labelsOf, latency, mean, total, type Reading } from "@/lib/metrics";
 import { Card, CardHeader } from "@/ui/card";
 import { DataTable, type Column } from "@/ui/data-table";
 import { Segments } from "@/ui/select";
@@ -19,10 +19,14 @@ interface Statement {
   rate: number | null;
   seconds: number;
   mean: number | null;
+  /** The end of the bucket that it is in: statements have few and wide ones. */
   p99: number | null;
   rows: number;
   failures: number;
 }
+
+/** "≤ 1 ms" */
+const atMost = (value: number | null) => (value === null ? "–" : Number.isFinite(value) ? `≤ ${latency(value)}` : "longer");
 
 const DURATION = "muster_pg_statement_duration_seconds";
 
@@ -36,7 +40,7 @@ function statementOf(name: string, before: Reading | undefined, now: Reading): S
     rate: before ? (spread?.count ?? 0) / (now.at - before.at) : null,
     seconds: spread?.sum ?? 0,
     mean: mean(spread),
-    p99: quantile(spread, 0.99),
+    p99: bucketOf(spread, 0.99),
     rows: grown("muster_pg_statement_rows_total"),
     failures: grown("muster_pg_statement_failures_total"),
   };
@@ -77,7 +81,7 @@ const COLUMNS: Column<Statement>[] = [
     cell: (one) => (one.rate === null ? "–" : decimal(one.rate)),
   },
   { id: "mean", title: "Mean", width: 100, align: "end", sortable: true, first: "desc", compare: by((one) => one.mean ?? 0), cell: (one) => latency(one.mean) },
-  { id: "p99", title: "p99", width: 100, align: "end", sortable: true, first: "desc", compare: by((one) => one.p99 ?? 0), cell: (one) => latency(one.p99) },
+  { id: "p99", title: "p99", width: 100, align: "end", sortable: true, first: "desc", compare: by((one) => one.p99 ?? 0), cell: (one) => atMost(one.p99) },
   { id: "rows", title: "Rows", width: 110, align: "end", sortable: true, first: "desc", compare: by((one) => one.rows), cell: (one) => count(one.rows) },
   {
     id: "failures",
@@ -96,7 +100,7 @@ function StatementCard({ statement }: { statement: Statement }) {
     <div className="grid gap-1 text-sm">
       <p className="truncate font-mono text-xs font-medium">{statement.name}</p>
       <p className="text-xs text-ink-2 tabular">
-        {count(statement.calls)} calls · mean {latency(statement.mean)} · p99 {latency(statement.p99)}
+        {count(statement.calls)} calls · mean {latency(statement.mean)} · p99 {atMost(statement.p99)}
         {statement.failures > 0 && <span className="text-bad"> · {count(statement.failures)} failed</span>}
       </p>
     </div>

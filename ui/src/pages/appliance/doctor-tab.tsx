@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery } from "@tanstack/react-query";
 import { CircleAlert, CircleCheck, CircleMinus, RefreshCw, TriangleAlert, type LucideIcon } from "lucide-react";
+import { Link } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { cn } from "@/lib/cn";
@@ -28,6 +29,24 @@ const GROUPS: Group[] = [
 ];
 const WORST: Record<"ok" | "warn" | "fail", Status> = { ok: "ok", warn: "warn", fail: "fail" };
 
+/** Where on the console a finding can be looked into, or mended. */
+const PLACES: Record<string, readonly [to: string, name: string]> = {
+  "alert-channels": ["/alerts/channels", "Channels"],
+  archive: ["/appliance/archives", "Archives"],
+  backup: ["/appliance/backups", "Backups"],
+  "backup-check": ["/appliance/backups", "Backups"],
+  "backup-outcome": ["/appliance/backups", "Backups"],
+  jobs: ["/appliance/jobs", "Jobs"],
+  partitions: ["/appliance/partitions", "Partitions"],
+  "journal-room": ["/appliance", "Pipeline"],
+  storing: ["/appliance/database", "Database"],
+  passwords: ["/users", "Users"],
+  administrators: ["/users", "Users"],
+  quarantine: ["/devices?status=quarantined", "Devices in quarantine"],
+  "agent-versions": ["/devices", "Devices"],
+  "audit-chain": ["/audit", "Audit"],
+};
+
 const nameOf = (check: string) => check.replaceAll("-", " ");
 
 function verdict({ counts }: Schema<"Doctor">): string {
@@ -38,6 +57,7 @@ function verdict({ counts }: Schema<"Doctor">): string {
 }
 
 function CheckLine({ check, group }: { check: Check; group: Group }) {
+  const place = PLACES[check.name];
   return (
     <li className="flex gap-3 px-4 py-3">
       <group.icon className={cn("mt-0.5 size-4 shrink-0", group.tone)} aria-hidden />
@@ -46,6 +66,11 @@ function CheckLine({ check, group }: { check: Check; group: Group }) {
         <div className="min-w-0">
           <p className="text-sm break-words text-ink-2">{check.found}</p>
           {check.advice && <p className="mt-1 text-sm break-words text-ink">{check.advice}</p>}
+          {place && group.status !== "ok" && (
+            <Link to={place[0]} className="mt-1 inline-block text-sm font-medium text-accent hover:underline">
+              {place[1]}
+            </Link>
+          )}
         </div>
       </div>
     </li>

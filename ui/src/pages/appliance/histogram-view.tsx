@@ -2,11 +2,19 @@
 import { count, percent } from "@/lib/format";
 import { latency, quantile, type Histogram } from "@/lib/metrics";
 
-/** Only the buckets from the first to the last that have something, and one at each side. */
-function occupied(histogram: Histogram): [number, number] {
-  const first = histogram.counts.findIndex((value) => value > 0);
-  const last = histogram.counts.findLastIndex((value) => value > 0);
-  return [Math.max(0, first - 1), Math.min(histogram.counts.length - 1, last + 1)];
+/** Fewer would be blocks, not a shape. */
+const BUCKETS_LEAST = 9;
+
+/** From the first bucket that has something to the last, and one at each side; some more where those are few. */
+function occupied({ counts }: Histogram): [number, number] {
+  const end = counts.length - 1;
+  let from = Math.max(0, counts.findIndex((value) => value > 0) - 1);
+  let to = Math.min(end, counts.findLastIndex((value) => value > 0) + 1);
+  while (to - from + 1 < BUCKETS_LEAST && (from > 0 || to < end)) {
+    to = Math.min(end, to + 1);
+    from = to - from + 1 < BUCKETS_LEAST ? Math.max(0, from - 1) : from;
+  }
+  return [from, to];
 }
 
 export interface HistogramViewProps {

@@ -11,6 +11,7 @@ import { BackupsTab } from "./backups-tab";
 import { DatabaseTab } from "./database-tab";
 import { DoctorTab } from "./doctor-tab";
 import { JobsTab } from "./jobs-tab";
+import { PartitionsTab } from "./partitions-tab";
 import { PipelineTab } from "./pipeline-tab";
 
 interface Part {
@@ -24,6 +25,7 @@ interface Part {
 const PARTS: Part[] = [
   { value: "pipeline", label: "Pipeline", role: "viewer", component: PipelineTab },
   { value: "database", label: "Database", role: "viewer", component: DatabaseTab },
+  { value: "partitions", label: "Partitions", role: "operator", component: PartitionsTab },
   { value: "jobs", label: "Jobs", role: "operator", component: JobsTab },
   { value: "archives", label: "Archives", role: "operator", component: ArchivesTab },
   { value: "backups", label: "Backups", role: "operator", component: BackupsTab },

@@ -64,7 +64,7 @@ function rings(window: Window): Stage {
     ...quantiles(spread(window, "muster_journal_ring_wait_seconds")),
     facts: [
       ["In them", value(gauge(window, "muster_ring_used_bytes"), bytes)],
-      ["Group", value(mean(spread(window, "muster_journal_group_records")), (size) => `${decimal(size)} on average`)],
+      ["Mean group", value(mean(spread(window, "muster_journal_group_records")), decimal)],
     ],
   };
 }
@@ -111,7 +111,7 @@ function writers(window: Window): Stage {
     ...quantiles(spread(window, "muster_writer_stored_lag_seconds")),
     facts: [
       ["Backlog", count(backlog)],
-      ["Batch", value(mean(spread(window, "muster_writer_batch_rows")), (rows) => `${decimal(rows)} rows on average`)],
+      ["Mean batch", value(mean(spread(window, "muster_writer_batch_rows")), (rows) => `${decimal(rows)} rows`)],
       ["Drains", value(gauge(window, "muster_writer_drain_records_per_second"), (drain) => `${count(Math.round(drain))}/s`)],
     ],
   };
