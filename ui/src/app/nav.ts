@@ -15,6 +15,15 @@ import {
 import { lazy, type ComponentType } from "react";
 import type { Role } from "@/session/session";
 
+/** A part of a page that the command palette finds too. */
+export interface Place {
+  label: string;
+  path: string;
+  words?: string;
+  /** When it takes more than its page does. */
+  role?: Role;
+}
+
 export interface Page {
   path: string;
   label: string;
@@ -24,16 +33,116 @@ export interface Page {
   role: Role;
   section: "Fleet" | "Appliance";
   component: ComponentType;
+  places?: Place[];
 }
 
 export const PAGES: Page[] = [
-  { path: "/", label: "Overview", icon: LayoutDashboard, role: "viewer", section: "Fleet", component: lazy(() => import("@/pages/overview")) },
-  { path: "/devices", label: "Devices", icon: TabletSmartphone, role: "viewer", section: "Fleet", component: lazy(() => import("@/pages/devices")) },
-  { path: "/commands", label: "Commands", icon: SquareTerminal, role: "viewer", section: "Fleet", component: lazy(() => import("@/pages/commands")) },
-  { path: "/alerts", label: "Alerts", icon: Bell, words: "incidents rules channels silences", role: "viewer", section: "Fleet", component: lazy(() => import("@/pages/alerts")) },
-  { path: "/enrol", label: "Enrol", icon: QrCode, words: "tokens agent add device", role: "admin", section: "Fleet", component: lazy(() => import("@/pages/enrol")) },
-  { path: "/appliance", label: "Appliance", icon: Gauge, words: "pipeline journal jobs backups archives database doctor", role: "viewer", section: "Appliance", component: lazy(() => import("@/pages/appliance")) },
-  { path: "/audit", label: "Audit", icon: ScrollText, words: "log security events", role: "admin", section: "Appliance", component: lazy(() => import("@/pages/audit")) },
-  { path: "/people", label: "Users & tokens", icon: KeyRound, words: "accounts API", role: "admin", section: "Appliance", component: lazy(() => import("@/pages/people")) },
-  { path: "/settings", label: "Settings", icon: Settings, words: "theme password sessions profile", role: "viewer", section: "Appliance", component: lazy(() => import("@/pages/settings")) },
+  {
+    path: "/",
+    label: "Overview",
+    icon: LayoutDashboard,
+    words: "home fleet",
+    role: "viewer",
+    section: "Fleet",
+    component: lazy(() => import("@/pages/overview")),
+  },
+  {
+    path: "/devices",
+    label: "Devices",
+    icon: TabletSmartphone,
+    role: "viewer",
+    section: "Fleet",
+    component: lazy(() => import("@/pages/devices")),
+  },
+  {
+    path: "/commands",
+    label: "Commands",
+    icon: SquareTerminal,
+    words: "ledger",
+    role: "viewer",
+    section: "Fleet",
+    component: lazy(() => import("@/pages/commands")),
+  },
+  {
+    path: "/alerts",
+    label: "Alerts",
+    icon: Bell,
+    words: "incidents",
+    role: "viewer",
+    section: "Fleet",
+    component: lazy(() => import("@/pages/alerts")),
+    places: [
+      { label: "Alert history", path: "/alerts/history" },
+      { label: "Alert rules", path: "/alerts/rules", words: "thresholds offline battery" },
+      { label: "Alert channels", path: "/alerts/channels", words: "discord webhook mail" },
+      { label: "Silences", path: "/alerts/silences", words: "mute maintenance" },
+    ],
+  },
+  {
+    path: "/enrol",
+    label: "Enrol",
+    icon: QrCode,
+    words: "tokens agent add new device",
+    role: "admin",
+    section: "Fleet",
+    component: lazy(() => import("@/pages/enrol")),
+  },
+  {
+    path: "/appliance",
+    label: "Appliance",
+    icon: Gauge,
+    words: "pipeline journal health",
+    role: "viewer",
+    section: "Appliance",
+    component: lazy(() => import("@/pages/appliance")),
+    places: [
+      { label: "Database", path: "/appliance/database", words: "postgres statements" },
+      { label: "Partitions", path: "/appliance/partitions", words: "days tables retention", role: "operator" },
+      { label: "Jobs", path: "/appliance/jobs", role: "operator" },
+      { label: "Archives", path: "/appliance/archives", role: "operator" },
+      { label: "Backups", path: "/appliance/backups", role: "operator" },
+      { label: "Doctor", path: "/appliance/doctor", words: "checklist", role: "admin" },
+    ],
+  },
+  {
+    path: "/audit",
+    label: "Audit",
+    icon: ScrollText,
+    words: "log chain verify",
+    role: "admin",
+    section: "Appliance",
+    component: lazy(() => import("@/pages/audit")),
+    places: [
+      { label: "Security events", path: "/audit?tab=events", words: "attacks failed logins lockout" },
+      { label: "Rate limits", path: "/audit?tab=offenders", words: "offenders" },
+    ],
+  },
+  {
+    path: "/people",
+    label: "Users & tokens",
+    icon: KeyRound,
+    words: "accounts people",
+    role: "admin",
+    section: "Appliance",
+    component: lazy(() => import("@/pages/people")),
+    places: [
+      { label: "API tokens", path: "/people?tab=tokens", words: "programs scopes" },
+      { label: "New user", path: "/people?new=user", words: "make create add account person" },
+      { label: "New API token", path: "/people?tab=tokens&new=token", words: "make create add" },
+    ],
+  },
+  {
+    path: "/settings",
+    label: "Settings",
+    icon: Settings,
+    words: "profile about",
+    role: "viewer",
+    section: "Appliance",
+    component: lazy(() => import("@/pages/settings")),
+    places: [
+      { label: "Change the password", path: "/settings#password" },
+      { label: "Sessions", path: "/settings#sessions", words: "signed in devices" },
+      { label: "Alerts by mail", path: "/settings#alerts", words: "subscription e-mail" },
+    ],
+  },
 ];
