@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { lazy, useEffect } from "react";
-import { CircleAlert } from "lucide-react";
-import { createBrowserRouter, Navigate, RouterProvider, useRouteError } from "react-router";
+import { CircleAlert, Compass, Lock } from "lucide-react";
+import { lazy, useEffect, useState } from "react";
+import { createBrowserRouter, Link, Navigate, RouterProvider, useLocation, useRouteError } from "react-router";
 import { ApiError } from "@/api/client";
 import { liveSocket } from "@/live/socket";
-import { SignInPage } from "@/pages/sign-in";
-import { useMay, useSession } from "@/session/session";
+import { RESET_PATH, SignInPage } from "@/pages/sign-in";
+import { AwayPage } from "@/pages/sign-in/away";
+import { currentSession, useMay, useSession } from "@/session/session";
 import { Button } from "@/ui/button";
 import { Spinner } from "@/ui/spinner";
 import { Empty } from "@/ui/states";
@@ -29,8 +30,31 @@ const queries = new QueryClient({
 });
 
 function Guarded({ page }: { page: Page }) {
-  if (!useMay(page.role)) return <Empty title="This page is for other roles">Ask an administrator if you need it.</Empty>;
-  return <page.component />;
+  const { user } = useSession();
+  const may = useMay(page.role);
+  if (may) return <page.component />;
+  return (
+    <Empty icon={Lock} title={`${page.label} is for ${page.role === "admin" ? "administrators" : "operators"}`}>
+      You are signed in as {user?.username}, whose role is {user?.role}. Ask an administrator if you need it.
+    </Empty>
+  );
+}
+
+function NotFound() {
+  const { pathname } = useLocation();
+  return (
+    <Empty
+      icon={Compass}
+      title="There is no such page"
+      action={
+        <Button variant="primary" asChild>
+          <Link to="/">To the overview</Link>
+        </Button>
+      }
+    >
+      Nothing is at <code className="font-mono text-xs break-all">{pathname}</code>.
+    </Empty>
+  );
 }
 
 /** Most likely a part of the page that is gone: the appliance was upgraded while this page was open. */
@@ -63,7 +87,8 @@ const router = createBrowserRouter([
           ...PAGES.map((page) => ({ path: page.path === "/" ? "/" : `${page.path}/*`, element: <Guarded page={page} /> })),
           { path: "/devices/:id/*", element: <DevicePage /> },
           ...(KitPage ? [{ path: "/kit", element: <KitPage /> }] : []),
-          { path: "*", element: <Navigate to="/" replace /> },
+          { path: RESET_PATH, element: <Navigate to="/" replace /> },
+          { path: "*", element: <NotFound /> },
         ],
       },
     ],
@@ -76,6 +101,9 @@ function SignedIn() {
     return () => {
       liveSocket.stop();
       queries.clear();
+      // Who went by choice leaves no page for the next person; whose session ended comes back to it.
+      const { state, reason } = currentSession();
+      if (state === "signed-out" && reason === null) void router.navigate("/", { replace: true });
     };
   }, []);
   return <RouterProvider router={router} />;
@@ -83,6 +111,9 @@ function SignedIn() {
 
 export function App() {
   const { state } = useSession();
+  // The address of a reset is about an account, not about who happens to be signed in here.
+  const [resetting, setResetting] = useState(() => window.location.pathname === RESET_PATH);
+  const outside = state === "signed-out" || (state === "signed-in" && resetting);
   return (
     <QueryClientProvider client={queries}>
       <TooltipProvider delayDuration={250}>
@@ -91,8 +122,9 @@ export function App() {
             <Spinner className="size-6" />
           </div>
         )}
-        {state === "signed-out" && <SignInPage />}
-        {state === "signed-in" && <SignedIn />}
+        {state === "away" && <AwayPage />}
+        {outside && <SignInPage onReset={() => setResetting(false)} />}
+        {state === "signed-in" && !resetting && <SignedIn />}
         <Toaster />
       </TooltipProvider>
     </QueryClientProvider>

@@ -7,19 +7,23 @@ import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
+import { cn } from "@/lib/cn";
 import { useDebounced } from "@/lib/use-debounced";
 import { signOut, useSession, type Role } from "@/session/session";
 import { StatusBadge } from "@/ui/badge";
 import { Kbd } from "@/ui/kbd";
 import { Spinner } from "@/ui/spinner";
 import { toast } from "@/ui/toast";
-import { PAGES } from "./nav";
+import { PAGES, type Place } from "./nav";
 import { matches } from "./palette-match";
 import { setTheme } from "./theme";
 
 const DEVICES_SHOWN = 8;
-const GROUP =
-  "px-2 pb-1.5 [&_[cmdk-group-heading]]:px-2.5 [&_[cmdk-group-heading]]:pt-2.5 [&_[cmdk-group-heading]]:pb-1 [&_[cmdk-group-heading]]:text-[0.6875rem] [&_[cmdk-group-heading]]:font-semibold [&_[cmdk-group-heading]]:tracking-wide [&_[cmdk-group-heading]]:text-ink-3 [&_[cmdk-group-heading]]:uppercase";
+const GROUP = [
+  "px-2 pb-1.5 [&_[cmdk-group-heading]]:px-2.5 [&_[cmdk-group-heading]]:pt-2.5 [&_[cmdk-group-heading]]:pb-1",
+  "[&_[cmdk-group-heading]]:text-[0.6875rem] [&_[cmdk-group-heading]]:font-semibold [&_[cmdk-group-heading]]:tracking-wide",
+  "[&_[cmdk-group-heading]]:text-ink-3 [&_[cmdk-group-heading]]:uppercase",
+].join(" ");
 
 interface Action {
   label: string;
@@ -28,12 +32,23 @@ interface Action {
   act: () => void;
 }
 
-function Item({ value, icon: Icon, onSelect, children, note }: { value: string; icon: LucideIcon; onSelect: () => void; children: ReactNode; note?: ReactNode }) {
+interface ItemProps {
+  value: string;
+  icon: LucideIcon;
+  onSelect: () => void;
+  children: ReactNode;
+  note?: ReactNode;
+}
+
+function Item({ value, icon: Icon, onSelect, children, note }: ItemProps) {
   return (
     <Command.Item
       value={value}
       onSelect={onSelect}
-      className="group flex min-h-10 cursor-default items-center gap-3 rounded-control px-2.5 text-sm select-none data-[selected=true]:bg-accent-soft data-[selected=true]:text-accent"
+      className={cn(
+        "group flex min-h-10 cursor-default items-center gap-3 rounded-control px-2.5 text-sm select-none",
+        "data-[selected=true]:bg-accent-soft data-[selected=true]:text-accent",
+      )}
     >
       <Icon className="size-4 shrink-0 text-ink-3 group-data-[selected=true]:text-accent" aria-hidden />
       <span className="min-w-0 grow truncate">{children}</span>
@@ -48,6 +63,14 @@ function useDevices(q: string) {
     queryFn: ({ signal }) => api.get("/admin/devices", { query: { q, limit: DEVICES_SHOWN }, signal }),
     enabled: q !== "",
     placeholderData: (was) => was,
+  });
+}
+
+/** Pages, and once something is typed their parts too. */
+function placesFor(typed: string, may: (role: Role) => boolean): (Place & { icon: LucideIcon })[] {
+  return PAGES.filter((page) => may(page.role)).flatMap((page) => {
+    const parts = typed.trim() === "" ? [] : (page.places ?? []).filter((part) => may(part.role ?? page.role));
+    return [page, ...parts].filter((one) => matches(typed, `${one.label} ${one.words ?? ""}`)).map((one) => ({ ...one, icon: page.icon }));
   });
 }
 
@@ -89,7 +112,8 @@ export default function PaletteWindow({ onClose, onHelp }: { onClose: () => void
     act();
   };
   const follow = (to: string) => after(() => void navigate(to))();
-  const pages = PAGES.filter((page) => user && RANK[user.role as Role] >= RANK[page.role] && matches(typed, `${page.label} ${page.words ?? ""}`));
+  const may = (role: Role) => user !== null && RANK[user.role as Role] >= RANK[role];
+  const pages = placesFor(typed, may);
   const actions: Action[] = [
     { label: "Theme: light", words: "appearance bright", icon: Sun, act: after(() => setTheme("light")) },
     { label: "Theme: dark", words: "appearance night", icon: Moon, act: after(() => setTheme("dark")) },
@@ -148,7 +172,9 @@ export default function PaletteWindow({ onClose, onHelp }: { onClose: () => void
                   {found.error.message}
                 </p>
               )}
-              {nothing && !searching && !found.error && <p className="px-4 py-10 text-center text-sm text-ink-2">Nothing is called “{typed.trim()}”.</p>}
+              {nothing && !searching && !found.error && (
+                <p className="px-4 py-10 text-center text-sm text-ink-2">Nothing is called “{typed.trim()}”.</p>
+              )}
             </Command.List>
           </Command>
         </Radix.Content>

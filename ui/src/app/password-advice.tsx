@@ -5,16 +5,17 @@ import { Link } from "react-router";
 import { useSession } from "@/session/session";
 import { Button } from "@/ui/button";
 
-const KEY = "muster.password-advice";
+const KEY = "muster.password-advice-dismissed-by";
 
 /** The password was chosen by somebody else: said until it is changed, or for this visit dismissed. */
 export function PasswordAdvice() {
   const { user, passwordChangeAdvised } = useSession();
-  const [dismissed, setDismissed] = useState(() => sessionStorage.getItem(KEY) === "dismissed");
-  if (dismissed || !(passwordChangeAdvised || user?.password_change_advised)) return null;
+  const [dismissed, setDismissed] = useState(() => sessionStorage.getItem(KEY));
+  if (dismissed === user?.id || !(passwordChangeAdvised || user?.password_change_advised)) return null;
   const dismiss = () => {
-    sessionStorage.setItem(KEY, "dismissed");
-    setDismissed(true);
+    if (!user) return;
+    sessionStorage.setItem(KEY, user.id);
+    setDismissed(user.id);
   };
   return (
     <div role="status" className="flex items-center gap-3 border-b border-line bg-warn-soft px-4 py-1.5 text-sm lg:px-6">

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LogOut, Menu as MenuIcon, Monitor, Moon, Search, Sun, X } from "lucide-react";
-import { Suspense, useEffect, useState } from "react";
+import { Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { NavLink, Outlet, useLocation } from "react-router";
 import { cn } from "@/lib/cn";
+import { useMedia } from "@/lib/use-media";
 import { useConnection, useFleet } from "@/live/use-live";
 import type { ConnectionState } from "@/live/store";
 import { signOut, useMay, useSession, type Role } from "@/session/session";
 import { Badge, Dot, type Tone } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Skeleton } from "@/ui/states";
+import { toast } from "@/ui/toast";
 import { Tooltip } from "@/ui/tooltip";
 import { openPalette, Palette } from "./palette";
 import { PasswordAdvice } from "./password-advice";
@@ -83,21 +85,42 @@ function ThemeButton() {
   );
 }
 
+/** On a phone the menu covers the page: Escape closes it, the focus goes in and comes back. */
+function useMenuFocus(open: boolean, onClose: () => void) {
+  const close = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (!open) return;
+    const before = document.activeElement;
+    close.current?.focus();
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key === "Escape") onClose();
+    };
+    window.addEventListener("keydown", onKey);
+    return () => {
+      window.removeEventListener("keydown", onKey);
+      if (before instanceof HTMLElement) before.focus();
+    };
+  }, [open, onClose]);
+  return close;
+}
+
 function Sidebar({ open, onClose }: { open: boolean; onClose: () => void }) {
   const { user } = useSession();
+  const close = useMenuFocus(open, onClose);
   const sections = ["Fleet", "Appliance"] as const;
   return (
     <>
       {open && <div className="fixed inset-0 z-30 bg-black/40 lg:hidden" onClick={onClose} aria-hidden />}
       <aside
         className={cn(
-          "fixed inset-y-0 left-0 z-40 flex w-60 flex-col border-r border-line bg-surface px-3 py-3 transition-transform lg:sticky lg:top-0 lg:h-dvh lg:translate-x-0",
+          "fixed inset-y-0 left-0 z-40 flex w-60 flex-col border-r border-line bg-surface px-3 py-3 transition-transform",
+          "lg:sticky lg:top-0 lg:h-dvh lg:translate-x-0",
           open ? "translate-x-0" : "-translate-x-full max-lg:invisible",
         )}
       >
         <div className="flex items-center justify-between">
           <Brand />
-          <Button variant="ghost" size="icon-sm" className="lg:hidden" aria-label="Close the menu" onClick={onClose}>
+          <Button ref={close} variant="ghost" size="icon-sm" className="lg:hidden" aria-label="Close the menu" onClick={onClose}>
             <X />
           </Button>
         </div>
@@ -112,7 +135,10 @@ function Sidebar({ open, onClose }: { open: boolean; onClose: () => void }) {
           ))}
         </nav>
         <div className="mt-auto flex items-center gap-2 border-t border-line pt-3">
-          <span aria-hidden className="grid size-8 shrink-0 place-items-center rounded-full bg-accent-soft text-xs font-semibold text-accent uppercase">
+          <span
+            aria-hidden
+            className="grid size-8 shrink-0 place-items-center rounded-full bg-accent-soft text-xs font-semibold text-accent uppercase"
+          >
             {user?.username.slice(0, 2)}
           </span>
           <div className="min-w-0 grow">
@@ -120,7 +146,7 @@ function Sidebar({ open, onClose }: { open: boolean; onClose: () => void }) {
             <p className="text-xs text-ink-3 capitalize">{user?.role satisfies Role | undefined}</p>
           </div>
           <Tooltip text="Sign out">
-            <Button variant="ghost" size="icon-sm" aria-label="Sign out" onClick={() => void signOut()}>
+            <Button variant="ghost" size="icon-sm" aria-label="Sign out" onClick={() => void signOut().catch(toast.failed)}>
               <LogOut />
             </Button>
           </Tooltip>
@@ -141,7 +167,10 @@ function PageLoading() {
 }
 
 export function Shell() {
-  const [open, setOpen] = useState(false);
+  const [opened, setOpen] = useState(false);
+  const beside = useMedia("(min-width: 64rem)"); // Tailwind's lg
+  const open = opened && !beside;
+  const close = useCallback(() => setOpen(false), []);
   const { pathname } = useLocation();
   const page = PAGES.find((one) => (one.path === "/" ? pathname === "/" : pathname.startsWith(one.path)));
 
@@ -151,11 +180,17 @@ export function Shell() {
 
   return (
     <div className="min-h-dvh lg:grid lg:grid-cols-[15rem_minmax(0,1fr)]">
-      <a href="#main" className="sr-only focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:z-50 focus:rounded-control focus:bg-raised focus:px-3 focus:py-2">
+      <a
+        href="#main"
+        className={cn(
+          "sr-only focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:z-50",
+          "focus:rounded-control focus:bg-raised focus:px-3 focus:py-2",
+        )}
+      >
         Skip to the content
       </a>
-      <Sidebar open={open} onClose={() => setOpen(false)} />
-      <div className="flex min-w-0 flex-col">
+      <Sidebar open={open} onClose={close} />
+      <div className="flex min-w-0 flex-col" inert={open}>
         <header className="sticky top-0 z-20 flex h-14 items-center gap-3 border-b border-line bg-canvas/85 px-4 backdrop-blur lg:px-6">
           <Button variant="ghost" size="icon-sm" className="lg:hidden" aria-label="Open the menu" onClick={() => setOpen(true)}>
             <MenuIcon />
@@ -163,11 +198,16 @@ export function Shell() {
           <button
             type="button"
             onClick={openPalette}
-            className="flex h-9 min-w-0 grow items-center gap-2 rounded-control border border-line bg-surface px-3 text-left text-sm text-ink-3 hover:border-line-strong sm:max-w-md"
+            className={cn(
+              "flex h-9 min-w-0 grow items-center gap-2 rounded-control border border-line bg-surface px-3",
+              "text-left text-sm text-ink-3 hover:border-line-strong sm:max-w-md",
+            )}
           >
             <Search className="size-4" aria-hidden />
             <span className="grow truncate">Search devices, pages, actions</span>
-            <kbd className="hidden rounded border border-line bg-surface-2 px-1.5 py-0.5 font-sans text-[0.6875rem] sm:inline">Ctrl K</kbd>
+            <kbd className="hidden rounded border border-line bg-surface-2 px-1.5 py-0.5 font-sans text-[0.6875rem] sm:inline">
+              Ctrl K
+            </kbd>
           </button>
           <div className="ml-auto flex items-center gap-3">
             <Connection />

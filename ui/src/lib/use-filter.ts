@@ -4,8 +4,16 @@ import { useSearchParams } from "react-router";
 
 type Values<Name extends string> = Partial<Record<Name, string>>;
 
-/** A list's filters in the address; what is empty isn't in it. `set` changes what it names and leaves the rest. */
-export function useFilter<Name extends string>(names: readonly Name[]): [Values<Name>, (change: Values<Name>) => void] {
+/** Does it leave anything out? */
+export const isActive = (filter: object): boolean => Object.keys(filter).length > 0;
+
+/**
+ * A list's filters in the address: it can be sent to somebody. What is empty isn't in it. `set` changes
+ * what it names and leaves the rest; `clear` empties all.
+ */
+export function useFilter<Name extends string>(
+  names: readonly Name[],
+): [filter: Values<Name>, set: (change: Values<Name>) => void, clear: () => void] {
   const [search, setSearch] = useSearchParams();
   const wanted = names.map((name) => search.get(name) ?? "").join("\n");
   const filter = useMemo(() => {
@@ -31,5 +39,6 @@ export function useFilter<Name extends string>(names: readonly Name[]): [Values<
       ),
     [setSearch],
   );
-  return [filter, set];
+  const clear = useCallback(() => set(Object.fromEntries(names.map((name) => [name, ""])) as Values<Name>), [names, set]);
+  return [filter, set, clear];
 }

@@ -2,7 +2,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 const user = { id: "1", username: "ada", role: "operator", email: null, password_change_advised: false };
-const signedIn = (token: string) => ({ access_token: token, token_type: "Bearer", expires_in_s: 900, user, password_change_advised: true });
+const signedIn = (token: string, advised = false) => ({
+  access_token: token,
+  token_type: "Bearer",
+  expires_in_s: 900,
+  user,
+  password_change_advised: advised,
+});
 const json = (status: number, body: unknown) => new Response(JSON.stringify(body), { status });
 
 type Route = (token: string | null) => Response | Promise<Response>;
@@ -56,10 +62,34 @@ describe("the session", () => {
   });
 
   it("starts where the cookie left off, and says that a password change is due", async () => {
-    routes["/api/auth/refresh"] = () => json(200, signedIn("t1"));
+    routes["/api/auth/refresh"] = () => json(200, signedIn("t1", true));
     routes["/api/auth/me"] = () => json(200, user);
     const { startSession, currentSession } = await import("./session");
     await startSession();
-    expect([currentSession().state, currentSession().user?.username, currentSession().passwordChangeAdvised]).toEqual(["signed-in", "ada", true]);
+    const { state, user: who, passwordChangeAdvised } = currentSession();
+    expect([state, who?.username, passwordChangeAdvised]).toEqual(["signed-in", "ada", true]);
+  });
+
+  it("an appliance that is away at the start is asked again, and nobody is signed out for it", async () => {
+    routes["/api/auth/refresh"] = () => json(503, { detail: "The database is away." });
+    routes["/api/auth/me"] = () => json(200, user);
+    const { startSession, currentSession, retryStart } = await import("./session");
+    const started = startSession();
+    await vi.waitFor(() => expect(currentSession().state).toBe("away"));
+    expect([currentSession().reason, currentSession().retryAt]).toEqual(["The database is away.", expect.any(Number)]);
+    routes["/api/auth/refresh"] = () => json(200, signedIn("t1"));
+    retryStart();
+    await started;
+    expect([currentSession().state, currentSession().reason]).toEqual(["signed-in", null]);
+  });
+
+  it("with a password of somebody else's one is not in before one has said with which to go on", async () => {
+    routes["/api/auth/login"] = () => json(200, signedIn("t1", true));
+    routes["/api/auth/me"] = () => json(200, user);
+    const { signIn, enter, currentSession } = await import("./session");
+    expect(await signIn("ada", "given")).toBe(false);
+    expect(currentSession().state).not.toBe("signed-in");
+    enter();
+    expect([currentSession().state, currentSession().passwordChangeAdvised]).toEqual(["signed-in", true]);
   });
 });

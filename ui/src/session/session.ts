@@ -10,15 +10,18 @@ import type { Schema } from "@/api/types";
 export type User = Schema<"User">;
 
 export interface Session {
-  state: "starting" | "signed-out" | "signed-in";
+  /** "away": whether somebody is signed in can't be asked now; it is asked again at `retryAt`. */
+  state: "starting" | "away" | "signed-out" | "signed-in";
   user: User | null;
   /** The first password, which somebody else chose, is still in use. */
   passwordChangeAdvised: boolean;
-  /** Why one was signed out, when it was not by choice. */
+  /** Why one was signed out, when it was not by choice; why the appliance is away. */
   reason: string | null;
+  /** Milliseconds since 1970; of state "away". */
+  retryAt: number | null;
 }
 
-let session: Session = { state: "starting", user: null, passwordChangeAdvised: false, reason: null };
+let session: Session = { state: "starting", user: null, passwordChangeAdvised: false, reason: null, retryAt: null };
 let token: string | null = null;
 let refreshing: Promise<string | null> | null = null;
 const listeners = new Set<() => void>();
@@ -56,35 +59,58 @@ function refresh(): Promise<string | null> {
 
 useCredentials({ token: () => token, refresh });
 
-const START_TRIES = 3;
+const AGAIN_MIN_S = 2;
+const AGAIN_MAX_S = 30;
 
-/** What an appliance that is busy asks to wait, or null when waiting is not the answer. */
-function busyFor(error: unknown): number | null {
-  return error instanceof ApiError && (error.status === 429 || error.status === 503) ? (error.retryAfterS ?? 1) : null;
+let hurry: (() => void) | null = null;
+
+/** When somebody does not want to wait for the next try. */
+export const retryStart = (): void => hurry?.();
+
+/** As long as the appliance asks for, else longer each time; sooner when somebody or the network says so. */
+async function awayFor(tries: number, error: unknown): Promise<void> {
+  const asked = error instanceof ApiError ? error.retryAfterS : null;
+  const waitMs = 1000 * (asked ?? Math.min(AGAIN_MAX_S, AGAIN_MIN_S * 2 ** (tries - 1)));
+  set({ state: "away", reason: error instanceof Error ? error.message : String(error), retryAt: Date.now() + waitMs });
+  await new Promise<void>((done) => {
+    const timer = setTimeout(done, waitMs);
+    hurry = () => {
+      clearTimeout(timer);
+      done();
+    };
+    window.addEventListener("online", hurry, { once: true });
+  });
+  if (hurry) window.removeEventListener("online", hurry);
+  hurry = null;
+  set({ retryAt: null });
 }
 
+/** Where the cookie left off. An appliance that is away or busy is no reason to ask for a password. */
 export async function startSession(): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       const found = await refresh();
-      if (found) set({ state: "signed-in", user: await api.get("/api/auth/me") });
+      if (found) set({ state: "signed-in", user: await api.get("/api/auth/me"), reason: null });
       return;
     } catch (error) {
-      const wait = busyFor(error);
-      if (wait === null || tries >= START_TRIES) {
-        set({ state: "signed-out", reason: error instanceof ApiError ? error.message : "The appliance can't be reached." });
-        return;
-      }
-      await new Promise((done) => setTimeout(done, wait * 1000));
+      await awayFor(tries, error);
     }
   }
 }
 
-export async function signIn(username: string, password: string): Promise<void> {
-  const answer = await api.post("/api/auth/login", { body: { username, password, cookie: true }, outside: true });
-  take(answer);
-  set({ state: "signed-in", user: await api.get("/api/auth/me"), reason: null });
+/**
+ * True: signed in. False: somebody else chose this password; `enter` goes on, with it or, which is
+ * better, with one of one's own.
+ */
+export async function signIn(username: string, password: string): Promise<boolean> {
+  take(await api.post("/api/auth/login", { body: { username, password, cookie: true }, outside: true }));
+  set({ user: await api.get("/api/auth/me") });
+  if (session.passwordChangeAdvised) return false;
+  enter();
+  return true;
 }
+
+export const enter = (): void => set({ state: "signed-in", reason: null });
 
 export async function signOut(everywhere = false): Promise<void> {
   try {

@@ -14,7 +14,25 @@ import { Time } from "@/ui/time";
 
 type Report = Schema<"AuditReport">;
 
-function Problems({ report }: { report: Report }) {
+/** Opens the entry of this number. */
+type Open = (id: string) => void;
+
+function Place({ problem, onOpen }: { problem: Report["problems"][number]; onOpen: Open }) {
+  const { entry_id: entry, link } = problem;
+  return (
+    <p className="flex flex-wrap items-center gap-x-2 text-xs text-ink-3 tabular">
+      {entry && (
+        <button type="button" onClick={() => onOpen(entry)} className="rounded font-medium text-accent hover:underline">
+          entry {entry}
+        </button>
+      )}
+      {link !== null && <span>link {count(link)} of the chain</span>}
+    </p>
+  );
+}
+
+function Problems({ report, onOpen }: { report: Report; onOpen: Open }) {
+  const more = report.problem_count - report.problems.length;
   return (
     <ul aria-label="What is wrong with the log" className="mt-3 grid max-h-72 gap-2 overflow-y-auto">
       {report.problems.map((problem, index) => (
@@ -22,24 +40,23 @@ function Problems({ report }: { report: Report }) {
           <Badge tone="bad">{problem.kind}</Badge>
           <div className="min-w-0">
             <p>{problem.detail}</p>
-            <p className="text-xs text-ink-3 tabular">
-              {problem.entry_id && `entry ${problem.entry_id}`}
-              {problem.entry_id && problem.link !== null && " · "}
-              {problem.link !== null && `link ${problem.link}`}
-            </p>
+            <Place problem={problem} onOpen={onOpen} />
           </div>
         </li>
       ))}
-      {report.problem_count > report.problems.length && <li className="text-xs text-ink-3">and {count(report.problem_count - report.problems.length)} more</li>}
+      {more > 0 && <li className="text-xs text-ink-3">and {count(more)} more</li>}
     </ul>
   );
 }
 
-function Words({ report, at }: { report: Report; at: number }) {
+function Words({ report, at, onOpen }: { report: Report; at: number; onOpen: Open }) {
+  const wrong = report.problem_count;
   return (
     <div className="min-w-0 grow">
       <p className={cn("text-sm font-semibold", report.ok ? "text-ok" : "text-bad")}>
-        {report.ok ? "The log is whole: nothing was changed, deleted, inserted or moved" : `The log can't be believed: ${count(report.problem_count)} ${report.problem_count === 1 ? "entry is" : "entries are"} wrong`}
+        {report.ok
+          ? "The log is whole: nothing was changed, deleted, inserted or moved"
+          : `The log can't be believed: ${count(wrong)} ${wrong === 1 ? "place is" : "places are"} wrong`}
       </p>
       <p className="mt-0.5 text-xs text-ink-2 tabular">
         {count(report.linked)} entries verified <Time at={at / 1000} />
@@ -49,13 +66,13 @@ function Words({ report, at }: { report: Report; at: number }) {
       <div className="mt-1.5 flex flex-wrap items-center gap-x-2 gap-y-1 text-xs text-ink-2">
         Its end, to note down elsewhere: <Code text={report.last_sha256} />
       </div>
-      {!report.ok && <Problems report={report} />}
+      {!report.ok && <Problems report={report} onOpen={onOpen} />}
     </div>
   );
 }
 
 /** Whether the log can be believed: walked through when it is asked for. */
-export function Chain() {
+export function Chain({ onOpen }: { onOpen: Open }) {
   const verify = useQuery({
     queryKey: ["audit-verify"],
     queryFn: ({ signal }) => api.get("/admin/audit/verify", { signal }),
@@ -64,21 +81,24 @@ export function Chain() {
   });
   const report = verify.data;
   const Icon = !report ? Link2 : report.ok ? ShieldCheck : ShieldAlert;
+  const look = !report ? "bg-surface-2 text-ink-3" : report.ok ? "bg-ok-soft text-ok" : "bg-bad-soft text-bad";
   return (
-    <Card className="mb-4 px-4 py-3.5" aria-label="The chain" data-testid="chain">
+    <Card className={cn("mb-4 px-4 py-3.5", report && !report.ok && "border-bad/50")} aria-label="The chain" data-testid="chain">
       <div className="flex flex-wrap items-start gap-x-3.5 gap-y-3">
         <span
-          className={cn("grid size-9 shrink-0 place-items-center rounded-full", !report ? "bg-surface-2 text-ink-3" : report.ok ? "bg-ok-soft text-ok" : "bg-bad-soft text-bad")}
+          className={cn("grid size-9 shrink-0 place-items-center rounded-full", look)}
         >
           <Icon className="size-4.5" aria-hidden />
         </span>
         <div role="status" className="flex min-w-0 grow basis-64">
           {report ? (
-            <Words report={report} at={verify.dataUpdatedAt} />
+            <Words report={report} at={verify.dataUpdatedAt} onOpen={onOpen} />
           ) : (
             <div>
               <p className="text-sm font-semibold">Every entry is chained to the one before</p>
-              <p className="mt-0.5 text-xs text-ink-2">Verifying walks the chain from its beginning and names each entry that was touched.</p>
+              <p className="mt-0.5 text-xs text-ink-2">
+                Verifying walks the chain from its beginning and names each entry that was touched.
+              </p>
             </div>
           )}
         </div>

@@ -3,10 +3,11 @@ import { ArrowRight } from "lucide-react";
 import { cn } from "@/lib/cn";
 import { diff, type DiffRow } from "@/lib/diff";
 
-function Value({ text, tone }: { text: string | null; tone: "old" | "new" | "same" }) {
+const LOOK = { old: "bg-bad-soft text-bad line-through decoration-bad/50", new: "bg-ok-soft text-ok", same: "text-ink-2" };
+
+function Value({ text, tone }: { text: string | null; tone: keyof typeof LOOK }) {
   if (text === null) return null;
-  const look = tone === "old" ? "bg-bad-soft text-bad line-through decoration-bad/50" : tone === "new" ? "bg-ok-soft text-ok" : "text-ink-2";
-  return <span className={cn("max-w-full rounded px-1.5 py-0.5 font-mono text-xs break-all", look)}>{text}</span>;
+  return <span className={cn("max-w-full rounded px-1.5 py-0.5 font-mono text-xs break-all", LOOK[tone])}>{text}</span>;
 }
 
 function Row({ row }: { row: DiffRow }) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useSearchParams } from "react-router";
 import { PageHeader } from "@/app/page-header";
+import { useOpened } from "@/lib/use-opened";
 import { TabPanel, Tabs } from "@/ui/tabs";
 import { Chain } from "./chain";
 import { AuditLog } from "./log";
@@ -15,13 +16,14 @@ const TABS = [
 export default function AuditPage() {
   const [search, setSearch] = useSearchParams();
   const tab = TABS.find((one) => one.value === search.get("tab"))?.value ?? "log";
+  const [opened, open] = useOpened("entry");
   return (
     <>
       <PageHeader title="Audit" hint="Who changed what, and what looked like an attack." />
       <Tabs label="What to look at" tabs={TABS} value={tab} onChange={(next) => setSearch(next === "log" ? {} : { tab: next })}>
         <TabPanel value="log">
-          <Chain />
-          <AuditLog />
+          <Chain onOpen={open} />
+          <AuditLog opened={opened} onOpen={open} />
         </TabPanel>
         <TabPanel value="events">
           <SecurityEvents />

@@ -6,6 +6,7 @@ import type { Schema } from "@/api/types";
 import { count } from "@/lib/format";
 import { useKeyset } from "@/lib/keyset";
 import { useDebounced } from "@/lib/use-debounced";
+import { isActive, useFilter } from "@/lib/use-filter";
 import { Badge, type Tone } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Card } from "@/ui/card";
@@ -14,7 +15,7 @@ import { Input, NativeSelect } from "@/ui/field";
 import { Empty } from "@/ui/states";
 import { Time, useNow } from "@/ui/time";
 import { PeriodField } from "./period-field";
-import { periodOf, useFilter } from "./use-filter";
+import { periodOf } from "./period";
 
 type Event = Schema<"SecurityEvent">;
 type Offender = Schema<"Offender">;
@@ -40,24 +41,52 @@ const KINDS: Record<Event["kind"], { label: string; tone: Tone }> = {
 
 const Kind = ({ kind }: { kind: Event["kind"] }) => <Badge tone={KINDS[kind].tone}>{KINDS[kind].label}</Badge>;
 const Address = ({ address }: { address: string | null }) => <span className="truncate font-mono text-xs">{address ?? "–"}</span>;
-const Times = ({ times }: { times: number }) => <span className={times > 1 ? "font-medium tabular" : "text-ink-3 tabular"}>{count(times)}×</span>;
+const Times = ({ times }: { times: number }) => (
+  <span className={times > 1 ? "font-medium tabular" : "text-ink-3 tabular"}>{count(times)}×</span>
+);
+const Who = ({ event }: { event: Event }) => {
+  if (!event.principal) return <span className="text-ink-3">not known</span>;
+  return <span className="truncate">{event.principal}</span>;
+};
+const Detail = ({ event }: { event: Event }) => (
+  <span className="truncate text-ink-2" title={event.detail}>
+    {event.detail}
+  </span>
+);
 
 const EVENTS: Column<Event>[] = [
   { id: "at", title: "When", width: 116, cell: (event) => <Time at={event.last_at} /> },
   { id: "kind", title: "What", width: 160, always: true, cell: (event) => <Kind kind={event.kind} /> },
   { id: "count", title: "Times", width: 76, align: "end", cell: (event) => <Times times={event.count} /> },
   { id: "address", title: "From", width: 150, cell: (event) => <Address address={event.address} /> },
-  { id: "principal", title: "Who", grow: 1, width: 130, cell: (event) => <span className="truncate">{event.principal ?? <span className="text-ink-3">not known</span>}</span> },
-  { id: "detail", title: "Detail", grow: 3, width: 220, cell: (event) => <span className="truncate text-ink-2" title={event.detail}>{event.detail}</span> },
+  { id: "principal", title: "Who", grow: 1, width: 130, cell: (event) => <Who event={event} /> },
+  { id: "detail", title: "Detail", grow: 3, width: 220, cell: (event) => <Detail event={event} /> },
 ];
 
 const OFFENDERS: Column<Offender>[] = [
   { id: "name", title: "Who", grow: 2, width: 180, always: true, cell: (one) => <span className="truncate font-mono text-xs">{one.name}</span> },
   { id: "kind", title: "What it is", width: 110, cell: (one) => one.kind },
   { id: "limit", title: "Limit", width: 110, cell: (one) => <Badge>{one.limit}</Badge> },
-  { id: "refused", title: "Refused", width: 110, align: "end", sortable: true, first: "desc", compare: (a, b) => a.refused - b.refused, cell: (one) => <span className="tabular">{count(one.refused)}</span> },
+  {
+    id: "refused",
+    title: "Refused",
+    width: 110,
+    align: "end",
+    sortable: true,
+    first: "desc",
+    compare: (a, b) => a.refused - b.refused,
+    cell: (one) => <span className="tabular">{count(one.refused)}</span>,
+  },
   { id: "first", title: "First", width: 116, cell: (one) => <Time at={one.first_at} /> },
-  { id: "last", title: "Last", width: 116, sortable: true, first: "desc", compare: (a, b) => a.last_at.localeCompare(b.last_at), cell: (one) => <Time at={one.last_at} /> },
+  {
+    id: "last",
+    title: "Last",
+    width: 116,
+    sortable: true,
+    first: "desc",
+    compare: (a, b) => a.last_at.localeCompare(b.last_at),
+    cell: (one) => <Time at={one.last_at} />,
+  },
 ];
 
 const eventId = (event: Event) => event.id;
@@ -83,12 +112,12 @@ function EventCard({ event }: { event: Event }) {
 }
 
 export function SecurityEvents() {
-  const filter = useFilter(FILTER);
-  const { values, set } = filter;
+  const [values, set, clear] = useFilter(FILTER);
+  const active = isActive(values);
   const settled = useDebounced(values, 400);
   const minute = Math.floor(useNow() / MINUTE_MS) * MINUTE_MS;
-  const period = periodOf(settled.period, settled.from, settled.to, minute);
-  const asked = { kind: (settled.kind || undefined) as Event["kind"] | undefined, address: settled.source.trim() || undefined };
+  const period = periodOf(settled.period ?? "", settled.from ?? "", settled.to ?? "", minute);
+  const asked = { kind: (settled.kind || undefined) as Event["kind"] | undefined, address: settled.source?.trim() || undefined };
   const list = useKeyset(["security-events", asked, settled.period, settled.from, settled.to], async (before, signal) => {
     const page = await api.get("/admin/security/events", { query: { ...asked, ...period, before, limit: PAGE }, signal });
     return { rows: page.events, next: page.next_before };
@@ -96,7 +125,12 @@ export function SecurityEvents() {
   return (
     <Card>
       <div role="search" aria-label="Filter the events" className="flex flex-wrap items-center gap-2 border-b border-line p-3 max-sm:grid max-sm:grid-cols-2">
-        <NativeSelect aria-label="Kind" className="w-auto max-sm:w-full" value={values.kind} onChange={(event) => set({ kind: event.target.value })}>
+        <NativeSelect
+          aria-label="Kind"
+          className="w-auto max-sm:w-full"
+          value={values.kind ?? ""}
+          onChange={(event) => set({ kind: event.target.value })}
+        >
           <option value="">All kinds</option>
           {Object.entries(KINDS).map(([value, { label }]) => (
             <option key={value} value={value}>
@@ -104,10 +138,17 @@ export function SecurityEvents() {
             </option>
           ))}
         </NativeSelect>
-        <Input aria-label="Address" placeholder="Address" className="w-44 max-sm:w-full" value={values.source} onChange={(event) => set({ source: event.target.value })} />
+        <Input
+          aria-label="Address"
+          placeholder="Address"
+          className="w-44 max-sm:w-full"
+          data-page-search
+          value={values.source ?? ""}
+          onChange={(event) => set({ source: event.target.value })}
+        />
         <PeriodField values={values} onChange={set} />
-        {filter.active && (
-          <Button variant="ghost" onClick={filter.clear}>
+        {active && (
+          <Button variant="ghost" onClick={clear}>
             Clear
           </Button>
         )}
@@ -120,10 +161,12 @@ export function SecurityEvents() {
         {...list.table}
         renderCard={(event) => <EventCard event={event} />}
         empty={
-          filter.active ? (
-            <Empty icon={ListFilter} title="Nothing like that was seen" action={<Button onClick={filter.clear}>Clear the filter</Button>} />
+          active ? (
+            <Empty icon={ListFilter} title="Nothing like that was seen" action={<Button onClick={clear}>Clear the filter</Button>} />
           ) : (
-            <Empty icon={ShieldCheck} title="Nothing looked like an attack">Failed logins, refused tokens, bad signatures and cloned devices would stand here.</Empty>
+            <Empty icon={ShieldCheck} title="Nothing looked like an attack">
+              Failed logins, refused tokens, bad signatures and cloned devices would stand here.
+            </Empty>
           )
         }
       />
@@ -155,7 +198,11 @@ export function Offenders() {
             <span className="font-medium tabular">{count(one.refused)}</span>
           </div>
         )}
-        empty={<Empty icon={ShieldCheck} title="Nobody was held up">Since the appliance started, everybody has kept within the rate limits.</Empty>}
+        empty={
+          <Empty icon={ShieldCheck} title="Nobody was held up">
+            Since the appliance started, everybody has kept within the rate limits.
+          </Empty>
+        }
       />
     </Card>
   );

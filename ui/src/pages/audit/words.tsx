@@ -3,6 +3,7 @@
 import { Bot, Cpu, KeyRound, TabletSmartphone, UserRound, type LucideIcon } from "lucide-react";
 import { Link } from "react-router";
 import type { Tone } from "@/ui/badge";
+import type { Names } from "./names";
 
 /** "enrolment-token:7" → what it is and which. */
 export function parts(name: string): { kind: string; id: string } {
@@ -10,12 +11,21 @@ export function parts(name: string): { kind: string; id: string } {
   return colon < 0 ? { kind: name, id: "" } : { kind: name.slice(0, colon), id: name.slice(colon + 1) };
 }
 
-const ACTOR: Record<string, LucideIcon> = { user: UserRound, "api-token": KeyRound, "admin-key": KeyRound, device: TabletSmartphone, job: Cpu };
+const ACTOR: Record<string, LucideIcon> = {
+  user: UserRound,
+  "api-token": KeyRound,
+  "admin-key": KeyRound,
+  device: TabletSmartphone,
+  job: Cpu,
+};
 
-export function Actor({ actor }: { actor: string }) {
+const spaced = (kind: string) => kind.replaceAll("-", " ");
+
+export function Actor({ actor, names }: { actor: string; names: Names }) {
   const { kind, id } = parts(actor);
   const Icon = ACTOR[kind] ?? Bot;
-  const text = kind === "user" ? id : id ? `${kind.replaceAll("-", " ")} ${id}` : kind.replaceAll("-", " ");
+  const called = kind === "user" ? id : (names.of.get(actor) ?? id);
+  const text = kind === "user" || !id ? called || spaced(kind) : `${spaced(kind)} ${called}`;
   return (
     <span className="flex min-w-0 items-center gap-2" title={actor}>
       <Icon className="size-4 shrink-0 text-ink-3" aria-hidden />
@@ -31,9 +41,16 @@ const PLACE: Record<string, (id: string) => string> = {
   "enrolment-token": () => "/enrol",
 };
 
-export function Subject({ subject, linked }: { subject: string; linked?: boolean }) {
+export interface SubjectProps {
+  subject: string;
+  /** What it is called, if anybody knows. */
+  name: string | null;
+  linked?: boolean;
+}
+
+export function Subject({ subject, name, linked }: SubjectProps) {
   const { kind, id } = parts(subject);
-  const text = `${kind.replaceAll("-", " ")}${id ? ` ${id}` : ""}`;
+  const text = `${spaced(kind)} ${name ?? id}`.trim();
   const place = PLACE[kind];
   if (linked && place && id)
     return (
@@ -41,7 +58,11 @@ export function Subject({ subject, linked }: { subject: string; linked?: boolean
         {text}
       </Link>
     );
-  return <span className="truncate">{text}</span>;
+  return (
+    <span className="truncate" title={subject}>
+      {text}
+    </span>
+  );
 }
 
 const LOSES = /\.(delete|bulk_delete|purge|revoke|remove)$/;

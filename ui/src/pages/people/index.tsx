@@ -18,8 +18,20 @@ const TABS = [
 export default function PeoplePage() {
   const [search, setSearch] = useSearchParams();
   const tab = search.get("tab") === "tokens" ? "tokens" : "users";
-  const [creating, setCreating] = useState<"user" | "token" | null>(null);
+  // In the address, so that the command palette can lead here.
+  const wanted = search.get("new");
+  const creating = wanted === "user" || wanted === "token" ? wanted : null;
   const [code, setCode] = useState<Code | null>(null);
+  const setCreating = (what: "user" | "token" | null) =>
+    setSearch(
+      (was) => {
+        const next = new URLSearchParams(was);
+        if (what) next.set("new", what);
+        else next.delete("new");
+        return next;
+      },
+      { replace: true },
+    );
   const toggle = (what: "user" | "token") => (open: boolean) => setCreating(open ? what : null);
   return (
     <>

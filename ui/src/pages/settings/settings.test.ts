@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import { passwordFault } from "@/ui/password-input";
-import { waitText } from "../sign-in/use-attempt";
+import { waitText, withoutWait } from "../sign-in/use-attempt";
 import { programOf } from "./user-agent";
 
 describe("programs", () => {
@@ -22,4 +22,8 @@ describe("passwords and waits", () => {
     expect(passwordFault("long enough 1", "long enough 1")).toBeNull();
   });
   it("count down as a clock does", () => expect([waitText(9), waitText(60), waitText(905)]).toEqual(["9 s", "1:00", "15:05"]));
+  it("stand once, not also in the sentence", () => {
+    expect(withoutWait("Too many failed logins with this name; try again in 600 s.")).toBe("Too many failed logins with this name.");
+    expect(withoutWait("The user name or the password is wrong.")).toBe("The user name or the password is wrong.");
+  });
 });

@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useState } from "react";
 import { api } from "@/api/client";
-import { signIn, useSession } from "@/session/session";
+import { clockTime } from "@/lib/format";
+import { enter, reloadUser, signIn, useSession } from "@/session/session";
 import { Button } from "@/ui/button";
 import { Field, Input } from "@/ui/field";
 import { PASSWORD_CHARS_MIN, passwordFault, PasswordInput } from "@/ui/password-input";
 import { Frame, LinkButton, Notice } from "./frame";
-import { useAttempt, waitText, type Attempt } from "./use-attempt";
+import { useAttempt, waitText, withoutWait, type Attempt } from "./use-attempt";
 
 function Trouble({ attempt }: { attempt: Attempt }) {
-  if (!attempt.error) return null;
+  const { error, wait, waitEnds } = attempt;
+  if (!error) return null;
+  if (waitEnds === null) return <Notice tone="bad">{error}</Notice>;
+  if (wait === 0) return <Notice tone="info">The wait is over: try again.</Notice>;
   return (
     <Notice tone="bad">
-      {attempt.error}
-      {attempt.wait > 0 && (
-        <p className="mt-1 text-ink-2">
-          <b className="font-semibold tabular text-ink" role="timer">{waitText(attempt.wait)}</b> left.
-        </p>
-      )}
+      {withoutWait(error)}
+      <p className="mt-1 text-ink-2">
+        Try again in{" "}
+        <b className="font-semibold tabular text-ink" role="timer">
+          {waitText(wait)}
+        </b>
+        , at <span className="tabular">{clockTime(new Date(waitEnds))}</span>.
+      </p>
     </Notice>
   );
 }
@@ -30,11 +36,20 @@ function Submit({ attempt, ready, children }: { attempt: Attempt; ready: boolean
   );
 }
 
-export function SignInForm({ note, onForgotten }: { note: string | null; onForgotten: () => void }) {
+export interface SignInFormProps {
+  note: string | null;
+  onForgotten: () => void;
+  /** Somebody else chose the password that was right. */
+  onFirst: (password: string) => void;
+}
+
+export function SignInForm({ note, onForgotten, onFirst }: SignInFormProps) {
   const { reason } = useSession();
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");
-  const attempt = useAttempt(() => signIn(username.trim(), password));
+  const attempt = useAttempt(async () => {
+    if (!(await signIn(username.trim(), password))) onFirst(password);
+  });
   return (
     <Frame title="Sign in" hint="to the console of this appliance">
       <form onSubmit={attempt.submit} className="grid gap-4">
@@ -52,7 +67,10 @@ export function SignInForm({ note, onForgotten }: { note: string | null; onForgo
               autoFocus
               required
               value={username}
-              onChange={(event) => setUsername(event.target.value)}
+              onChange={(event) => {
+                setUsername(event.target.value);
+                attempt.forget(); // a lock is of a name
+              }}
             />
           )}
         </Field>
@@ -94,8 +112,8 @@ export function ForgottenForm({ onCode, onBack }: { onCode: () => void; onBack: 
       <form onSubmit={attempt.submit} className="grid gap-4">
         {asked ? (
           <Notice tone="ok">
-            If there is such an account with an address, a code is on its way. It is good once, and for a short time. No mail? An administrator can
-            give you a code too.
+            If there is such an account with an address, a code is on its way. It is good once, and for a short time. No mail? An
+            administrator can give you a code too.
           </Notice>
         ) : (
           <>
@@ -134,16 +152,53 @@ export function ForgottenForm({ onCode, onBack }: { onCode: () => void; onBack: 
   );
 }
 
+interface NewPassword {
+  password: string;
+  again: string;
+}
+
+const EMPTY: NewPassword = { password: "", again: "" };
+const isGood = ({ password, again }: NewPassword) => passwordFault(password, again) === null;
+
+interface NewPasswordProps {
+  value: NewPassword;
+  onChange: (value: NewPassword) => void;
+  autoFocus: boolean;
+}
+
+function NewPasswordFields({ value, onChange, autoFocus }: NewPasswordProps) {
+  const { password, again } = value;
+  const hint = `At least ${PASSWORD_CHARS_MIN} characters. A sentence is easier to keep than a riddle.`;
+  const shared = { className: "h-10", autoComplete: "new-password" };
+  return (
+    <>
+      <Field label="New password" hint={hint}>
+        {(field) => (
+          <PasswordInput
+            {...field}
+            {...shared}
+            autoFocus={autoFocus}
+            value={password}
+            onChange={(event) => onChange({ ...value, password: event.target.value })}
+          />
+        )}
+      </Field>
+      <Field label="Once more" error={again === "" ? null : passwordFault(password, again)}>
+        {(field) => (
+          <PasswordInput {...field} {...shared} value={again} onChange={(event) => onChange({ ...value, again: event.target.value })} />
+        )}
+      </Field>
+    </>
+  );
+}
+
 export function ResetForm({ code: given, onDone, onBack }: { code: string; onDone: () => void; onBack: () => void }) {
   const [code, setCode] = useState(given);
-  const [password, setPassword] = useState("");
-  const [again, setAgain] = useState("");
+  const [wanted, setWanted] = useState(EMPTY);
   const attempt = useAttempt(async () => {
-    await api.post("/api/auth/reset", { body: { token: code.trim(), password } });
+    await api.post("/api/auth/reset", { body: { token: code.trim(), password: wanted.password }, outside: true });
     onDone();
   });
-  const fault = again === "" ? null : passwordFault(password, again);
-  const ready = code.trim() !== "" && passwordFault(password, again) === null;
   return (
     <Frame title="Set your password" hint="All sessions of your account end with it.">
       <form onSubmit={attempt.submit} className="grid gap-4">
@@ -161,20 +216,39 @@ export function ResetForm({ code: given, onDone, onBack }: { code: string; onDon
             />
           )}
         </Field>
-        <Field label="New password" hint={`At least ${PASSWORD_CHARS_MIN} characters. A sentence is easier to keep than a riddle.`}>
-          {(field) => (
-            <PasswordInput {...field} className="h-10" autoComplete="new-password" autoFocus={Boolean(given)} value={password} onChange={(event) => setPassword(event.target.value)} />
-          )}
-        </Field>
-        <Field label="Once more" error={fault}>
-          {(field) => <PasswordInput {...field} className="h-10" autoComplete="new-password" value={again} onChange={(event) => setAgain(event.target.value)} />}
-        </Field>
+        <NewPasswordFields value={wanted} onChange={setWanted} autoFocus={Boolean(given)} />
         <Trouble attempt={attempt} />
-        <Submit attempt={attempt} ready={ready}>
+        <Submit attempt={attempt} ready={code.trim() !== "" && isGood(wanted)}>
           Set the password
         </Submit>
         <p>
           <LinkButton onClick={onBack}>Back to sign in</LinkButton>
+        </p>
+      </form>
+    </Frame>
+  );
+}
+
+/** The first sign-in with a password that somebody else knows: one of one's own, or later. */
+export function FirstPasswordForm({ old }: { old: string }) {
+  const { user } = useSession();
+  const [wanted, setWanted] = useState(EMPTY);
+  const attempt = useAttempt(async () => {
+    await api.post("/api/auth/password", { body: { old_password: old, new_password: wanted.password } });
+    await reloadUser();
+    enter();
+  });
+  return (
+    <Frame title="Choose your own password" hint="Somebody else chose the one you signed in with, and knows it.">
+      <form onSubmit={attempt.submit} className="grid gap-4">
+        <input type="text" name="username" autoComplete="username" value={user?.username ?? ""} readOnly hidden />
+        <NewPasswordFields value={wanted} onChange={setWanted} autoFocus />
+        <Trouble attempt={attempt} />
+        <Submit attempt={attempt} ready={isGood(wanted)}>
+          Set it and go on
+        </Submit>
+        <p className="text-center">
+          <LinkButton onClick={enter}>Not now</LinkButton>
         </p>
       </form>
     </Frame>

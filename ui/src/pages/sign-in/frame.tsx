@@ -9,7 +9,9 @@ const STEP = 26;
 
 /** Which dots of the picture stand out: fixed, so that it is the same picture every time. */
 const look = (index: number): string => {
-  const mixed = (Math.imul(index + 11, 2654435761) >>> 9) % 200;
+  let mixed = Math.imul(index + 11, 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca77); // without it they would stand in rows
+  mixed = ((mixed ^ (mixed >>> 13)) >>> 0) % 200;
   if (mixed < 1) return "fill-bad opacity-80";
   if (mixed < 5) return "fill-warn opacity-70";
   if (mixed < 70) return "fill-accent opacity-50";
@@ -48,7 +50,10 @@ export function Frame({ title, hint, children }: FrameProps) {
           <div className="mt-7">{children}</div>
         </div>
         <p className="text-xs text-ink-3">
-          This console talks to this appliance alone. <a href="/api/docs" className="underline underline-offset-2 hover:text-ink">API</a>
+          This console talks to this appliance alone.{" "}
+          <a href="/api/docs" className="underline underline-offset-2 hover:text-ink">
+            API
+          </a>
         </p>
       </main>
       <aside aria-label="What Muster does" className="relative hidden overflow-hidden border-l border-line bg-surface lg:block">

@@ -1,31 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useCallback, useMemo } from "react";
-import { useSearchParams } from "react-router";
-
-/** What is looked for, kept in the page's address: it can be sent to somebody, and Back undoes it. */
-export function useFilter<Name extends string>(names: readonly Name[]) {
-  const [search, setSearch] = useSearchParams();
-  const values = useMemo(() => Object.fromEntries(names.map((name) => [name, search.get(name) ?? ""])) as Record<Name, string>, [names, search]);
-  const set = useCallback(
-    (change: Partial<Record<Name, string>>) =>
-      setSearch(
-        (was) => {
-          const next = new URLSearchParams(was);
-          for (const [name, value] of Object.entries(change) as [Name, string][]) {
-            if (value) next.set(name, value);
-            else next.delete(name);
-          }
-          return next;
-        },
-        { replace: true },
-      ),
-    [setSearch],
-  );
-  const active = names.some((name) => values[name] !== "");
-  const clear = useCallback(() => set(Object.fromEntries(names.map((name) => [name, ""])) as Partial<Record<Name, string>>), [names, set]);
-  return { values, set, active, clear };
-}
-
 export interface Period {
   from?: string;
   to?: string;

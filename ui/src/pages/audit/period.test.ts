@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from "vitest";
-import { periodOf } from "./use-filter";
+import { periodOf } from "./period";
 
 const NOW = Date.parse("2026-03-01T12:00:42Z");
 
