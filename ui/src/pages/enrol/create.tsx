@@ -6,6 +6,7 @@ import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Field, Input, NativeSelect } from "@/ui/field";
 import { newKey } from "@/lib/new-key";
+import { serverNow } from "@/live/server-now";
 import type { Made } from "./session";
 
 const USES_MAX = 1_000_000;
@@ -28,8 +29,12 @@ function Form({ onMade, onCancel }: { onMade: (made: Made) => void; onCancel: ()
   const valid = Number.isInteger(number) && number >= 1 && number <= USES_MAX;
   const make = useMutation({
     mutationFn: () =>
-      api.post("/admin/enrolment-tokens", { body: { max_uses: number, expires_in_s: life, note: note.trim() || undefined }, idempotencyKey: key }),
-    onSuccess: ({ id, token, max_uses }) => onMade({ id, token, max_uses, note: note.trim(), since: Math.floor(Date.now() / 1000) - 1 }),
+      api.post("/admin/enrolment-tokens", {
+        body: { max_uses: number, expires_in_s: life, note: note.trim() || undefined },
+        idempotencyKey: key,
+      }),
+    onSuccess: ({ id, token, max_uses }) =>
+      onMade({ id, token, max_uses, note: note.trim(), since: Math.floor(serverNow()) - 1 }),
   });
   const field = make.error instanceof ApiError ? make.error.field : null;
   const submit = (event: FormEvent) => {
@@ -40,7 +45,18 @@ function Form({ onMade, onCancel }: { onMade: (made: Made) => void; onCancel: ()
     <form onSubmit={submit} className="grid gap-4">
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="How many devices" error={valid ? null : `A number from 1 to ${USES_MAX.toLocaleString()}`}>
-          {(props) => <Input {...props} type="number" inputMode="numeric" min={1} max={USES_MAX} value={uses} autoFocus onChange={(event) => setUses(event.target.value)} />}
+          {(props) => (
+            <Input
+              {...props}
+              type="number"
+              inputMode="numeric"
+              min={1}
+              max={USES_MAX}
+              value={uses}
+              autoFocus
+              onChange={(event) => setUses(event.target.value)}
+            />
+          )}
         </Field>
         <Field label="Good for">
           {(props) => (
@@ -55,10 +71,14 @@ function Form({ onMade, onCancel }: { onMade: (made: Made) => void; onCancel: ()
         </Field>
       </div>
       <Field label="What it is for" hint="So that it can be told from others later" error={field === "note" ? make.error?.message : null}>
-        {(props) => <Input {...props} value={note} maxLength={256} placeholder="New tills, Wien" onChange={(event) => setNote(event.target.value)} />}
+        {(props) => (
+          <Input {...props} value={note} maxLength={256} placeholder="New tills, Wien" onChange={(event) => setNote(event.target.value)} />
+        )}
       </Field>
       {number > 1 && life > 7 * DAY_S && (
-        <p className="text-xs text-ink-2">Whoever has the token can let devices in as long as it is good. Short and few is safer; it can be revoked at any time.</p>
+        <p className="text-xs text-ink-2">
+          Whoever has the token can let devices in as long as it is good. Short and few is safer; it can be revoked at any time.
+        </p>
       )}
       {make.error && field !== "note" && (
         <p role="alert" className="rounded-control bg-bad-soft px-3 py-2 text-sm text-bad">
@@ -75,9 +95,20 @@ function Form({ onMade, onCancel }: { onMade: (made: Made) => void; onCancel: ()
   );
 }
 
-export function CreateToken({ open, onOpenChange, onMade }: { open: boolean; onOpenChange: (open: boolean) => void; onMade: (made: Made) => void }) {
+export interface CreateTokenProps {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  onMade: (made: Made) => void;
+}
+
+export function CreateToken({ open, onOpenChange, onMade }: CreateTokenProps) {
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} title="New enrolment token" description="It lets devices register with this appliance, and does nothing else.">
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title="New enrolment token"
+      description="It lets devices register with this appliance, and does nothing else."
+    >
       <Form
         onMade={(made) => {
           onOpenChange(false);

@@ -7,11 +7,11 @@ import { Button } from "@/ui/button";
 import { CreateToken } from "./create";
 import { Session, type Made } from "./session";
 import { TokenTable } from "./token-table";
-import { TOKENS_KEY, useTokens } from "./use-arrivals";
+import { TOKENS_KEY, useSummary } from "./use-tokens";
 
 export default function EnrolPage() {
   const queries = useQueryClient();
-  const tokens = useTokens();
+  const summary = useSummary();
   const [creating, setCreating] = useState(false);
   const [made, setMade] = useState<Made | null>(null);
   const take = (next: Made) => {
@@ -31,7 +31,9 @@ export default function EnrolPage() {
         }
       />
       <div className="grid gap-4">
-        {made && !tokens.isPending && <Session key={made.id} made={made} door={tokens.data?.server ?? null} onClose={() => setMade(null)} />}
+        {made && !summary.isPending && (
+          <Session key={made.id} made={made} door={summary.data?.server ?? null} onClose={() => setMade(null)} />
+        )}
         <TokenTable onCreate={() => setCreating(true)} />
       </div>
       <CreateToken open={creating} onOpenChange={setCreating} onMade={take} />

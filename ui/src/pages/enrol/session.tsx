@@ -55,10 +55,21 @@ function Command({ made, door }: { made: Made; door: Door | null }) {
           error={valid ? null : "An address begins with https://"}
           hint={valid && isLocal(server) ? "This address is good on the appliance's own machine only." : "As the device reaches it"}
         >
-          {(field) => <Input {...field} value={server} spellCheck={false} autoComplete="off" onChange={(event) => setServer(event.target.value.trim())} />}
+          {(field) => (
+            <Input {...field} value={server} spellCheck={false} autoComplete="off" onChange={(event) => setServer(event.target.value.trim())} />
+          )}
         </Field>
-        <Field label="Its name" hint="Empty: the machine's host name">
-          {(field) => <Input {...field} value={alias} maxLength={128} autoComplete="off" placeholder="$(hostname)" onChange={(event) => setAlias(event.target.value)} />}
+        <Field label="Its name" hint={made.max_uses === 1 ? "Empty: the machine's host name" : "Empty: each machine's host name"}>
+          {(field) => (
+            <Input
+              {...field}
+              value={alias}
+              maxLength={128}
+              autoComplete="off"
+              placeholder="$(hostname)"
+              onChange={(event) => setAlias(event.target.value)}
+            />
+          )}
         </Field>
       </div>
       {door && (
@@ -85,8 +96,9 @@ function Command({ made, door }: { made: Made; door: Door | null }) {
       <p className="text-xs text-ink-3">
         {shell === "bash" ? (
           <>
-            As the user under which the agent runs. Then it is started: <code className="font-mono">sudo systemctl enable --now muster-agent</code>, or by
-            hand <code className="font-mono">muster-agent run</code>.
+            As the user under which the agent runs. Then it is started:{" "}
+            <code className="font-mono">sudo systemctl enable --now muster-agent</code>, or by hand{" "}
+            <code className="font-mono">muster-agent run</code>.
           </>
         ) : (
           <>

@@ -16,11 +16,14 @@ import { Segments } from "@/ui/select";
 import { Empty } from "@/ui/states";
 import { Time, useNow } from "@/ui/time";
 import { toast } from "@/ui/toast";
-import { TOKENS_KEY, useTokens } from "./use-arrivals";
+import { TOKENS_KEY, useSummary, useTokens, type Shown } from "./use-tokens";
 
 const TONE: Record<TokenState, Tone> = { open: "ok", "used up": "neutral", expired: "neutral", revoked: "bad" };
 const nameOf = (token: Token) => token.note ?? `Token ${token.id}`;
 const idOf = (token: Token) => token.id;
+
+const Note = ({ token }: { token: Token }) =>
+  token.note ? <span className="font-medium">{token.note}</span> : <span className="text-ink-3">no note</span>;
 
 function State({ token }: { token: Token }) {
   const state = tokenState(token, useNow());
@@ -53,6 +56,10 @@ function LastDevice({ token }: { token: Token }) {
   );
 }
 
+function Ends({ token }: { token: Token }) {
+  return <>{new Date(token.expires_at).getTime() <= useNow() ? "ended" : "ends"}</>;
+}
+
 function RevokeButton({ token, onRevoke }: { token: Token; onRevoke: (token: Token) => void }) {
   if (tokenState(token, useNow()) !== "open") return null;
   return (
@@ -65,7 +72,7 @@ function RevokeButton({ token, onRevoke }: { token: Token; onRevoke: (token: Tok
 
 function columns(onRevoke: (token: Token) => void): Column<Token>[] {
   return [
-    { id: "note", title: "For", grow: 2, width: 180, always: true, cell: (token) => (token.note ? <span className="font-medium">{token.note}</span> : <span className="text-ink-3">no note</span>) },
+    { id: "note", title: "For", grow: 2, width: 180, always: true, cell: (token) => <Note token={token} /> },
     { id: "state", title: "State", width: 104, cell: (token) => <State token={token} /> },
     { id: "uses", title: "Devices", width: 168, cell: (token) => <Uses token={token} /> },
     { id: "last", title: "Last let in", grow: 1, width: 170, cell: (token) => <LastDevice token={token} /> },
@@ -85,26 +92,36 @@ function TokenCard({ token, onRevoke }: { token: Token; onRevoke: (token: Token)
       <div className="flex items-center justify-between gap-2 text-xs text-ink-2">
         <Uses token={token} />
         <span>
-          ends <Time at={token.expires_at} />
+          <Ends token={token} /> <Time at={token.expires_at} />
         </span>
       </div>
-      <div className="flex min-h-8 items-center justify-between gap-2 text-xs">
-        <LastDevice token={token} />
-        <RevokeButton token={token} onRevoke={onRevoke} />
+      <div className="flex items-center justify-between gap-2 text-xs empty:hidden">
+        {token.last_device_id && <LastDevice token={token} />}
+        <span className="ml-auto">
+          <RevokeButton token={token} onRevoke={onRevoke} />
+        </span>
       </div>
     </div>
   );
 }
 
+/** What has come of the list, without those that have ended since. */
+function useShown(shown: Shown) {
+  const list = useTokens(shown);
+  const now = useNow();
+  if (shown === "all") return list;
+  const rows = list.rows.filter((token) => tokenState(token, now) === "open");
+  const total = list.table.total === undefined ? undefined : list.table.total - (list.rows.length - rows.length);
+  return { ...list, rows, table: { ...list.table, total } };
+}
+
 export function TokenTable({ onCreate }: { onCreate: () => void }) {
-  const tokens = useTokens();
   const queries = useQueryClient();
-  const [shown, setShown] = useState<"open" | "all">("open");
+  const [shown, setShown] = useState<Shown>("open");
   const [revoking, setRevoking] = useState<Token | null>(null);
   const cells = useMemo(() => columns(setRevoking), []);
-  const now = useNow();
-  const all = tokens.data?.tokens ?? [];
-  const open = all.filter((token) => tokenState(token, now) === "open");
+  const list = useShown(shown);
+  const counts = useSummary().data;
 
   const revoke = async () => {
     if (!revoking) return;
@@ -124,8 +141,8 @@ export function TokenTable({ onCreate }: { onCreate: () => void }) {
             value={shown}
             onChange={setShown}
             options={[
-              { value: "open", label: `Open ${open.length}` },
-              { value: "all", label: `All ${all.length}` },
+              { value: "open", label: counts ? `Open ${count(counts.open_count)}` : "Open" },
+              { value: "all", label: counts ? `All ${count(counts.count)}` : "All" },
             ]}
           />
         }
@@ -133,15 +150,21 @@ export function TokenTable({ onCreate }: { onCreate: () => void }) {
       <DataTable
         label="Enrolment tokens"
         columns={cells}
-        rows={shown === "open" ? open : all}
+        rows={list.rows}
+        {...list.table}
         rowId={idOf}
         rowName={nameOf}
-        loading={tokens.isPending}
-        error={tokens.error ?? undefined}
-        retry={() => void tokens.refetch()}
         renderCard={(token) => <TokenCard token={token} onRevoke={setRevoking} />}
         empty={
-          <Empty icon={QrCode} title={all.length ? "No token is open" : "No enrolment token yet"} action={<Button variant="primary" onClick={onCreate}>New token</Button>}>
+          <Empty
+            icon={QrCode}
+            title={counts?.count ? "No token is open" : "No enrolment token yet"}
+            action={
+              <Button variant="primary" onClick={onCreate}>
+                New token
+              </Button>
+            }
+          >
             A token lets a device register by itself. It ends after a time or a number of devices, whichever comes first.
           </Empty>
         }

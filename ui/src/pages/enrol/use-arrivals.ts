@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import { api } from "@/api/client";
-import { arrivedBy } from "@/lib/enrol";
+import { arrivedBy, type Token } from "@/lib/enrol";
 import { liveStore, type LiveDevice } from "@/live/store";
 import { useLiveVersion } from "@/live/use-live";
+import { TOKENS_KEY, useToken } from "./use-tokens";
 
-export const TOKENS_KEY = ["enrolment-tokens"];
 const SETTLE_MS = 1000;
-const LOOK_MS = 30_000; // should the live channel be away
-
-/** The newest tokens and how agents know the appliance. */
-export function useTokens(watching = false) {
-  return useQuery({
-    queryKey: [...TOKENS_KEY, "newest"],
-    queryFn: ({ signal }) => api.get("/admin/enrolment-tokens", { query: { limit: 200 }, signal }),
-    refetchInterval: watching ? LOOK_MS : false,
-  });
-}
 
 export interface Arrival {
   id: string;
@@ -53,12 +42,11 @@ function useFreshDevices(): string[] {
   return fresh;
 }
 
-/** The devices that came in by a token since `since` (epoch seconds), in their order. */
-export function useArrivals(tokenId: string, since: number): { arrivals: Arrival[]; uses: number } {
+/** The devices that came in by a token since `since` (epoch seconds), in their order; and the token as it stands. */
+export function useArrivals(tokenId: string, since: number): { arrivals: Arrival[]; token: Token | undefined } {
   const fresh = useFreshDevices();
-  const tokens = useTokens(true);
+  const token = useToken(tokenId).data ?? undefined;
   useLiveVersion();
-  const token = tokens.data?.tokens.find((one) => one.id === tokenId);
   const [ids, setIds] = useState<string[]>([]);
   useEffect(() => {
     if (token) setIds((was) => arrivedBy(was, fresh, 0, token));
@@ -67,5 +55,5 @@ export function useArrivals(tokenId: string, since: number): { arrivals: Arrival
     const device = liveStore.devices.get(id);
     return { id, device, reported: (device?.received_at ?? 0) >= since };
   });
-  return { arrivals, uses: token?.uses ?? 0 };
+  return { arrivals, token };
 }
