@@ -16,6 +16,7 @@
  *       renderCard={(device) => <DeviceCard device={device} />} empty={<Empty title="No devices" />} />
  *   </Card>
  *
+ * Of a list too long for memory, useSparse (lib/sparse) gives the rows that are looked at.
  * Without `onSort` it sorts the rows itself by `compare`. Beside it: <ColumnsMenu columns={COLUMNS} layout={layout} />.
  */
 import { useMemo, useState } from "react";
@@ -23,20 +24,24 @@ import { count } from "@/lib/format";
 import { useIsPhone } from "@/lib/use-media";
 import { Cards } from "./data-table/cards";
 import { Grid } from "./data-table/grid";
-import type { DataTableProps, Sort } from "./data-table/types";
+import { rowsThatFit } from "./data-table/row-window";
+import type { DataTableProps, RowSource, Sort } from "./data-table/types";
 import { usePicker } from "./data-table/use-picker";
 import { Empty, Failure, Skeleton } from "./states";
 
 export { ColumnsMenu, useTableLayout } from "./data-table/layout";
-export type { Column, DataTableProps, Direction, Sort, TableLayout, TableSelection } from "./data-table/types";
+export type { Column, DataTableProps, Direction, RowSource, Sort, TableLayout, TableSelection } from "./data-table/types";
 
-/** In the order of a column's `compare`; equals stay as they were. */
-function useSorted<Row>({ rows, columns, onSort }: DataTableProps<Row>, sort: Sort | undefined): readonly Row[] {
+const isSource = <Row,>(rows: DataTableProps<Row>["rows"]): rows is RowSource<Row> => "at" in rows && "count" in rows;
+
+/** The rows by their places; an array in the order of a column's `compare`, equals as they were. */
+function useSource<Row>({ rows, columns, onSort }: DataTableProps<Row>, sort: Sort | undefined): RowSource<Row> {
   return useMemo(() => {
+    if (isSource(rows)) return rows;
     const compare = onSort ? undefined : columns.find((column) => column.id === sort?.column)?.compare;
-    if (!compare) return rows;
     const sign = sort?.direction === "desc" ? -1 : 1;
-    return rows.toSorted((a, b) => sign * compare(a, b));
+    const sorted = compare ? rows.toSorted((a, b) => sign * compare(a, b)) : rows;
+    return { list: null, count: sorted.length, at: (index) => sorted[index] };
   }, [rows, columns, onSort, sort]);
 }
 
@@ -60,12 +65,16 @@ function Loading({ label }: { label: string }) {
   );
 }
 
-function Foot<Row>({ rows, total, selection }: DataTableProps<Row>) {
-  const chosen = selection?.ids.size ?? 0;
-  const partly = total !== undefined && total > rows.length;
+function lengthInWords(shown: number, total: number | undefined, reachable: number): string {
+  if (reachable < shown) return `The first ${count(reachable)} of ${count(shown)}: search for the others`;
+  return total !== undefined && total > shown ? `${count(shown)} of ${count(total)} loaded` : `${count(shown)} in all`;
+}
+
+function Foot<Row>({ source, total, selection, rowHeight = 44 }: DataTableProps<Row> & { source: RowSource<Row> }) {
+  const chosen = selection?.all?.chosen ? source.count : (selection?.ids.size ?? 0);
   return (
     <p className="flex min-h-9 items-center gap-3 px-4 text-xs text-ink-3 tabular" aria-live="polite">
-      <span>{partly ? `${count(rows.length)} of ${count(total)} loaded` : `${count(rows.length)} in all`}</span>
+      <span>{lengthInWords(source.count, total, rowsThatFit(source.count, rowHeight))}</span>
       {chosen > 0 && <span className="font-medium text-accent">{count(chosen)} selected</span>}
     </p>
   );
@@ -74,21 +83,21 @@ function Foot<Row>({ rows, total, selection }: DataTableProps<Row>) {
 export function DataTable<Row>(props: DataTableProps<Row>) {
   const [ownSort, setOwnSort] = useState<Sort | undefined>(props.sort);
   const sort = props.onSort ? props.sort : ownSort;
-  const rows = useSorted(props, sort);
-  const picker = usePicker(rows, props.rowId, props.selection);
+  const source = useSource(props, sort);
+  const picker = usePicker(source, props.rowId, props.selection);
   const phone = useIsPhone();
 
-  if (rows.length === 0) {
+  if (source.count === 0) {
     if (props.error) return <Failure error={props.error} retry={props.retry} className="m-4" />;
     if (props.loading) return <Loading label={props.label} />;
     return <>{props.empty ?? <Empty title="Nothing here" />}</>;
   }
-  const inner = { ...props, rows, sort, onSort: props.onSort ?? setOwnSort, picker };
+  const inner = { ...props, source, sort, onSort: props.onSort ?? setOwnSort, picker };
   return (
     <div>
       {phone && props.renderCard ? <Cards {...inner} renderCard={props.renderCard} /> : <Grid {...inner} />}
       {props.error ? <Failure error={props.error} retry={props.retry} className="m-3" /> : null}
-      <Foot {...props} rows={rows} />
+      <Foot {...props} source={source} />
     </div>
   );
 }

@@ -8,7 +8,7 @@ import { count } from "@/lib/format";
 import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
 import { Card } from "@/ui/card";
-import { DataTable, useTableLayout, type Sort } from "@/ui/data-table";
+import { DataTable, useTableLayout, type Sort, type TableSelection } from "@/ui/data-table";
 import { Empty } from "@/ui/states";
 import { toast } from "@/ui/toast";
 import { COLUMNS, DeviceCard } from "./columns";
@@ -19,6 +19,9 @@ import { NOTHING, type Chosen } from "./snapshot";
 import { Toolbar } from "./toolbar";
 import { useDevices, type DeviceRow } from "./use-devices";
 import { ViewsMenu } from "./views-menu";
+
+/** Pixels: two lines, tags, and the room around them. */
+const CARD_HEIGHT = 108;
 
 const rowId = (row: DeviceRow) => row.id;
 const rowName = (row: DeviceRow) => row.alias;
@@ -98,9 +101,16 @@ export default function DevicesPage() {
   useEffect(() => setChosen(NOTHING), [filterText]); // what one can't see any more is not chosen either
 
   const openDevice = useCallback((row: DeviceRow) => void navigate(`/devices/${row.id}`), [navigate]);
-  const allIds = useMemo(() => (chosen.all ? new Set(list.rows.map(rowId)) : chosen.ids), [chosen, list.rows]);
   const selectable = operator && filter.status !== "deleted";
-  const { total } = list.table;
+  const { total } = list;
+  const selection = useMemo<TableSelection>(
+    () => ({
+      ids: chosen.all ? NOTHING.ids : chosen.ids,
+      onChange: (ids) => setChosen({ all: false, ids }),
+      all: { chosen: chosen.all, set: (all) => setChosen(all ? { all, filter, count: total ?? 0 } : NOTHING) },
+    }),
+    [chosen, filter, total],
+  );
   const matching = total === undefined ? "" : isFiltered(filter) ? `${count(total)} match` : `${count(total)} in the fleet`;
 
   return (
@@ -128,15 +138,15 @@ export default function DevicesPage() {
             label="Devices"
             columns={COLUMNS}
             layout={layout}
-            rows={list.rows}
             rowId={rowId}
             rowName={rowName}
             {...list.table}
             sort={sort}
             onSort={setSort}
-            selection={selectable ? { ids: allIds, onChange: (ids) => setChosen({ all: false, ids }) } : undefined}
+            selection={selectable ? selection : undefined}
             onOpen={openDevice}
             renderCard={(row) => <DeviceCard row={row} />}
+            cardHeight={CARD_HEIGHT}
             empty={<NoDevices filter={filter} onClear={() => setFilter({})} />}
           />
         </Card>

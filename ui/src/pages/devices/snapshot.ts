@@ -12,7 +12,7 @@ import type { Filter } from "./filter";
 export type Chosen = { all: false; ids: ReadonlySet<string> } | { all: true; filter: Filter; count: number };
 export type Snapshot = Schema<"Selection">;
 
-export const NOTHING: Chosen = { all: false, ids: new Set() };
+export const NOTHING = { all: false, ids: new Set<string>() } as const satisfies Chosen;
 
 export const countOf = (chosen: Chosen): number => (chosen.all ? chosen.count : chosen.ids.size);
 

@@ -2,13 +2,13 @@
 /** The table on a phone: a list of cards that scrolls with the page, in the document only while in view. */
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { useEffect, useLayoutEffect, useRef, useState, type MouseEvent, type ReactNode } from "react";
+import { useCallback, useLayoutEffect, useRef, useState, type CSSProperties, type MouseEvent, type ReactNode, type Ref } from "react";
 import { cn } from "@/lib/cn";
 import { Button } from "../button";
 import { Checkbox } from "../checkbox";
 import { NativeSelect } from "../field";
-import { Skeleton } from "../states";
-import type { GridProps } from "./grid";
+import { useMore, type GridProps } from "./grid";
+import { rowsThatFit, useLook, useRowWindow, type Sight } from "./row-window";
 
 const CARD_HEIGHT = 92;
 const OVERSCAN = 6;
@@ -44,8 +44,94 @@ function SortBy<Row>({ columns, sort, onSort }: Pick<GridProps<Row>, "columns" |
   );
 }
 
-export function Cards<Row>(props: GridProps<Row> & { renderCard: NonNullable<GridProps<Row>["renderCard"]> }) {
-  const { rows, rowId, rowName, selection, picker, onOpen, renderCard, hasMore, loadingMore, onMore } = props;
+type CardsProps<Row> = GridProps<Row> & { renderCard: NonNullable<GridProps<Row>["renderCard"]> };
+
+export function Cards<Row>(props: CardsProps<Row>) {
+  const List = props.source.look ? FixedCards : MeasuredCards;
+  return (
+    <div>
+      <SortBy columns={props.columns} sort={props.sort} onSort={props.onSort} />
+      <List {...props} />
+    </div>
+  );
+}
+
+interface CardProps<Row> extends CardsProps<Row> {
+  index: number;
+  style: CSSProperties;
+  /** Of what measures it. */
+  cardRef?: Ref<HTMLDivElement>;
+}
+
+function Card<Row>({ source, rowId, rowName, selection, picker, onOpen, renderCard, index, style, cardRef }: CardProps<Row>) {
+  const row = source.at(index);
+  const id = row === undefined ? "" : rowId(row);
+  const selected = row !== undefined && selection !== undefined && (selection.all?.chosen || selection.ids.has(id));
+  return (
+    <div
+      ref={cardRef}
+      data-index={index}
+      role="listitem"
+      aria-busy={row === undefined || undefined}
+      aria-setsize={source.count}
+      aria-posinset={index + 1}
+      className={cn("absolute inset-x-0 top-0 flex gap-3 overflow-hidden border-b border-line px-4 py-3", selected && "bg-accent-soft/50")}
+      style={style}
+    >
+      {row === undefined ? (
+        <WaitingCard />
+      ) : (
+        <>
+          {selection && (
+            <Checkbox
+              className="-mt-0.5"
+              aria-label={`Select ${rowName?.(row) ?? id}`}
+              checked={selected}
+              disabled={selection.disabled?.(id)}
+              onClick={(event) => picker?.toggle(index, event.shiftKey)}
+            />
+          )}
+          <CardBody onOpen={onOpen && (() => onOpen(row))}>{renderCard(row, { selected })}</CardBody>
+        </>
+      )}
+    </div>
+  );
+}
+
+const WaitingCard = () => (
+  <div aria-hidden className="grid grow content-center gap-2.5">
+    <div className="h-3.5 w-1/2 rounded-control bg-line/60" />
+    <div className="h-3 w-3/4 rounded-control bg-line/60" />
+  </div>
+);
+
+const theWindow = () => null;
+
+/** Any number of cards of one height, where rows are read by place. */
+function FixedCards<Row>(props: CardsProps<Row>) {
+  const { source, cardHeight = CARD_HEIGHT } = props;
+  const list = useRef<HTMLDivElement>(null);
+  const sight = useCallback((): Sight | null => list.current && { top: -list.current.getBoundingClientRect().top, height: window.innerHeight }, []);
+  const count = rowsThatFit(source.count, cardHeight);
+  const rows = useRowWindow(theWindow, sight, cardHeight, count);
+  useLook(source.look, rows, source);
+  const shown = useRef(source.list);
+  useLayoutEffect(() => {
+    if (shown.current !== source.list && (sight()?.top ?? 0) > 0) list.current?.scrollIntoView();
+    shown.current = source.list;
+  }, [source.list, sight]);
+  return (
+    <div ref={list} role="list" aria-label={props.label} className="relative scroll-mt-32" style={{ height: count * cardHeight }}>
+      {Array.from({ length: rows.end - rows.first }, (_, offset) => {
+        const index = rows.first + offset;
+        return <Card key={index} {...props} index={index} style={{ transform: `translateY(${index * cardHeight}px)`, height: cardHeight }} />;
+      })}
+    </div>
+  );
+}
+
+/** Cards as high as what is in them. */
+function MeasuredCards<Row>(props: CardsProps<Row>) {
   const list = useRef<HTMLDivElement>(null);
   const [margin, setMargin] = useState(0);
   useLayoutEffect(() => {
@@ -53,54 +139,18 @@ export function Cards<Row>(props: GridProps<Row> & { renderCard: NonNullable<Gri
     if (Math.abs(top - margin) > 1) setMargin(top);
   });
   const virtual = useWindowVirtualizer({
-    count: rows.length + (hasMore ? 1 : 0),
+    count: props.source.count + (props.hasMore ? 1 : 0),
     estimateSize: () => CARD_HEIGHT,
     overscan: OVERSCAN,
     scrollMargin: margin,
   });
   const items = virtual.getVirtualItems();
-  const lastSeen = items.at(-1)?.index ?? -1;
-  useEffect(() => {
-    if (hasMore && !loadingMore && !props.error && lastSeen >= rows.length - 1 - OVERSCAN) onMore?.();
-  }, [hasMore, loadingMore, props.error, lastSeen, rows.length, onMore]);
-
+  useMore(props, items.at(-1)?.index ?? -1);
   return (
-    <div>
-      <SortBy columns={props.columns} sort={props.sort} onSort={props.onSort} />
-      <div ref={list} role="list" aria-label={props.label} className="relative" style={{ height: virtual.getTotalSize() }}>
-        {items.map((item) => {
-          const row = rows[item.index];
-          const id = row === undefined ? "" : rowId(row);
-          const selected = selection?.ids.has(id) ?? false;
-          return (
-            <div
-              key={item.key}
-              ref={virtual.measureElement}
-              data-index={item.index}
-              role="listitem"
-              className={cn("absolute inset-x-0 top-0 flex gap-3 border-b border-line px-4 py-3", selected && "bg-accent-soft/50")}
-              style={{ transform: `translateY(${item.start - margin}px)` }}
-            >
-              {row === undefined ? (
-                <Skeleton className="h-14 grow" />
-              ) : (
-                <>
-                  {selection && (
-                    <Checkbox
-                      className="-mt-0.5"
-                      aria-label={`Select ${rowName?.(row) ?? id}`}
-                      checked={selected}
-                      disabled={selection.disabled?.(id)}
-                      onClick={(event) => picker?.toggle(item.index, event.shiftKey)}
-                    />
-                  )}
-                  <CardBody onOpen={onOpen && (() => onOpen(row))}>{renderCard(row, { selected })}</CardBody>
-                </>
-              )}
-            </div>
-          );
-        })}
-      </div>
+    <div ref={list} role="list" aria-label={props.label} className="relative" style={{ height: virtual.getTotalSize() }}>
+      {items.map(({ key, index, start }) => (
+        <Card key={key} {...props} index={index} cardRef={virtual.measureElement} style={{ transform: `translateY(${start - margin}px)` }} />
+      ))}
     </div>
   );
 }

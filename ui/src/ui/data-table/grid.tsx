@@ -4,181 +4,172 @@
  * whether there are 50 or 100,000). The grid has the focus and says which row is the active one, so
  * that the arrows work however far the row is and Tab leaves the table in one step.
  */
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useId, useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from "react";
+import { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState, type MouseEvent } from "react";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "../checkbox";
-import { Skeleton } from "../states";
 import { Header } from "./header";
-import { isVisible } from "./layout";
-import { allState, moved, pickAll } from "./range";
-import { GridRow } from "./row";
-import type { Column, DataTableProps, Sort } from "./types";
+import { allState, idsInMemory, pickAll, type AllState } from "./range";
+import { GridRow, WaitingRow } from "./row";
+import { rowsThatFit, topToShow, useLook, useRowWindow, type Rows, type Sight } from "./row-window";
+import type { Column, DataTableProps, RowSource, Sort } from "./types";
+import { useColumns } from "./use-columns";
+import { gridKeys } from "./use-grid-keys";
 import type { Picker } from "./use-picker";
 
-const OVERSCAN = 8;
 const WAITING_ROWS = 3;
-
-const widthOf = <Row,>(column: Column<Row>, given: number | undefined): string => {
-  if (given !== undefined) return `${given}px`;
-  return column.grow ? `minmax(${column.width ?? 120}px, ${column.grow}fr)` : `${column.width ?? 140}px`;
-};
+/** The next page is asked for when so few rows are left. */
+const NEAR_END = 8;
 
 const INSIDE = "a, button, input, select, textarea, label, [role=menuitem], [role=checkbox]";
 
 export interface GridProps<Row> extends DataTableProps<Row> {
+  source: RowSource<Row>;
   sort: Sort | undefined;
   onSort: (sort: Sort) => void;
   picker: Picker | null;
 }
 
-function useColumns<Row>({ columns, layout, selection }: GridProps<Row>) {
-  const shown = useMemo(() => columns.filter((column) => isVisible(column, layout)), [columns, layout]);
-  const widths = layout?.widths;
-  const template = useMemo(() => {
-    const parts = shown.map((column) => widthOf(column, widths?.[column.id]));
-    const fixed = shown.length > 0 && shown.every((column) => widths?.[column.id] !== undefined || !column.grow);
-    if (fixed) parts[parts.length - 1] = `minmax(${parts.at(-1)}, 1fr)`; // no empty strip at the right
-    return [...(selection ? ["44px"] : []), ...parts].join(" ");
-  }, [shown, widths, selection !== undefined]);
-  const least = shown.reduce((sum, column) => sum + (widths?.[column.id] ?? column.width ?? (column.grow ? 120 : 140)), selection ? 44 : 0);
-  return { shown, template, least };
+/** The next page of what comes by pages, when its end is near. */
+export function useMore<Row>({ hasMore, loadingMore, error, onMore, source }: GridProps<Row>, lastSeen: number): void {
+  useEffect(() => {
+    if (hasMore && !loadingMore && !error && lastSeen >= source.count - 1 - NEAR_END) onMore?.();
+  }, [hasMore, loadingMore, error, lastSeen, source.count, onMore]);
+}
+
+/** The scrolled part: which rows are in it, and how a row comes into it. */
+function useScroller<Row>({ source, rowHeight = 44 }: GridProps<Row>, count: number) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const body = useRef<HTMLDivElement>(null);
+  const target = useCallback(() => scroller.current, []);
+  const sight = useCallback((): Sight | null => {
+    const [outer, inner] = [scroller.current, body.current];
+    return outer && inner && { top: outer.scrollTop, height: outer.clientHeight - inner.offsetTop }; // the header covers the rest
+  }, []);
+  const rows = useRowWindow(target, sight, rowHeight, count);
+  useLook(source.look, rows, source);
+  const shown = useRef(source.list);
+  useLayoutEffect(() => {
+    if (shown.current !== source.list && scroller.current) scroller.current.scrollTop = 0;
+    shown.current = source.list;
+  }, [source.list]);
+  const bringIntoView = (index: number) => {
+    const seen = sight();
+    const top = seen && topToShow(index, seen, rowHeight);
+    if (top !== null && scroller.current) scroller.current.scrollTop = top;
+  };
+  const pageRows = () => Math.max(1, Math.floor((scroller.current?.clientHeight ?? 400) / rowHeight) - 2);
+  return { scroller, body, rows, rowHeight, bringIntoView, pageRows };
+}
+
+/** A click opens, or with shift chooses all from the one chosen last; the same function for all rows and draws. */
+function useRowClick<Row>({ source, onOpen, picker }: GridProps<Row>, setActive: (index: number) => void) {
+  const latest = useRef({ source, onOpen, picker });
+  latest.current = { source, onOpen, picker };
+  const onClick = useCallback(
+    (index: number, event: MouseEvent) => {
+      const inside = (event.target as Element).closest(INSIDE);
+      if (inside && event.currentTarget.contains(inside)) return;
+      if (window.getSelection()?.toString()) return; // somebody marks text to copy it
+      const { source: now, onOpen: open, picker: choose } = latest.current;
+      setActive(index);
+      const row = now.at(index);
+      if (event.shiftKey && choose) choose.toggle(index, true);
+      else if (row !== undefined && open) open(row);
+    },
+    [setActive],
+  );
+  const onToggle = useCallback((index: number, shift: boolean) => latest.current.picker?.toggle(index, shift), []);
+  return { onClick, onToggle };
+}
+
+function HeaderBox<Row>({ source, rowId, selection }: GridProps<Row>) {
+  const order = useMemo(() => (selection?.all ? [] : idsInMemory(source, rowId)), [source, rowId, selection?.all === undefined]);
+  if (!selection) return null;
+  const { all, ids } = selection;
+  const state: AllState = all ? all.chosen || (ids.size > 0 && "indeterminate") : allState(ids, order);
+  return (
+    <Checkbox
+      aria-label={all ? "Select all that match" : "Select all rows that are loaded"}
+      checked={state}
+      onCheckedChange={() => (all ? all.set(!all.chosen) : selection.onChange(pickAll(ids, order)))}
+    />
+  );
+}
+
+interface BodyProps<Row> extends GridProps<Row> {
+  drawn: Rows;
+  shown: readonly Column<Row>[];
+  active: number;
+  domId: (index: number) => string;
+  height: number;
+  onClick: (index: number, event: MouseEvent) => void;
+  onToggle: (index: number, shift: boolean) => void;
+}
+
+function Body<Row>({ source, drawn, rowId, rowName, selection, current, onOpen, shown, active, domId, height, onClick, onToggle }: BodyProps<Row>) {
+  return Array.from({ length: drawn.end - drawn.first }, (_, offset) => {
+    const index = drawn.first + offset;
+    const row = source.at(index);
+    const place = { domId: domId(index), index, height, columns: shown, active: index === active };
+    if (row === undefined) return <WaitingRow key={index} {...place} box={selection !== undefined} />;
+    const id = rowId(row);
+    return (
+      <GridRow
+        key={index}
+        {...place}
+        row={row}
+        name={selection && (rowName?.(row) ?? id)}
+        selected={selection && (selection.all?.chosen || selection.ids.has(id))}
+        fixed={selection?.disabled?.(id) ?? false}
+        current={id === current}
+        clickable={onOpen !== undefined}
+        onClick={onClick}
+        onToggle={onToggle}
+      />
+    );
+  });
 }
 
 export function Grid<Row>(props: GridProps<Row>) {
-  const { rows, rowId, rowName, selection, picker, onOpen, current, rowHeight = 44, hasMore, loadingMore, onMore } = props;
-  const scroller = useRef<HTMLDivElement>(null);
+  const { source, selection, hasMore } = props;
   const name = useId();
   const [active, setActive] = useState(-1);
   const { shown, template, least } = useColumns(props);
-  const waiting = hasMore ? WAITING_ROWS : 0;
+  const reachable = rowsThatFit(source.count, props.rowHeight ?? 44);
+  const count = reachable + (hasMore ? WAITING_ROWS : 0);
+  const { scroller, body, rows, rowHeight, bringIntoView, pageRows } = useScroller(props, count);
+  const clicks = useRowClick(props, setActive);
+  useMore(props, rows.end - 1);
 
-  const virtual = useVirtualizer({
-    count: rows.length + waiting,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => rowHeight,
-    overscan: OVERSCAN,
-    scrollPaddingStart: 40,
-  });
-  const items = virtual.getVirtualItems();
-  const lastSeen = items.at(-1)?.index ?? -1;
-
-  useEffect(() => {
-    if (hasMore && !loadingMore && !props.error && lastSeen >= rows.length - 1 - OVERSCAN) onMore?.();
-  }, [hasMore, loadingMore, props.error, lastSeen, rows.length, onMore]);
-
+  const domId = (index: number) => `${name}-${index}`;
   const move = (index: number) => {
     setActive(index);
-    virtual.scrollToIndex(index, { align: "auto" });
+    bringIntoView(index);
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.target !== event.currentTarget || event.altKey) return;
-    const row = rows[active];
-    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 400) / rowHeight) - 2);
-    const next = moved(event.key, active, rows.length, page);
-    if (next !== null) {
-      if (event.shiftKey && picker && row) picker.extend(active, next);
-      move(next);
-    } else if (event.key === "Enter" && row && onOpen) onOpen(row);
-    else if (event.key === " " && row && picker) picker.toggle(active, event.shiftKey);
-    else if (event.key === "a" && (event.ctrlKey || event.metaKey) && selection) selection.onChange(new Set(rows.map(rowId)));
-    else if (event.key === "Escape" && selection && selection.ids.size > 0) selection.onChange(new Set());
-    else return;
-    event.preventDefault();
-  };
-
-  const latest = useRef({ rows, onOpen, picker });
-  latest.current = { rows, onOpen, picker };
-  const onClick = useCallback((index: number, event: MouseEvent) => {
-    const inside = (event.target as Element).closest(INSIDE);
-    if (inside && event.currentTarget.contains(inside)) return;
-    if (window.getSelection()?.toString()) return; // somebody marks text to copy it
-    const { rows: now, onOpen: open, picker: choose } = latest.current;
-    setActive(index);
-    const row = now[index];
-    if (event.shiftKey && choose) choose.toggle(index, true);
-    else if (row && open) open(row);
-  }, []);
-
-  const order = useMemo(() => (selection ? rows.map(rowId) : []), [rows, rowId, selection !== undefined]);
-  const headerBox = selection && (
-    <Checkbox
-      aria-label="Select all rows that are loaded"
-      checked={allState(selection.ids, order)}
-      onCheckedChange={() => selection.onChange(pickAll(selection.ids, order))}
-    />
-  );
-  const activeId = active >= 0 && active < rows.length ? `${name}-${active}` : undefined;
-
+  const firstFocus = () => active < 0 && setActive(Math.min(reachable - 1, Math.ceil((scroller.current?.scrollTop ?? 0) / rowHeight)));
+  const isDrawn = active >= rows.first && active < Math.min(rows.end, reachable);
   return (
     <div
       ref={scroller}
       role="grid"
       aria-label={props.label}
-      aria-rowcount={(props.total ?? rows.length) + 1}
+      aria-rowcount={(props.total ?? source.count) + 1}
       aria-colcount={shown.length + (selection ? 1 : 0)}
       aria-multiselectable={selection ? true : undefined}
-      aria-activedescendant={activeId}
-      aria-busy={loadingMore || undefined}
+      aria-activedescendant={isDrawn ? domId(active) : undefined}
+      aria-busy={props.loadingMore || undefined}
       tabIndex={0}
-      onKeyDown={onKeyDown}
-      onFocus={(event) => event.target === event.currentTarget && active < 0 && rows.length > 0 && setActive(items[0]?.index ?? 0)}
+      onKeyDown={gridKeys(props, { active, count: reachable, page: pageRows, move })}
+      onFocus={(event) => event.target === event.currentTarget && firstFocus()}
       className={cn("group/grid relative max-h-[calc(100dvh-13rem)] min-h-40 overflow-auto overscroll-contain outline-offset-0", props.className)}
       style={{ ["--columns" as string]: template }}
     >
       <div style={{ minWidth: least }}>
-        <Header columns={shown} sort={props.sort} onSort={props.onSort} layout={props.layout} box={headerBox} />
-        <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
-          {items.map((item) => {
-            const row = rows[item.index];
-            if (row === undefined) return <WaitingRow key={`waiting ${item.index}`} top={item.start} height={rowHeight} cells={shown.length} box={!!selection} />;
-            const id = rowId(row);
-            const selected = selection?.ids.has(id);
-            return (
-              <GridRow
-                key={id}
-                row={row}
-                domId={`${name}-${item.index}`}
-                index={item.index}
-                top={item.start}
-                height={rowHeight}
-                columns={shown}
-                selected={selected}
-                active={item.index === active}
-                current={id === current}
-                clickable={onOpen !== undefined}
-                onClick={onClick}
-                box={
-                  selection && (
-                    <div role="gridcell" className="grid place-items-center pl-2">
-                      <Checkbox
-                        tabIndex={-1}
-                        aria-label={`Select ${rowName?.(row) ?? id}`}
-                        checked={selected ?? false}
-                        disabled={selection.disabled?.(id)}
-                        onClick={(event) => latest.current.picker?.toggle(item.index, event.shiftKey)}
-                      />
-                    </div>
-                  )
-                }
-              />
-            );
-          })}
+        <Header columns={shown} sort={props.sort} onSort={props.onSort} layout={props.layout} box={selection && <HeaderBox {...props} />} />
+        <div ref={body} role="rowgroup" className="relative" style={{ height: count * rowHeight }}>
+          <Body {...props} drawn={rows} shown={shown} active={active} domId={domId} height={rowHeight} {...clicks} />
         </div>
       </div>
-    </div>
-  );
-}
-
-function WaitingRow({ top, height, cells, box }: { top: number; height: number; cells: number; box: boolean }) {
-  return (
-    <div role="presentation" className="absolute inset-x-0 top-0 grid grid-cols-(--columns) items-center border-b border-line" style={{ transform: `translateY(${top}px)`, height }}>
-      {box && <span />}
-      {Array.from({ length: cells }, (_, index) => (
-        <div key={index} className="px-3">
-          <Skeleton className="h-3.5 w-3/4" />
-        </div>
-      ))}
     </div>
   );
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { RowSource } from "./types";
+
 /** Choosing rows as every file manager does: one toggles, shift takes all from the last one to this. */
 export interface Picked {
   ids: ReadonlySet<string>;
@@ -70,4 +72,28 @@ export function moved(key: string, at: number, count: number, page: number): num
     default:
       return null;
   }
+}
+
+/** More rows than these are chosen by what they have in common, not one by one. */
+export const RANGE_MAX = 2000;
+
+/** Where a row stands now: rows move while others come and go. -1: it is gone. A place that is not in memory is believed. */
+export function locate<Row>(source: Pick<RowSource<Row>, "count" | "at">, rowId: (row: Row) => string, row: { id: string; index: number }): number {
+  const there = row.index < source.count ? source.at(row.index) : undefined;
+  if (there !== undefined && rowId(there) === row.id) return row.index;
+  for (let index = 0; index < source.count; index++) {
+    const one = source.at(index);
+    if (one !== undefined && rowId(one) === row.id) return index;
+  }
+  return there === undefined && row.index < source.count ? row.index : -1;
+}
+
+/** Ids of all rows that are in memory. */
+export function idsInMemory<Row>(source: Pick<RowSource<Row>, "count" | "at">, rowId: (row: Row) => string): string[] {
+  const ids: string[] = [];
+  for (let index = 0; index < source.count; index++) {
+    const row = source.at(index);
+    if (row !== undefined) ids.push(rowId(row));
+  }
+  return ids;
 }

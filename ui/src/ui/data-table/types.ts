@@ -30,12 +30,27 @@ export interface Sort {
   direction: Direction;
 }
 
-/** Ids, and the one from which a range goes. */
 export interface TableSelection {
   ids: ReadonlySet<string>;
   onChange: (ids: ReadonlySet<string>) => void;
   /** For some rows there is nothing to choose. */
   disabled?: (id: string) => boolean;
+  /** All there are, without naming them: where rows are not all in memory. */
+  all?: { chosen: boolean; set: (chosen: boolean) => void };
+}
+
+/** Rows of which not all are in memory (lib/sparse): the table says where it looks. */
+export interface RowSource<Row> {
+  /** Another list begins at its top. */
+  list: unknown;
+  /** How many there are, here or not. */
+  count: number;
+  /** undefined: not here yet. */
+  at: (index: number) => Row | undefined;
+  /** What is in view, the last exclusive. */
+  look?: (first: number, end: number) => void;
+  /** All rows of a range, read where they are not here. */
+  range?: (first: number, end: number) => Promise<readonly Row[]>;
 }
 
 export interface CardState {
@@ -46,8 +61,8 @@ export interface DataTableProps<Row> {
   /** What the table is, for those who can't see it. */
   label: string;
   columns: readonly Column<Row>[];
-  /** In memory: all of them. By pages: what has come so far. */
-  rows: readonly Row[];
+  /** In memory: all of them. By pages: what has come so far. By place (useSparse): what is near the view. */
+  rows: readonly Row[] | RowSource<Row>;
   rowId: (row: Row) => string;
   /** How a row is called where it must be named ("Select Till 4"). */
   rowName?: (row: Row) => string;
@@ -72,6 +87,8 @@ export interface DataTableProps<Row> {
   layout?: TableLayout;
   /** On a phone, instead of columns. */
   renderCard?: (row: Row, state: CardState) => ReactNode;
+  /** Pixels of each card, where rows are read by place; otherwise cards are as high as what is in them. */
+  cardHeight?: number;
 
   loading?: boolean;
   error?: unknown;

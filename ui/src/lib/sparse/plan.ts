@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Which pages of a long list are read, kept and dropped, and when: arithmetic alone. */
+
+/** Rows of a page; pages begin at its multiples, so that every view of a place asks for the same ones. */
+export const PAGE_ROWS = 200;
+/** So many rows beyond the view are read ahead. */
+export const AHEAD_ROWS = 80;
+/** Pages in memory at most: 2,400 rows, however far somebody scrolls. */
+export const PAGES_KEPT = 12;
+
+/** Rows in view, the last exclusive. */
+export interface View {
+  first: number;
+  end: number;
+}
+
+function pagesBetween(first: number, end: number, count: number): number[] {
+  const from = Math.max(0, first);
+  const to = Math.min(end, count);
+  if (to <= from) return [];
+  const page = Math.floor(from / PAGE_ROWS);
+  return Array.from({ length: Math.floor((to - 1) / PAGE_ROWS) - page + 1 }, (_, index) => page + index);
+}
+
+export const pagesInView = ({ first, end }: View, count: number): number[] => pagesBetween(first, end, count);
+
+/** What is in view, then what soon will be: that of the direction in which the view moves (1: down) first. */
+export function pagesWanted({ first, end }: View, direction: 1 | -1, count: number): number[] {
+  if (end <= first) return [];
+  const below = pagesBetween(end, end + AHEAD_ROWS, count);
+  const above = pagesBetween(first - AHEAD_ROWS, first, count);
+  const around = direction > 0 ? [...below, ...above] : [...above, ...below];
+  return [...new Set([...pagesBetween(first, end, count), ...around])];
+}
+
+/** Those of the pages in memory that are too many: the farthest from the view. */
+export function pagesTooMany(pages: Iterable<number>, view: View): number[] {
+  const middle = (view.first + view.end) / 2 / PAGE_ROWS - 0.5;
+  return [...pages].sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle)).slice(PAGES_KEPT);
+}
+
+/**
+ * A few requests at once, then one each `everyMs`: an account has 60 a minute, for everything it does, and
+ * who drags a scroll bar passes a page each frame.
+ */
+export class Pace {
+  private left: number;
+  private at = 0;
+
+  constructor(
+    private readonly burst: number,
+    private readonly everyMs: number,
+  ) {
+    this.left = burst;
+  }
+
+  private refill(now: number): void {
+    this.left = Math.min(this.burst, this.left + (now - this.at) / this.everyMs);
+    this.at = now;
+  }
+
+  /** Milliseconds until there is one to spend, `spare` being left for others. */
+  waitMs(now: number, spare = 0): number {
+    this.refill(now);
+    return Math.max(0, Math.ceil((1 + spare - this.left) * this.everyMs));
+  }
+
+  spend(now: number): void {
+    this.refill(now);
+    this.left -= 1;
+  }
+}
+
+/** What has to be known to say when to read next; times in milliseconds. */
+export interface Patience {
+  /** When the view moved last. */
+  movedAt: number;
+  /** Since when something in view is missing. */
+  missingSince: number;
+}
+
+const SETTLE_MS = 100;
+const PATIENCE_MS = 1000;
+
+/** When the view rests; or, where somebody scrolls on and on, once a second. */
+export const readAt = ({ movedAt, missingSince }: Patience): number => Math.min(movedAt + SETTLE_MS, missingSince + PATIENCE_MS);
