@@ -26,6 +26,10 @@ function running(child: ChildProcess, what: string): Running {
   };
 }
 
+/** The tests' own settings are nothing to a program beside the appliance. */
+const withoutSettings = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MUSTER_")));
+
 /** The load generator: `load(appliance, "steady", { devices: 200, interval: "10s", duration: "60s" })`. */
 export function load(appliance: Appliance, scenario: string, options: Record<string, string | number | true>): Running {
   const given: Record<string, string | number | true> = { "devices-file": join(appliance.home, "devices"), ...options };
@@ -34,6 +38,12 @@ export function load(appliance: Appliance, scenario: string, options: Record<str
     stdio: "ignore",
   });
   return running(child, "muster-loadgen");
+}
+
+/** What a program that ran to its end said, on both outputs. */
+export interface Ended {
+  code: number | null;
+  said: string;
 }
 
 /** The real agent, with a configuration and a queue of its own. */
@@ -47,19 +57,31 @@ export class Agent {
   }
 
   get options(): string[] {
-    return ["--config", join(this.stateDir, "agent.conf"), "--state-dir", this.stateDir];
+    return ["--config", join(this.stateDir, "agent.json"), "--state-dir", join(this.stateDir, "state")];
   }
 
   /** `command` is what the console says to run; it runs in a shell, as a person would paste it. */
-  async enrol(command: string): Promise<void> {
+  async paste(command: string): Promise<Ended> {
     const quoted = [join(binDir(), "muster-agent"), "enroll", ...this.options].map((word) => `'${word}'`).join(" ");
-    const child = spawn("bash", ["-c", command.replace("muster-agent enroll", () => quoted)], { stdio: ["ignore", "ignore", "inherit"] });
-    const [code] = (await once(child, "exit")) as [number | null];
-    if (code !== 0) throw new Error(`the agent's enrolment ended with ${code}: ${command}`);
+    const own = command.replace("muster-agent enroll", () => quoted);
+    if (own === command) throw new Error(`this does not enrol an agent: ${command}`);
+    const child = spawn("bash", ["-c", own], { stdio: ["ignore", "pipe", "pipe"], env: withoutSettings() });
+    let said = "";
+    for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", (text: string) => (said += text));
+    const [code] = (await once(child, "close")) as [number | null];
+    return { code, said };
+  }
+
+  async enrol(command: string): Promise<void> {
+    const { code, said } = await this.paste(command);
+    if (code !== 0) throw new Error(`the agent's enrolment ended with ${code}: ${said}`);
   }
 
   start(): void {
-    this.#run = running(spawn(join(binDir(), "muster-agent"), ["run", ...this.options], { stdio: "ignore" }), "muster-agent");
+    this.#run = running(
+      spawn(join(binDir(), "muster-agent"), ["run", ...this.options], { stdio: "ignore", env: withoutSettings() }),
+      "muster-agent",
+    );
   }
 
   async stop(): Promise<void> {
