@@ -502,6 +502,7 @@ def test_a_role_counts_from_the_next_request_on(boss):
     assert person.me().json()["role"] == "viewer"
 
 
+@pytest.mark.release
 def test_the_last_administrator_stays(make_appliance):
     appliance = make_appliance(options=OPTIONS)
     appliance.start()

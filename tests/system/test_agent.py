@@ -144,6 +144,7 @@ def test_a_second_one_on_the_same_files_is_refused(house):
     assert agent.is_alive() and agent.status()["pid"] == agent.process.pid
 
 
+@pytest.mark.release
 def test_memory_at_rest(daemon, plain):
     if plain.has_sanitizer():
         pytest.skip("a sanitizer's memory says nothing about the program's")

@@ -12,7 +12,7 @@ import pytest
 
 from agent_process import make_enrolment_token, write_secret
 
-pytestmark = pytest.mark.one_thread
+pytestmark = [pytest.mark.one_thread, pytest.mark.release]
 
 OTHER_PIN = "sha256//" + base64.b64encode(bytes(32)).decode()
 

@@ -15,7 +15,7 @@ from agent_process import HEARTBEAT, make_enrolment_token, write_secret
 from appliance import DEADLINE_S, wait_until
 from tcp_proxy import TcpProxy
 
-pytestmark = pytest.mark.one_thread
+pytestmark = [pytest.mark.one_thread, pytest.mark.release]
 
 WINE = "/usr/lib/wine/wine64"
 WINESERVER = "/usr/lib/wine/wineserver64"

@@ -106,6 +106,7 @@ def digest(prev, seq, line):
                           + b"".join(field(value) for value in line[2:])).digest()
 
 
+@pytest.mark.release
 def test_the_chain_is_what_its_description_says(logged):
     chain = logged.sql("SELECT seq, audit_id, prev_sha256, sha256 FROM audit_chain ORDER BY seq")
     prev = bytes(32)
@@ -274,6 +275,7 @@ def test_who_commits_late_is_linked_too(logged):
     assert logged.sql("SELECT count(*) FROM audit_chain WHERE audit_id = %s", late_id) == [(1,)]
 
 
+@pytest.mark.release
 def test_retention_leaves_what_verifies(make_appliance):
     appliance = make_appliance()
     appliance.start()

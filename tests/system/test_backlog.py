@@ -215,6 +215,7 @@ def test_deleted_while_its_heartbeats_wait(make_appliance, postgres_server):
 
 # ---- a long backlog ----
 
+@pytest.mark.release
 def test_backlog_longer_than_memory(make_appliance, postgres_server):
     """The tail in memory is the smallest there is: writers read what they missed from files."""
     appliance = make_appliance(

@@ -63,6 +63,7 @@ def names_in(directory):
     return sorted(path.name for path in pathlib.Path(directory).iterdir())
 
 
+@pytest.mark.release
 def test_under_load_then_restored_on_an_empty_machine(appliance, make_appliance, scratch):
     devices = [appliance.register(f"d{i}", hardware_id=f"hw-{i}") for i in range(4)]
     base = int(time.time()) // 10 * 10 - 6 * 3600
@@ -198,6 +199,7 @@ def make_identity(scratch, name):
     return scratch / name, scratch / f"{name}.public"
 
 
+@pytest.mark.release
 def test_encrypted_round_trip(make_appliance, scratch):
     identity, recipients = make_identity(scratch, "identity")
     other, _ = make_identity(scratch, "other")

@@ -16,6 +16,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, ask, bearer, heartbeat, post
 
+pytestmark = pytest.mark.release
+
 OPTIONS = ["--http-request-timeout", "1s", "--http-write-timeout", "1s",
            "--http-handshake-timeout", "1s",
            "--http-frontends", "2"]

@@ -8,6 +8,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, ask, heartbeat
 
+pytestmark = pytest.mark.release
+
 LIMIT_BYTES = 256 * 1024
 HOUR_S = 3600
 

@@ -154,6 +154,7 @@ def test_everything_of_them_goes_at_once(daemon, site, fleet):
                       int(selection["id"])) == [(1,)]
 
 
+@pytest.mark.release
 def test_deletion_while_heartbeats_flow(appliance):
     devices = [appliance.register(f"d{number}") for number in range(24)]
     stop = threading.Event()

@@ -10,6 +10,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, ask, bearer, heartbeat, post
 
+pytestmark = pytest.mark.release
+
 FEW_DESCRIPTORS = 400
 RESERVED_DESCRIPTORS = 256
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -14,6 +14,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, ask
 
+pytestmark = pytest.mark.release
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -9,6 +9,8 @@ import pytest
 from appliance import wait_until
 from fleet import Fleet
 
+pytestmark = pytest.mark.release
+
 
 def kill_at_random_moment(appliance, fleet, dice):
     """After a random number of acknowledgements; half of the time also somewhere inside of a

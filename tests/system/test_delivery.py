@@ -519,6 +519,7 @@ def test_kill_between_queued_and_sent(appliance):
     channel.close()
 
 
+@pytest.mark.release
 def test_kill_between_sent_and_received(make_appliance):
     appliance = make_appliance(options=LONG).start()
     site = Site(appliance, None)
@@ -560,6 +561,7 @@ def test_result_while_the_database_hangs(make_appliance):
     channel.close()
 
 
+@pytest.mark.release
 def test_a_restart_of_the_database_in_between(make_appliance, postgres_server):
     appliance = make_appliance(options=LONG, environment=postgres_server.environment).start()
     site = Site(appliance, None)

@@ -104,6 +104,7 @@ def test_filters_and_count(daemon, site, fleet):
     assert {"name": site, "devices": 12} in get(daemon, "/admin/sites")["sites"]
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("sort", ["id", "alias", "created_at", "last_seen", "battery",
                                   "agent_version"])
 @pytest.mark.parametrize("direction", ["asc", "desc"])
@@ -238,6 +239,7 @@ def test_an_interval_survives_a_restart(appliance):
     assert [d["heartbeat_interval_s"] for d in listed] == [20]
 
 
+@pytest.mark.release
 def test_status_is_known_after_a_restart(appliance):
     device = appliance.register("d")
     appliance.heartbeat(device["token"], battery=12, network="cellular", agent_version="1.10.0")
@@ -339,6 +341,7 @@ def test_export_is_safe_for_spreadsheets(daemon, site):
     assert {row["status"] for row in rows} == {"never"}
 
 
+@pytest.mark.release
 def test_export_of_many_pages_is_whole(appliance):
     appliance.sql("INSERT INTO devices (alias, kind, enrolled_by)"
                   " SELECT 'many ' || i, 'android', 'test' FROM generate_series(1, 1777) AS i")

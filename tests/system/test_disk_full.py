@@ -8,6 +8,8 @@ import pytest
 from appliance import wait_until
 from fleet import Fleet
 
+pytestmark = pytest.mark.release
+
 MIB = 1 << 20
 
 

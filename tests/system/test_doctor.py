@@ -286,6 +286,7 @@ def test_jobs_that_fail(appliance):
         appliance.sql("ALTER TABLE selections_away RENAME TO selections")
 
 
+@pytest.mark.release
 def test_while_postgresql_is_away(appliance, make_appliance, postgres_server):
     away = make_appliance("away", environment=postgres_server.environment)
     away.start()

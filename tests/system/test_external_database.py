@@ -8,6 +8,8 @@ from appliance import wait_until
 from fleet import Fleet
 from postgres_server import PASSWORD
 
+pytestmark = pytest.mark.release
+
 MIB = 1 << 20
 
 

@@ -303,6 +303,7 @@ def test_many_at_once_make_one(free, key):
     assert len(made) == 1 and tokens(free, key) == 1
 
 
+@pytest.mark.release
 def test_it_outlives_a_crash_and_ends_after_a_day(make_appliance, key):
     appliance = make_appliance(options=FREE)
     appliance.start()

@@ -2,6 +2,10 @@
 """Register, send, find it stored; the same after a restart."""
 import time
 
+import pytest
+
+pytestmark = pytest.mark.release
+
 
 def test_heartbeat_is_stored_field_by_field(appliance):
     device = appliance.register("phone", hardware_id="hw-1")

@@ -8,6 +8,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, ask, heartbeat, post
 
+pytestmark = pytest.mark.release
+
 HOUR_S = 3600
 DAY_S = 86400
 SKEWED, QUARANTINED, BACKLOG, INVALID = 1, 2, 4, 8  # heartbeats.flags

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 from appliance import wait_until
 from test_devices import ask, get
 
@@ -29,6 +31,7 @@ def test_listed_with_what_they_do(daemon):
     assert daemon.metric('muster_job_running{job="partitions"}') == 0
 
 
+@pytest.mark.release
 def test_a_run_is_asked_for_and_told_of(daemon):
     daemon.sql("INSERT INTO enrolment_tokens (expires_at, max_uses, token_sha256)"
                " VALUES (now() - interval '40 days', 1, sha256('old'))")

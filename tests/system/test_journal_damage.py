@@ -132,6 +132,7 @@ def holding(original):
     original.server.destroy()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("tail", ["garbage", "half a frame", "cut", "repeated frames"])
 def test_unacknowledged_bytes_at_the_end(holding, tail):
     """What a crash may leave behind the last finished group costs nothing."""

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.release
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

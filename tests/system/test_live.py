@@ -90,6 +90,7 @@ def wait_battery(seen, expected):
 
 # -- what is seen --
 
+@pytest.mark.release
 def test_snapshot_then_deltas_are_the_database(daemon, boss, viewer, fleet):
     dice = random.Random(1)
     reporter = Reporter(daemon, fleet)
@@ -255,6 +256,7 @@ def rename_all(daemon, boss, selection, name, tag):
     boss.ask("POST", "/admin/bulk/tags", {"selection_id": selection, "add": [tag]}, expect=200)
 
 
+@pytest.mark.release
 def test_who_does_not_read_hurts_nobody(make_appliance):
     """Until its buffers are full it is sent rounds, then nothing but the promise of a resync."""
     # The sleeper is not to be cut off for taking nothing before its share is full.
@@ -288,6 +290,7 @@ def test_who_does_not_read_hurts_nobody(make_appliance):
     wait_until(lambda: daemon.metrics()["muster_live_clients"] == 1, "the sleeper to be gone")
 
 
+@pytest.mark.release
 def test_a_restart_is_a_snapshot(make_appliance):
     daemon = make_appliance(options=OPTIONS).start()
     device = daemon.register("one")

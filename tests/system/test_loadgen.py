@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.release
+
 OPTIONS = ["--http-request-timeout", "2s", "--http-handshake-timeout", "2s", "--http-idle-timeout",
            "5s",
            "--limits-auth-failures", "0"]

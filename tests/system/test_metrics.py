@@ -13,6 +13,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, ask, heartbeat, post
 
+pytestmark = pytest.mark.release
+
 # One frontend with the smallest ring: a single batch can overflow it.
 OPTIONS = ["--ingest-ring", "64KiB", "--http-frontends", "1", "--log-level", "debug"]
 

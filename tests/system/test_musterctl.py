@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-pytestmark = pytest.mark.one_thread
+pytestmark = [pytest.mark.one_thread, pytest.mark.release]
 
 
 class Ctl:

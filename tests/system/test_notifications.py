@@ -631,6 +631,7 @@ def test_killed_between_answer_and_mark_it_is_sent_again_with_the_same_id(failpo
         assert desk.sql("SELECT count(*) FROM alert_events WHERE kind = 'notified'") == [(4,)]
 
 
+@pytest.mark.release
 def test_killed_at_any_moment_everything_is_told_in_order(make_appliance, dice):
     appliance = make_appliance()
     appliance.start()

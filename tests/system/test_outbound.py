@@ -8,6 +8,8 @@ from appliance import wait_until
 from doubles.fcm_double import Answer, FcmDouble, unavailable
 from doubles.smtp_double import SmtpDouble
 
+pytestmark = pytest.mark.release
+
 
 FETCHED = 'muster_fcm_access_tokens_total{result="ok"}'
 FAILED = 'muster_fcm_access_tokens_total{result="failed"}'

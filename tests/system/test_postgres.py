@@ -4,6 +4,7 @@ import os
 import signal
 
 import psycopg2
+import pytest
 
 from appliance import wait_until
 from fleet import Fleet
@@ -40,6 +41,7 @@ def finish(fleet, appliance):
     assert fleet.shed_count == 0
 
 
+@pytest.mark.release
 def test_kill_9_of_the_postmaster(appliance):
     fleet = flood(appliance, devices=16, connections=8)
     for death in range(1, 4):  # the log limits repeats: counted elsewhere
@@ -76,6 +78,7 @@ def test_every_connection_is_cut(appliance):
     assert appliance.metric("muster_writer_retries_total") >= 1
 
 
+@pytest.mark.release
 def test_postgres_hangs(appliance):
     """Stopped, not dead: connections stand and nothing comes back."""
     fleet = flood(appliance, devices=16, connections=8)

@@ -171,6 +171,7 @@ def test_what_cannot_be_judged_stays(daemon, fleet):
     daemon.sql("DELETE FROM device_last_status WHERE device_id = %s", device["device_id"])
 
 
+@pytest.mark.release
 def test_no_drift_under_load(make_appliance):
     """Writers commit all the time, duplicates and old items among it, while passes go on; then a
     row that is broken meanwhile comes right."""
@@ -228,6 +229,7 @@ def test_no_drift_under_load(make_appliance):
         assert row[2] <= 100
 
 
+@pytest.mark.release
 def test_ten_thousand_devices(daemon, fleet):
     """Each costs a look at its newest bucket, not at its days."""
     daemon.sql("INSERT INTO devices (id, alias, kind, enrolled_by) SELECT i, 'many ' || i,"

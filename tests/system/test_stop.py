@@ -2,9 +2,13 @@
 """SIGTERM drains, a second one stops at once; either way nothing acknowledged is lost."""
 import signal
 
+import pytest
+
 from appliance import wait_until
 from fleet import Fleet
 from postgres_server import pause, resume
+
+pytestmark = pytest.mark.release
 
 
 def test_sigterm_under_load_drains(make_appliance):

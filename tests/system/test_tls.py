@@ -14,6 +14,8 @@ import pytest
 from appliance import wait_until
 from rawhttp import Raw, heartbeat
 
+pytestmark = pytest.mark.release
+
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
