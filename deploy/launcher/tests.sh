@@ -4,6 +4,21 @@
 # tests.sh - every suite in turn, summed up in the last line: "N passed, N failed".
 #
 # A part that cannot be built counts as one failure, and so does one in which no test ran.
+#
+# Which build runs what, in a whole run:
+#
+#   release   all unit tests and the checks of the tree, on the disk; of the system tests those marked
+#             `release`: what is about this build (the launcher, memory), kill -9, full disks, a look
+#             at each area, and whatever the sanitizer builds leave out
+#   asan      all unit tests, all system tests, in memory: bad use of memory and of C anywhere. Its
+#             musterd has failpoints, which half of the tests of crashes need
+#   tsan      all unit tests, all system tests but those marked `one_thread`, in memory
+#   fuzz      libFuzzer on each parser, for seconds; what it once found runs in all other builds
+#   ui        the console's types and unit tests; journeys: in a browser, against the release build
+#   windows   the agent for Windows under Wine, against the release build
+#
+# --quick and --only system run all system tests in the release build (those that need failpoints
+# leave themselves out). The marks are told in tests/system/conftest.py.
 
 passed=0
 failed=0
@@ -80,12 +95,12 @@ run_pytest()
                 shift
         done
         cd "$root"
-        # Files side by side, two a core: the tests mostly wait, each for a daemon of its own.
+        # Side by side, two a core: the tests mostly wait, each for a daemon of its own.
         # A report of a sanitizer must be seen even where the test would not notice the daemon's end.
         local report=log_path=$logs/sanitizer-$preset
         ASAN_OPTIONS=$report UBSAN_OPTIONS=$report:print_stacktrace=1 TSAN_OPTIONS=$report \
                 MUSTER_TEST_BIN=$root/build/$preset/bin PYTHONDONTWRITEBYTECODE=1 \
-                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n "$((jobs * 2))" --dist loadfile \
+                /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n "$((jobs * 2))" --dist loadgroup \
                 --junitxml "$file" "${options[@]}" "${what[@]}"
 }
 
@@ -126,6 +141,23 @@ pytest_part()
 
 has_pytest() { [[ -n $(find "$root/tests/$1" -name 'test_*.py' -print -quit 2>/dev/null) ]]; }
 
+# in_memory COMMAND...: whose temporary files lie in memory, if there is room for them. A database made
+# and thrown away by each test is most of what the tests cost; on a disk, several times as much.
+in_memory()
+{
+        local shm=/dev/shm room=$((4 * 1024 * 1024)) scratch available
+        available=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
+        if [[ -n ${TMPDIR-} || $(stat -f -c %T "$shm" 2>/dev/null) != tmpfs || ! -w $shm ]] ||
+                (($(df -Pk "$shm" | awk 'NR == 2 { print $4 }') < room || available < room * 3 / 2)); then
+                "$@"
+                return
+        fi
+        scratch=$(mktemp -d "$shm/muster-tests.XXXXXX")
+        chmod 1777 "$scratch" # PostgreSQL's user gets in too
+        TMPDIR=$scratch "$@"
+        rm -rf "$scratch"
+}
+
 # sanitizer_part PRESET: the unit tests, and the system tests with fewer rounds of kill -9.
 sanitizer_part()
 {
@@ -135,6 +167,14 @@ sanitizer_part()
         # -m before the options that only conftest.py knows: argparse gives up behind those.
         [[ $1 != tsan ]] || options=(-m 'not one_thread')
         pytest_part system "$1" "${options[@]}" --rounds 5
+}
+
+# release_part KIND: all of it, unless a whole run has the sanitizer builds for most.
+release_part()
+{
+        local -a options=()
+        [[ $1 != system ]] || ! has_part asan || ! has_part tsan || options=(-m release --rounds 20)
+        pytest_part "$1" release "${options[@]}"
 }
 
 # The agent for Windows, built here and run by Wine against a release musterd. A machine that can't
@@ -241,10 +281,10 @@ run_parts()
         ! has_part ui || ui_part
         ! has_part journeys || journeys_part
         ! has_part fuzz || preset_part fuzz fuzz_targets -L fuzz
-        ! has_part asan || sanitizer_part asan
-        ! has_part tsan || sanitizer_part tsan
+        ! has_part asan || in_memory sanitizer_part asan
+        ! has_part tsan || in_memory sanitizer_part tsan
         for kind in system stage fault; do
-                ! has_part "$kind" || pytest_part "$kind" release
+                ! has_part "$kind" || release_part "$kind"
         done
         ! has_part windows || windows_part
 }
