@@ -127,7 +127,9 @@ class PostgresServer:
         """kill -9 of the postmaster and of all it started."""
         pids = family(self.pid())
         send(pids, signal.SIGKILL)
-        wait_until(lambda: not any(map(running, pids)), "PostgreSQL to be gone")
+        # Until they are reaped: to a server that starts, a process of its predecessor's number lives.
+        wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists()
+                                   for pid in pids), "PostgreSQL to be gone")
 
     def back_up(self, to):
         """A cold copy; the server is away for as long."""
