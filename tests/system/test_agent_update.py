@@ -194,6 +194,7 @@ def test_a_heartbeats_word_and_a_nudge_ask_at_once(agent, offers, clock):
     clock.jump(11, 11)
     offers.wait_questions(1)
     offers.nudging = False
+    agent.wait_event("update.check")  # answered: the time to the next question runs from here
     clock.jump(FIRST_S, FIRST_S)
     offers.offer(offers.command("nudge_update", {"version": NEW}))
     agent.wait(lambda: any(question.get("wanted") == NEW for question in offers.questions),
