@@ -34,8 +34,11 @@ export function TagInput({ values, onChange, suggestions = [], placeholder, clas
       add(typed);
     } else if (event.key === "Backspace" && typed === "" && values.length > 0) onChange(values.slice(0, -1));
   };
-  const change = (text: string) => {
-    if (text.includes(",") || suggestions.includes(text)) add(text);
+  const change = (text: string, event: Event) => {
+    // One that is picked from the list is whole; one that is typed may go on ("ti" is there, "till" is meant).
+    const how = event instanceof InputEvent ? event.inputType : "";
+    const picked = (how === "" || how === "insertReplacementText") && suggestions.includes(text);
+    if (text.includes(",") || picked) add(text);
     else setTyped(text);
   };
   return (
@@ -66,7 +69,7 @@ export function TagInput({ values, onChange, suggestions = [], placeholder, clas
         autoComplete="off"
         spellCheck={false}
         className="h-6 min-w-24 grow bg-transparent px-1.5 text-sm outline-none placeholder:text-ink-3"
-        onChange={(event) => change(event.target.value)}
+        onChange={(event) => change(event.target.value, event.nativeEvent)}
         onKeyDown={onKeyDown}
         onBlur={() => add(typed)}
         onFocus={onFocus}
