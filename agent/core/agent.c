@@ -42,7 +42,7 @@ static int open_store(struct mu_agent_core *core, const char *directory,
                            "Another agent is running on this database; stop it first:", path, r);
         if (r < 0)
                 return say(ret_sentence, "The agent's database cannot be opened:", path, r);
-        mu_agent_clock_sync_init(&core->clock, core->platform->clock, core->store);
+        mu_agent_clock_sync_init(&core->clock, mu_agent_elapsed(core), core->store);
         r = mu_agent_queue_create(core->store, core->events, &core->clock, &core->queue);
         if (r == 0)
                 r = mu_agent_command_book_create(core->store, &core->book);
@@ -102,6 +102,7 @@ int mu_agent_create(const struct mu_agent_platform *platform,
                            -ENOMEM);
         agent->core.platform = platform;
         agent->core.online = true;
+        agent->core.clock_us = mu_agent_clock_us(&agent->core);
         mu_agent_config_init(&agent->core.config);
         mu_agent_readings_init(&agent->core.readings);
         int r = start(&agent->core, options, ret_sentence);
@@ -141,11 +142,24 @@ static uint64_t sooner(uint64_t a, uint64_t b)
         return a < b ? a : b;
 }
 
+/* Only said: every report knows by which clock it was dated (queue.h). */
+static void look_at_clock(struct mu_agent_core *core)
+{
+        int64_t clock_us = mu_agent_clock_us(core);
+        int64_t stepped_us = clock_us - core->clock_us;
+
+        if (llabs(stepped_us) >= MU_AGENT_BUCKET_S * MU_US_PER_S)
+                mu_agent_event(core->events, MU_AGENT_WARNING, "clock.step", "\"by_s\":%lld",
+                               (long long)(stepped_us / MU_US_PER_S));
+        core->clock_us = clock_us;
+}
+
 uint64_t mu_agent_step(struct mu_agent *agent)
 {
         struct mu_agent_core *core = &agent->core;
         uint64_t due_ns = 0;
 
+        look_at_clock(core);
         for (int round = 0; round < ROUNDS_MAX; round++) {
                 core->changed = false;
                 due_ns = mu_agent_uplink_step(core->uplink);

@@ -4,8 +4,10 @@
  * judged by. Not the device's clock set right: that stays its owner's.
  *
  * A reply pairs server_time with the monotonic clock, at the middle of the request's way. From then
- * on somebody setting the device's clock changes nothing. Before the first reply after a start:
- * the device's clock plus the offset that the last run stored.
+ * on somebody setting the device's clock changes nothing, nor does a sleep of the machine: the
+ * monotonic clock is one that goes on meanwhile, where the platform has it (platform.elapsed).
+ * Before the first reply after a start: the device's clock plus the offset that the last run
+ * stored.
  *
  * Threads    the core's.
  */
@@ -21,11 +23,11 @@
 struct mu_agent_clock_sync {
         const struct mu_clock *clock;
         struct mu_agent_store *store;
-        uint64_t base_ns;      /* monotonic, of the last reply that counted */
-        int64_t base_us;       /* the appliance's time then */
+        uint64_t base_ns; /* monotonic, of the last reply that counted */
+        int64_t base_us;  /* the appliance's time then */
         uint64_t round_trip_ns;
         int64_t stored_offset_us; /* appliance - device, as last written down */
-        bool synced;           /* in this run */
+        bool synced;              /* in this run */
 };
 
 void mu_agent_clock_sync_init(struct mu_agent_clock_sync *sync, const struct mu_clock *clock,

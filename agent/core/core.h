@@ -47,6 +47,7 @@ struct mu_agent_core {
         uint64_t refused_commands;         /* these three since the start; a heartbeat says them */
         uint64_t rejected_reports;         /* put aside by the uplink */
         uint64_t update_failures;          /* counted by the updater */
+        int64_t clock_us;                  /* mu_agent_clock_us when it was last looked at */
         bool online;                       /* the platform's word; true until it says otherwise */
         bool deleted;                      /* 410: nothing is sent any more */
         bool changed;                      /* a part wants a step now */
@@ -56,9 +57,23 @@ static inline uint64_t mu_agent_now_ns(const struct mu_agent_core *core)
 {
         return mu_clock_monotonic_ns(core->platform->clock);
 }
+/* Its monotonic time goes on while the machine sleeps. */
+static inline const struct mu_clock *mu_agent_elapsed(const struct mu_agent_core *core)
+{
+        return core->platform->elapsed ? core->platform->elapsed : core->platform->clock;
+}
+static inline uint64_t mu_agent_elapsed_ns(const struct mu_agent_core *core)
+{
+        return mu_clock_monotonic_ns(mu_agent_elapsed(core));
+}
 static inline int64_t mu_agent_now_us(const struct mu_agent_core *core)
 {
         return mu_clock_realtime_us(core->platform->clock);
+}
+/* The device's clock against the elapsed time: another value is another clock. */
+static inline int64_t mu_agent_clock_us(const struct mu_agent_core *core)
+{
+        return mu_agent_now_us(core) - (int64_t)(mu_agent_elapsed_ns(core) / MU_NS_PER_US);
 }
 
 /* Below 10 % and not charging: only what is essential is retried (results, and the next heartbeat

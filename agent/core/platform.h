@@ -104,7 +104,7 @@ struct mu_agent_reply {
         int64_t retry_after_s; /* -1: none; a date has been turned into seconds */
         const char *body;      /* NUL-terminated; "" where it went to a file */
         size_t body_bytes;
-        const char *sentence;  /* of an error: what went wrong, for a log */
+        const char *sentence; /* of an error: what went wrong, for a log */
 };
 
 typedef void mu_agent_reply_fn(void *context, const struct mu_agent_reply *reply);
@@ -119,7 +119,7 @@ enum mu_agent_push_event {
 /* A command that only the machine can run. Its texts live until its answer. */
 struct mu_agent_action {
         int64_t command_id;
-        const char *type;           /* "relaunch_app", "lock" … */
+        const char *type;             /* "relaunch_app", "lock" … */
         const struct json_t *payload; /* an object */
 };
 
@@ -140,6 +140,9 @@ struct mu_agent_crypto {
 struct mu_agent_platform {
         void *context;
         const struct mu_clock *clock;
+        /* The same, but its monotonic time goes on while the machine sleeps. NULL: clock's own
+         * does, or the machine never sleeps. */
+        const struct mu_clock *elapsed;
         const struct mu_agent_crypto *crypto;
         const char *kind;    /* "desktop", "android" */
         const char *version; /* the agent's */

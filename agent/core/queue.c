@@ -15,27 +15,38 @@
 #define FACT_SEQ "queue_seq"
 
 /* mono_us says something about items of this run only: those after last_run_id. known_at_us is the
- * appliance's time, NULL as long as it was not known. */
+ * appliance's time, NULL as long as it was not known. clock_us is the device's time less mono_us;
+ * where it is NULL, an older agent wrote the row and mono_us does not count sleep. */
+#define ITEM_COLUMNS                                                                               \
+        "id, kind, key, queued_at_us, frozen, bytes, body, boot_id, known_at_us, mono_us, "        \
+        "clock_us"
+
 static const char *const sql[STATEMENTS] = {
         [LAST_ID] = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'items'), 0)",
         /* Of the row with the smallest id. */
         [TOTALS] = "SELECT count(*), coalesce(sum(bytes), 0), coalesce(min(id), 0), queued_at_us"
                    " FROM items WHERE kind = ?1",
-        [FIND] = "SELECT id, frozen, bytes, seq, boot_id, mono_us FROM items"
+        [FIND] = "SELECT id, frozen, bytes, seq, boot_id, mono_us, clock_us FROM items"
                  " WHERE kind = ?1 AND key = ?2",
         [INSERT] = "INSERT INTO items (kind, key, queued_at_us, bytes, boot_id, seq, mono_us,"
-                   " known_at_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                   " known_at_us, body, clock_us)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         [REPLACE] = "UPDATE items SET bytes = ?2, boot_id = coalesce(?3, boot_id),"
                     " seq = coalesce(?4, seq), body = ?5 WHERE id = ?1",
         [HEARTBEATS] = "SELECT id, bytes FROM items WHERE kind = 0 ORDER BY id",
-        [PEEK] = "SELECT id, kind, key, queued_at_us, frozen, bytes, body FROM items"
+        [PEEK] = "SELECT " ITEM_COLUMNS " FROM items"
                  " WHERE kind = ?1 ORDER BY id LIMIT ?2",
-        [NEWEST] = "SELECT id, kind, key, queued_at_us, frozen, bytes, body FROM items"
+        [NEWEST] = "SELECT " ITEM_COLUMNS " FROM items"
                    " WHERE kind = 0 ORDER BY id DESC LIMIT 1",
-        [RESULT_AFTER] = "SELECT id, kind, key, queued_at_us, frozen, bytes, body FROM items"
+        [RESULT_AFTER] = "SELECT " ITEM_COLUMNS " FROM items"
                          " WHERE id = coalesce("
                          "(SELECT min(id) FROM items WHERE kind = 1 AND id > ?1),"
                          " (SELECT min(id) FROM items WHERE kind = 1))",
+        [FIND_ID] = "SELECT " ITEM_COLUMNS " FROM items WHERE id = ?1",
+        [REDATE] = "UPDATE items SET body = ?2, bytes = ?3, clock_us = clock_us + ?4"
+                   " WHERE id = ?1",
+        /* Another may have this bucket, by another clock: then it stays where it is. */
+        [REKEY] = "UPDATE OR IGNORE items SET key = ?2 WHERE id = ?1",
         [FREEZE] = "UPDATE items SET frozen = 1 WHERE id = ?1",
         [DELETE] = "DELETE FROM items WHERE id = ?1",
         [ADD_ASIDE] = "INSERT INTO aside (kind, key, at_us, why, body)"
@@ -230,12 +241,16 @@ struct found {
 };
 
 /* Twice the bucket's length: one that is slewed is not one that was set. */
-static bool is_older(const struct mu_agent_queue *queue, const char *boot_id, const char *item_boot,
-                     int64_t item_mono_us)
+static bool is_older(const struct mu_agent_queue *queue, const char *boot_id, sqlite3_stmt *row)
 {
-        int64_t age_us = mu_agent_queue_mono_us(queue) - item_mono_us;
+        const char *item_boot = (const char *)sqlite3_column_text(row, 4);
+        int64_t age_us = mu_agent_queue_mono_us(queue) - sqlite3_column_int64(row, 5);
+        int64_t apart_us = mu_agent_queue_clock_us(queue) - sqlite3_column_int64(row, 6);
 
         if (boot_id && item_boot && strcmp(boot_id, item_boot) != 0)
+                return true;
+        if (sqlite3_column_type(row, 6) != SQLITE_NULL &&
+            llabs(apart_us) >= MU_AGENT_BUCKET_S * MU_US_PER_S)
                 return true;
         return age_us < 0 || age_us > 2 * MU_AGENT_BUCKET_S * MU_US_PER_S;
 }
@@ -259,7 +274,7 @@ static int find_item(struct mu_agent_queue *queue, enum mu_agent_item_kind kind,
                 .id = sqlite3_column_int64(find, 0),
                 .frozen = sqlite3_column_int(find, 1) != 0,
                 .bytes = sqlite3_column_int64(find, 2),
-                .is_older = is_older(queue, boot_id, item_boot, sqlite3_column_int64(find, 5)),
+                .is_older = is_older(queue, boot_id, find),
         };
         if (boot_id && item_boot && strcmp(boot_id, item_boot) == 0)
                 ret_found->seq = sqlite3_column_int64(find, 3);
@@ -279,6 +294,7 @@ int mu_agent_queue_seq(struct mu_agent_queue *queue, const char *boot_id, int64_
         if (err < 0)
                 return err;
         (void)snprintf(pending.boot_id, sizeof(pending.boot_id), "%s", boot_id);
+        memcpy(queue->boot_id_now, pending.boot_id, sizeof(queue->boot_id_now));
         if (found.seq > 0 && !found.frozen && !found.is_older)
                 pending.seq = found.seq;
         else if (strcmp(boot_id, queue->boot_id) == 0)
@@ -308,6 +324,7 @@ static int insert_item(struct mu_agent_queue *queue, enum mu_agent_item_kind kin
         if (queue->clock->synced)
                 mu_agent_sql_number(insert, 8, mu_agent_clock_sync_now_us(queue->clock));
         mu_agent_sql_blob(insert, 9, body, bytes);
+        mu_agent_sql_number(insert, 10, mu_agent_queue_clock_us(queue));
         return mu_agent_sql_run(insert);
 }
 

@@ -11,15 +11,36 @@
  * an hour that the device's clock was since set back by, has left there: it is no later reading of
  * the same ten seconds.
  *
+ * When the device's clock was set (1970 until the network comes; a person; a reboot without a
+ * battery), what waits was dated by another clock than the one that sent_at is read from, and the
+ * appliance, which corrects by sent_at alone, would store it at a wrong time or not at all. So each
+ * heartbeat keeps by which clock it was dated (realtime - elapsed time, and the appliance's time
+ * where it was known), and peek says in stepped_us by how much that clock was set since:
+ *
+ *   not sent before   redate() writes the ts that today's clock would have given. The appliance has
+ *                     never seen it: what its bucket is today is its bucket.
+ *   sent before       stays as it was said, and is sent with the sent_at of the clock that dated
+ * it. The appliance knows a heartbeat by (device, bucket), where bucket is ts + the device's
+ * offset, which it measures from sent_at to 10 s. The same ts with the same clock's sent_at gives
+ * the same bucket, so one that was stored and whose answer was lost is a duplicate. A ts that was
+ * shifted would not be known again: shifts are no multiples of 10 s, and a remembered offset may be
+ * 5 min away from what is measured now.
+ *
+ * Within a boot the elapsed time tells whether the clock was set, and by how much; but it may stand
+ * still with a whole virtual machine, whose clock is then set right, not wrong: so the appliance's
+ * time has the last word where it was known when the heartbeat was queued and is known now. It
+ * alone has it for what an earlier boot has left. Else nobody can know: today's clock has to do.
+ *
  * Bounds     MU_AGENT_QUEUE_ITEMS_MAX items and MU_AGENT_QUEUE_BYTES_MAX bytes of bodies. Beyond:
  *            the oldest heartbeats that are not under way go, never a result; a result that finds
  *            only results is refused with -ENOSPC. Results end 24 h after they were queued. What
- * was put aside is kept for request_logs: MU_AGENT_ASIDE_MAX of them, the oldest go. Age        of
- * a result that was queued in this run: by the monotonic clock. Of one from an earlier run: by the
- * appliance's time, from the first reply of this run on; one that was queued while the appliance's
- * time was not known begins its 24 h there. The device's clock has no say: wrongly kept costs a
- * request, wrongly ended costs the report. Times      now_us: the device's clock; kept to be shown,
- * nothing is decided by it. Threads    the core's. Errors: negative errno, as store.h.
+ *            was put aside is kept for request_logs: MU_AGENT_ASIDE_MAX of them, the oldest go.
+ * Age        of a result that was queued in this run: by the elapsed time. Of one from an earlier
+ *            run: by the appliance's time, from the first reply of this run on; one that was queued
+ *            while the appliance's time was not known begins its 24 h there. The device's clock has
+ *            no say: wrongly kept costs a request, wrongly ended costs the report.
+ * Times      now_us: the device's clock; kept to be shown, nothing is decided by it.
+ * Threads    the core's. Errors: negative errno, as store.h.
  */
 #ifndef MUSTER_AGENT_CORE_QUEUE_H
 #define MUSTER_AGENT_CORE_QUEUE_H
@@ -41,6 +62,9 @@ enum mu_agent_queue_limits {
         MU_AGENT_ASIDE_MAX = 50,
 };
 
+/* The boot_id of a machine that does not tell: two of them need not be the same boot. */
+#define MU_AGENT_BOOT_ID_UNKNOWN "unknown"
+
 enum mu_agent_item_kind {
         MU_AGENT_ITEM_HEARTBEAT = 0,
         MU_AGENT_ITEM_RESULT = 1,
@@ -52,7 +76,11 @@ struct mu_agent_item {
         int64_t key; /* heartbeat: its bucket, epoch seconds of ts; result: the command's id */
         int64_t queued_at_us;
         bool frozen;
-        char *body; /* a JSON object; heartbeats without sent_at */
+        bool is_ours;       /* queued in this run */
+        int64_t stepped_us; /* heartbeat: how far the device's clock was set forward since ts; 0:
+                               by less than a bucket, or nobody can know */
+        bool needs_time;    /* heartbeat: stepped_us will be known with the appliance's time */
+        char *body;         /* a JSON object; heartbeats without sent_at */
         size_t body_bytes;
 };
 
@@ -108,7 +136,15 @@ int mu_agent_queue_newest(struct mu_agent_queue *queue, struct mu_agent_items *r
 MU_MUST_CHECK
 int mu_agent_queue_result_after(struct mu_agent_queue *queue, int64_t id,
                                 struct mu_agent_items *ret_items);
+/* One of them; count 0: it is not there any more. */
+MU_MUST_CHECK
+int mu_agent_queue_find(struct mu_agent_queue *queue, int64_t id, struct mu_agent_items *ret_items);
 void mu_agent_items_done(struct mu_agent_items *items);
+
+/* Before freeze: those among them that were never sent and were dated by another clock than today's
+ * get today's ts, here and in *items: one transaction. */
+MU_MUST_CHECK
+int mu_agent_queue_redate(struct mu_agent_queue *queue, struct mu_agent_items *items);
 
 /* Before they are sent for the first time: one transaction for all. */
 MU_MUST_CHECK

@@ -16,6 +16,11 @@ int64_t mu_agent_queue_mono_us(const struct mu_agent_queue *queue)
         return (int64_t)(mu_clock_monotonic_ns(queue->clock->clock) / MU_NS_PER_US);
 }
 
+int64_t mu_agent_queue_clock_us(const struct mu_agent_queue *queue)
+{
+        return mu_clock_realtime_us(queue->clock->clock) - mu_agent_queue_mono_us(queue);
+}
+
 /* Under way: what freeze() was given and settle() has not answered. */
 
 static size_t under_way_place(const struct mu_agent_queue *queue, int64_t id)
@@ -53,7 +58,53 @@ static void end_under_way(struct mu_agent_queue *queue, int64_t id)
                 queue->under_way[place] = queue->under_way[--queue->under_way_count];
 }
 
-static int read_item(sqlite3_stmt *row, struct mu_agent_item *ret_item)
+static bool is_same_boot(const struct mu_agent_queue *queue, sqlite3_stmt *row)
+{
+        const char *boot_id = (const char *)sqlite3_column_text(row, 7);
+
+        if (sqlite3_column_int64(row, 0) > queue->last_run_id)
+                return true;
+        return boot_id && strcmp(boot_id, MU_AGENT_BOOT_ID_UNKNOWN) != 0 &&
+               strcmp(boot_id, queue->boot_id_now) == 0;
+}
+
+static bool is_clock_apart(int64_t us)
+{
+        return llabs(us) >= MU_AGENT_BUCKET_S * MU_US_PER_S;
+}
+
+/* How far the device's clock was set forward since this heartbeat was dated; queue.h says how. */
+static int64_t stepped_us(const struct mu_agent_queue *queue, sqlite3_stmt *row)
+{
+        int64_t clock_us = sqlite3_column_int64(row, 10);
+        int64_t device_us = clock_us + sqlite3_column_int64(row, 9);
+        int64_t by_elapsed = mu_agent_queue_clock_us(queue) - clock_us;
+        int64_t by_appliance = sqlite3_column_int64(row, 8) - device_us -
+                               mu_agent_clock_sync_offset_us(queue->clock);
+        bool known = sqlite3_column_type(row, 8) != SQLITE_NULL && queue->clock->synced;
+        int64_t stepped = 0;
+
+        if (sqlite3_column_int(row, 1) != MU_AGENT_ITEM_HEARTBEAT ||
+            sqlite3_column_type(row, 10) == SQLITE_NULL)
+                return 0;
+        if (!is_same_boot(queue, row))
+                stepped = known ? by_appliance : 0;
+        else if (is_clock_apart(by_elapsed)) /* the exact one of two that agree */
+                stepped = known && is_clock_apart(by_appliance - by_elapsed) ? by_appliance
+                                                                             : by_elapsed;
+        return is_clock_apart(stepped) ? stepped : 0;
+}
+
+/* Of an earlier boot, whose clock is known by the appliance's time only. */
+static bool needs_time(const struct mu_agent_queue *queue, sqlite3_stmt *row)
+{
+        return sqlite3_column_int(row, 1) == MU_AGENT_ITEM_HEARTBEAT && !queue->clock->synced &&
+               sqlite3_column_type(row, 8) != SQLITE_NULL &&
+               sqlite3_column_type(row, 10) != SQLITE_NULL && !is_same_boot(queue, row);
+}
+
+static int read_item(const struct mu_agent_queue *queue, sqlite3_stmt *row,
+                     struct mu_agent_item *ret_item)
 {
         const void *body = sqlite3_column_blob(row, 6);
         size_t bytes = (size_t)sqlite3_column_bytes(row, 6);
@@ -70,15 +121,20 @@ static int read_item(sqlite3_stmt *row, struct mu_agent_item *ret_item)
                 .key = sqlite3_column_int64(row, 2),
                 .queued_at_us = sqlite3_column_int64(row, 3),
                 .frozen = sqlite3_column_int(row, 4) != 0,
+                .is_ours = sqlite3_column_int64(row, 0) > queue->last_run_id,
+                .stepped_us = stepped_us(queue, row),
+                .needs_time = needs_time(queue, row),
                 .body = copy,
                 .body_bytes = bytes,
         };
         return 0;
 }
 
-/* Rows of PEEK or NEWEST, as long as they fit; at least one. */
-static int read_items(sqlite3_stmt *rows, size_t bytes, struct mu_agent_items *ret_items)
+/* Rows of ITEM_COLUMNS, as long as they fit; at least one. */
+static int read_items(struct mu_agent_queue *queue, enum mu_agent_queue_statement which,
+                      size_t bytes, struct mu_agent_items *ret_items)
 {
+        sqlite3_stmt *rows = queue->statements[which];
         struct mu_agent_items items = {.count = 0};
         size_t taken_bytes = 0;
         size_t room = 0;
@@ -99,7 +155,7 @@ static int read_items(sqlite3_stmt *rows, size_t bytes, struct mu_agent_items *r
                         }
                         items.items = grown;
                 }
-                r = read_item(rows, &items.items[items.count]);
+                r = read_item(queue, rows, &items.items[items.count]);
                 if (r < 0)
                         break;
                 items.count++;
@@ -123,12 +179,12 @@ int mu_agent_queue_peek(struct mu_agent_queue *queue, enum mu_agent_item_kind ki
                 count = MU_AGENT_QUEUE_ITEMS_MAX;
         mu_agent_sql_number(peek, 1, kind);
         mu_agent_sql_number(peek, 2, (int64_t)count);
-        return read_items(peek, bytes, ret_items);
+        return read_items(queue, PEEK, bytes, ret_items);
 }
 
 int mu_agent_queue_newest(struct mu_agent_queue *queue, struct mu_agent_items *ret_items)
 {
-        return read_items(queue->statements[NEWEST], 0, ret_items);
+        return read_items(queue, NEWEST, 0, ret_items);
 }
 
 int mu_agent_queue_result_after(struct mu_agent_queue *queue, int64_t id,
@@ -137,7 +193,13 @@ int mu_agent_queue_result_after(struct mu_agent_queue *queue, int64_t id,
         sqlite3_stmt *after = queue->statements[RESULT_AFTER];
 
         mu_agent_sql_number(after, 1, id);
-        return read_items(after, 0, ret_items);
+        return read_items(queue, RESULT_AFTER, 0, ret_items);
+}
+
+int mu_agent_queue_find(struct mu_agent_queue *queue, int64_t id, struct mu_agent_items *ret_items)
+{
+        mu_agent_sql_number(queue->statements[FIND_ID], 1, id);
+        return read_items(queue, FIND_ID, 0, ret_items);
 }
 
 void mu_agent_items_done(struct mu_agent_items *items)
@@ -146,6 +208,92 @@ void mu_agent_items_done(struct mu_agent_items *items)
                 free(items->items[i].body);
         free(items->items);
         *items = (struct mu_agent_items){.count = 0};
+}
+
+/* Another ts, as report.c writes it, in front of the rest. False: it does not begin so, or would
+ * lie before 1970. */
+static bool set_ts(struct mu_agent_item *item, int64_t stepped_us, struct mu_text *text)
+{
+        static const char START[] = "{\"ts\":";
+        char *end = item->body;
+        int64_t ts_ms = -1;
+
+        if (strncmp(item->body, START, strlen(START)) == 0)
+                ts_ms = strtoll(item->body + strlen(START), &end, 10) * MU_MS_PER_S;
+        if (ts_ms < 0 || end[0] != '.')
+                return false;
+        ts_ms += strtoll(end + 1, &end, 10) + stepped_us / MU_US_PER_MS;
+        if (ts_ms < 0)
+                return false;
+        mu_text_add_format(text, "%s%" PRId64 ".%03d%s", START, ts_ms / MU_MS_PER_S,
+                           (int)(ts_ms % MU_MS_PER_S), end);
+        item->key = ts_ms / MU_MS_PER_S - ts_ms / MU_MS_PER_S % MU_AGENT_BUCKET_S;
+        return true;
+}
+
+/* In the caller's transaction. */
+static int redate(struct mu_agent_queue *queue, struct mu_agent_item *item)
+{
+        sqlite3_stmt *redate = queue->statements[REDATE];
+        sqlite3_stmt *rekey = queue->statements[REKEY];
+        struct mu_agent_item dated = *item;
+        struct mu_text text;
+
+        mu_text_init(&text);
+        int err = set_ts(&dated, item->stepped_us, &text) ? 0 : -EINVAL;
+
+        if (err == 0)
+                err = mu_text_take(&text, &dated.body, &dated.body_bytes);
+        mu_text_done(&text);
+        if (err < 0)
+                return err == -EINVAL ? 0 : err; /* goes by the clock that dated it */
+        mu_agent_sql_number(redate, 1, item->id);
+        mu_agent_sql_blob(redate, 2, dated.body, dated.body_bytes);
+        mu_agent_sql_number(redate, 3, (int64_t)dated.body_bytes);
+        mu_agent_sql_number(redate, 4, item->stepped_us);
+        err = mu_agent_sql_run(redate);
+        if (err == 0) {
+                mu_agent_sql_number(rekey, 1, item->id);
+                mu_agent_sql_number(rekey, 2, dated.key);
+                err = mu_agent_sql_run(rekey);
+        }
+        if (err == 0 && sqlite3_changes(mu_agent_store_database(queue->store)) == 0)
+                dated.key = item->key;
+        if (err < 0) {
+                free(dated.body);
+                return err;
+        }
+        free(item->body);
+        *item = dated;
+        item->stepped_us = 0;
+        return 0;
+}
+
+int mu_agent_queue_redate(struct mu_agent_queue *queue, struct mu_agent_items *items)
+{
+        size_t first = 0;
+
+        while (first < items->count &&
+               (items->items[first].frozen || items->items[first].stepped_us == 0))
+                first++;
+        if (first == items->count)
+                return 0;
+        int64_t stepped = items->items[first].stepped_us;
+        size_t count = 0;
+        int err = mu_agent_sql_begin(queue->store);
+
+        for (size_t i = first; err == 0 && i < items->count; i++) {
+                if (items->items[i].frozen || items->items[i].stepped_us == 0)
+                        continue;
+                err = redate(queue, &items->items[i]);
+                count += items->items[i].stepped_us == 0;
+        }
+        err = mu_agent_sql_end(queue->store, err);
+        if (err == 0)
+                mu_agent_event(queue->events, MU_AGENT_INFO, "queue.redate",
+                               "\"heartbeats\":%zu,\"stepped_s\":%" PRId64, count,
+                               stepped / MU_US_PER_S);
+        return err;
 }
 
 int mu_agent_queue_freeze(struct mu_agent_queue *queue, const struct mu_agent_items *items)

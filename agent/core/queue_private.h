@@ -31,6 +31,9 @@ enum mu_agent_queue_statement {
         PEEK,
         NEWEST,
         RESULT_AFTER,
+        FIND_ID,
+        REDATE,
+        REKEY,
         FREEZE,
         DELETE,
         ADD_ASIDE,
@@ -65,7 +68,8 @@ struct mu_agent_queue {
         const struct mu_agent_clock_sync *clock;
         int64_t last_run_id;
         char boot_id[MU_AGENT_BOOT_ID_BYTES];
-        int64_t seq; /* the boot's last */
+        int64_t seq;                              /* the boot's last */
+        char boot_id_now[MU_AGENT_BOOT_ID_BYTES]; /* as seq() was asked for last */
         struct mu_agent_queue_pending pending;
         /* Of the delivered heartbeats the one that was queued last; id 0: none. */
         int64_t delivered_id;
@@ -82,6 +86,9 @@ MU_MUST_CHECK
 int mu_agent_queue_delete(struct mu_agent_queue *queue, int64_t id);
 /* Was it given to freeze(), and not yet to settle()? */
 bool mu_agent_queue_is_under_way(const struct mu_agent_queue *queue, int64_t id);
+/* Elapsed time, µs. */
 int64_t mu_agent_queue_mono_us(const struct mu_agent_queue *queue);
+/* The device's clock against the elapsed time: another value is another clock. */
+int64_t mu_agent_queue_clock_us(const struct mu_agent_queue *queue);
 
 #endif

@@ -25,5 +25,6 @@ set(AGENT_CORE_SOURCES
         updater.c
         uplink.c
         uplink_answer.c
+        uplink_backlog.c
         uplink_readings.c)
 list(TRANSFORM AGENT_CORE_SOURCES PREPEND "${CMAKE_CURRENT_LIST_DIR}/")

@@ -14,7 +14,7 @@ enum {
         APPLICATION_ID = 0x4d554147, /* "MUAG" */
         /* A newer agent that is tried and rolled back leaves its schema behind. Within a hundred it
          * only adds, so the older one works on; another hundred is a database that is not ours. */
-        SCHEMA_VERSION = 100,
+        SCHEMA_VERSION = 101,
         SCHEMA_GENERATION = 100,
 
         LOOKASIDE_SLOT_BYTES = 512,
@@ -43,7 +43,7 @@ static const char schema[] =
         " id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, key INTEGER NOT NULL,"
         " frozen INTEGER NOT NULL DEFAULT 0, queued_at_us INTEGER NOT NULL,"
         " bytes INTEGER NOT NULL, boot_id TEXT, seq INTEGER,"
-        " mono_us INTEGER NOT NULL, known_at_us INTEGER, body BLOB NOT NULL);"
+        " mono_us INTEGER NOT NULL, known_at_us INTEGER, body BLOB NOT NULL, clock_us INTEGER);"
         "CREATE UNIQUE INDEX items_key ON items (kind, key);"
         "CREATE INDEX items_order ON items (kind, id, bytes, queued_at_us);"
         "CREATE TABLE aside ("
@@ -56,6 +56,12 @@ static const char schema[] =
         "CREATE INDEX commands_state ON commands (state, place);"
         "CREATE TABLE nonces ("
         " nonce BLOB PRIMARY KEY NOT NULL, seen_us INTEGER NOT NULL) WITHOUT ROWID;";
+
+/* What 101 has more than 100. An agent of 100 leaves it NULL. */
+static const char schema_101[] = "BEGIN EXCLUSIVE;"
+                                 "ALTER TABLE items ADD COLUMN clock_us INTEGER;"
+                                 "PRAGMA user_version = 101;"
+                                 "COMMIT;";
 
 enum fact_statement { GET_FACT, SET_NUMBER, SET_TEXT, FACT_STATEMENTS };
 
@@ -267,7 +273,10 @@ static int check_database(sqlite3 *database)
         if (application != APPLICATION_ID ||
             version / SCHEMA_GENERATION != SCHEMA_VERSION / SCHEMA_GENERATION)
                 return -EILSEQ;
-        return ask_word(database, "PRAGMA integrity_check(1)", "ok");
+        err = ask_word(database, "PRAGMA integrity_check(1)", "ok");
+        if (err == 0 && version < SCHEMA_VERSION)
+                err = errno_of(sqlite3_exec(database, schema_101, NULL, NULL, NULL));
+        return err;
 }
 
 static int open_database(const char *path, sqlite3 **ret_database)

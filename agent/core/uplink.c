@@ -15,7 +15,6 @@ enum uplink_limits {
         BREAKER_FAILURES = 5,
         BREAKER_OPEN_MS = 10 * 1000,
         BREAKER_OPEN_MS_MAX = 60 * 1000,
-        BATCH_ENVELOPE_BYTES = 64,
 };
 
 static const struct mu_breaker_options breaker_options = {
@@ -57,6 +56,9 @@ static bool is_blocked(const struct mu_uplink_endpoint *endpoint)
                 return batch->flight != NULL;
         if (uplink->token_refused && heartbeat->wanted)
                 return true;
+        if (endpoint == batch && uplink->waits_for_time && heartbeat->wanted &&
+            !uplink->core->clock.synced)
+                return true;
         if (endpoint == batch)
                 return heartbeat->flight != NULL || mu_agent_is_frugal(uplink->core);
         return false;
@@ -95,7 +97,7 @@ static void post(struct mu_uplink_flight *flight, const char *body, size_t bytes
                 mu_uplink_release(flight);
                 return;
         }
-        flight->sent_ns = mu_agent_now_ns(core);
+        flight->sent_ns = mu_agent_elapsed_ns(core);
         flight->busy = true;
         endpoint->flight = flight;
         int r = core->platform->request(core->platform->context, &request, mu_uplink_on_reply,
@@ -121,6 +123,12 @@ static void give_up(struct mu_uplink_flight *flight, int error)
         mu_uplink_release(flight);
 }
 
+/* What they were dated by says when they are sent. */
+static int64_t sent_at_us(const struct mu_uplink_flight *flight)
+{
+        return mu_agent_now_us(flight->endpoint->uplink->core) - flight->items.items[0].stepped_us;
+}
+
 /* False: there is none, or no memory to send it with. */
 static bool send_unkept(struct mu_agent_uplink *uplink)
 {
@@ -135,11 +143,12 @@ static bool send_unkept(struct mu_agent_uplink *uplink)
         if (!flight->items.items)
                 return false;
         flight->items.items[0] = uplink->unkept;
+        flight->items.items[0].stepped_us =
+                mu_agent_clock_us(uplink->core) - uplink->unkept_clock_us;
         flight->items.count = 1;
         uplink->unkept.body = NULL;
         mu_text_init(&text);
-        int r = mu_agent_report_single(&flight->items.items[0], mu_agent_now_us(uplink->core),
-                                       &text);
+        int r = mu_agent_report_single(&flight->items.items[0], sent_at_us(flight), &text);
 
         if (r == 0)
                 post(flight, text.data, text.bytes);
@@ -166,9 +175,11 @@ static void send_newest(struct mu_agent_uplink *uplink)
         }
         mu_text_init(&text);
         if (r == 0)
+                r = mu_agent_queue_redate(core->queue, &flight->items);
+        if (r == 0)
                 r = mu_agent_queue_freeze(core->queue, &flight->items);
         if (r == 0)
-                r = mu_agent_report_single(&flight->items.items[0], mu_agent_now_us(core), &text);
+                r = mu_agent_report_single(&flight->items.items[0], sent_at_us(flight), &text);
         if (r == 0)
                 post(flight, text.data, text.bytes);
         else
@@ -195,18 +206,19 @@ static void send_backlog(struct mu_agent_uplink *uplink)
                 uplink->batch_count = MU_BATCH_ITEMS_MAX;
                 return;
         }
-        mu_text_init(&text);
-        if (r == 0) {
-                size_t count = mu_uplink_sooner(uplink->batch_count, depth.heartbeats - spared);
-
-                r = mu_agent_queue_peek(core->queue, MU_AGENT_ITEM_HEARTBEAT, count,
-                                        MU_BODY_BYTES_MAX - BATCH_ENVELOPE_BYTES - count,
-                                        &flight->items);
+        if (r == 0)
+                r = mu_uplink_gather(
+                        uplink, mu_uplink_sooner(uplink->batch_count, depth.heartbeats - spared),
+                        &flight->items);
+        if (r == 0 && flight->items.count == 0) { /* later; or only suspects, all of them gone */
+                mu_uplink_release(flight);
+                return;
         }
+        mu_text_init(&text);
         if (r == 0)
                 r = mu_agent_queue_freeze(core->queue, &flight->items);
         if (r == 0)
-                r = mu_agent_report_batch(&flight->items, mu_agent_now_us(core), &text);
+                r = mu_agent_report_batch(&flight->items, sent_at_us(flight), &text);
         if (r == 0)
                 post(flight, text.data, text.bytes);
         else

@@ -11,7 +11,8 @@
  * queued on time whether or not the appliance can be reached. Each endpoint has its own breaker; a
  * failure waits by full jitter, 2 s to 5 min, or as Retry-After says (whichever is longer). 401:
  * everything waits 5 min. 413 and 400 to a batch: it is halved; a single item that is refused is
- * put aside.
+ * put aside. 5xx (but 503): halved too; a single item that is failed on again and again, while
+ * others are taken, keeps none of them waiting and is put aside in the end (uplink_backlog.c).
  *
  * Threads    the core's.
  */

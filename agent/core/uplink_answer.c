@@ -194,6 +194,8 @@ static void on_kept(struct mu_uplink_flight *flight, enum mu_agent_answer answer
                 set_token_refused(endpoint->uplink);
         } else if (answer != MU_AGENT_ANSWER_GONE && !left_behind) {
                 pass_result(flight, reply);
+                if (endpoint == &endpoint->uplink->endpoints[MU_UPLINK_BATCH])
+                        mu_uplink_batch_failed(flight, reply);
                 mu_breaker_failure(&endpoint->breaker);
                 mu_uplink_note_failure(endpoint, reply, 0);
                 mu_uplink_schedule_retry(endpoint, reply->retry_after_s);
@@ -230,10 +232,15 @@ int mu_uplink_put_aside(struct mu_uplink_flight *flight, const char *why)
         return r;
 }
 
-/* A heartbeat that this run has read: not one that waited from before. */
+/* A heartbeat that this run has read: not one that waited from before, unless the first reading of
+ * this run has replaced it. By no clock: it may have been set since. */
 static void note_reported(struct mu_agent_uplink *uplink, const struct mu_agent_item *item)
 {
-        uplink->state.reported += item->key >= uplink->first_bucket_s;
+        bool is_unkept = item->id == 0;
+
+        if (uplink->first_bucket_s != MU_UPLINK_NO_BUCKET &&
+            (is_unkept || item->is_ours || item->key == uplink->first_bucket_s))
+                uplink->state.reported++;
 }
 
 static void note_delivered(struct mu_uplink_endpoint *endpoint, size_t count)
@@ -268,7 +275,7 @@ int mu_uplink_take_heartbeat_reply(struct mu_uplink_flight *flight,
                 note_reported(uplink, &flight->items.items[i]);
         if (said.server_time_s > 0)
                 mu_agent_clock_sync_reply(&core->clock, said.server_time_s, flight->sent_ns,
-                                          mu_agent_now_ns(core));
+                                          mu_agent_elapsed_ns(core));
         if (said.next_heartbeat_in_s == 0)
                 said.next_heartbeat_in_s = 1;
         if (said.next_heartbeat_in_s > MU_AGENT_HEARTBEAT_S_MAX)
@@ -303,6 +310,7 @@ int mu_uplink_take_batch_reply(struct mu_uplink_flight *flight, const struct mu_
         json_decref(memory);
         if (r < 0)
                 return r;
+        mu_uplink_batch_taken(flight);
         for (size_t i = 0; i < count; i++) {
                 counts[verdicts[i]]++;
                 if (verdicts[i] == MU_AGENT_DELIVERED)

@@ -4,6 +4,7 @@
  *
  *   uplink_readings.c   the device ─▶ queue
  *   uplink.c            queue ─▶ request, when its endpoint may
+ *   uplink_backlog.c    … and which of the older heartbeats together
  *   uplink_answer.c     answer ─▶ endpoint (later, when?) and queue (gone, aside, kept)
  *
  * Threads    the core's.
@@ -18,6 +19,7 @@
 
 enum mu_uplink_flights {
         MU_UPLINK_FLIGHTS = 2, /* one, and one that a change of network has left behind */
+        MU_UPLINK_SUSPECTS_MAX = 8,
 };
 
 enum mu_uplink_endpoint_index {
@@ -32,7 +34,7 @@ enum mu_uplink_taken {
         MU_UPLINK_TAKEN_PARTLY /* some of them later */
 };
 
-/* Nothing was read yet: later than any bucket. */
+/* Nothing was read yet. */
 #define MU_UPLINK_NO_BUCKET INT64_MAX
 
 struct mu_uplink_endpoint;
@@ -40,7 +42,7 @@ struct mu_uplink_endpoint;
 struct mu_uplink_flight {
         struct mu_uplink_endpoint *endpoint;
         struct mu_agent_items items;
-        uint64_t sent_ns;
+        uint64_t sent_ns; /* elapsed */
         bool busy;
 };
 
@@ -62,20 +64,32 @@ struct mu_uplink_endpoint {
         int (*refuse)(struct mu_uplink_flight *flight, const char *why);
 };
 
+/* A heartbeat that the appliance fails on while it takes others (uplink_backlog.c). */
+struct mu_uplink_suspect {
+        int64_t id;
+        uint32_t failures;
+        uint64_t delivered; /* state.delivered at the last of them */
+};
+
 struct mu_agent_uplink {
         struct mu_agent_core *core;
         struct mu_uplink_endpoint endpoints[MU_UPLINK_ENDPOINTS];
-        uint64_t next_ns; /* the next heartbeat is due, monotonic */
-        int64_t next_us;  /* the same by the device's clock, which goes on while it sleeps */
+        uint64_t next_ns;         /* the next heartbeat is due, monotonic */
+        uint64_t next_elapsed_ns; /* the same by the clock that goes on while the machine sleeps */
         uint64_t token_ns;
         bool token_refused;
         int64_t first_bucket_s; /* of the first heartbeat of this run; MU_UPLINK_NO_BUCKET */
         struct mu_agent_item
-                unkept;        /* a heartbeat that the queue could not take; body NULL: none */
-        size_t batch_count;    /* items of the next batch, at most */
-        int64_t passed_result; /* the appliance failed on it: those behind it come first */
-        int64_t channel_item;  /* the result that the channel was left to deliver */
-        uint64_t channel_ns;   /* and until when */
+                unkept;          /* a heartbeat that the queue could not take; body NULL: none */
+        int64_t unkept_clock_us; /* by which it was dated */
+        size_t batch_count;      /* items of the next batch, at most */
+        bool waits_for_time;     /* all that was looked at: for the newest's answer */
+        size_t suspect_count;
+        struct mu_uplink_suspect suspects[MU_UPLINK_SUSPECTS_MAX];
+        uint64_t failed_delivered; /* state.delivered at the last batch that was failed on */
+        int64_t passed_result;     /* the appliance failed on it: those behind it come first */
+        int64_t channel_item;      /* the result that the channel was left to deliver */
+        uint64_t channel_ns;       /* and until when */
         struct mu_agent_uplink_state state;
 };
 
@@ -100,6 +114,13 @@ static inline bool mu_uplink_is_unkept(const struct mu_uplink_flight *flight)
 void mu_uplink_take_heartbeat(struct mu_agent_uplink *uplink);
 /* The next heartbeat is due so long from now. */
 void mu_uplink_set_next(struct mu_agent_uplink *uplink, int64_t in_us);
+
+/* uplink_backlog.c: the next batch, count at most. Empty: nothing may go now. */
+MU_MUST_CHECK
+int mu_uplink_gather(struct mu_agent_uplink *uplink, size_t count,
+                     struct mu_agent_items *ret_items);
+void mu_uplink_batch_failed(struct mu_uplink_flight *flight, const struct mu_agent_reply *reply);
+void mu_uplink_batch_taken(struct mu_uplink_flight *flight);
 
 /* uplink_answer.c: mu_agent_reply_fn, take and refuse of the endpoints. */
 void mu_uplink_on_reply(void *context, const struct mu_agent_reply *reply);

@@ -13,7 +13,8 @@
 void mu_uplink_set_next(struct mu_agent_uplink *uplink, int64_t in_us)
 {
         uplink->next_ns = mu_agent_now_ns(uplink->core) + (uint64_t)(in_us * MU_NS_PER_US);
-        uplink->next_us = mu_agent_now_us(uplink->core) + in_us;
+        uplink->next_elapsed_ns =
+                mu_agent_elapsed_ns(uplink->core) + (uint64_t)(in_us * MU_NS_PER_US);
 }
 
 /* The interval from when it was due, not from now: a late wake-up moves no phase. */
@@ -41,7 +42,8 @@ static void read_device(struct mu_agent_core *core, struct mu_agent_readings *re
                 return;
         /* It could not be read this time: the boot is the same. */
         (void)snprintf(ret_readings->boot_id, sizeof(ret_readings->boot_id), "%s",
-                       core->readings.boot_id[0] != '\0' ? core->readings.boot_id : "unknown");
+                       core->readings.boot_id[0] != '\0' ? core->readings.boot_id
+                                                         : MU_AGENT_BOOT_ID_UNKNOWN);
 }
 
 /* In place of an older one. */
@@ -50,6 +52,7 @@ static void keep_unkept(struct mu_agent_uplink *uplink, int64_t bucket_s, struct
         struct mu_agent_item *item = &uplink->unkept;
 
         free(item->body);
+        uplink->unkept_clock_us = mu_agent_clock_us(uplink->core);
         *item = (struct mu_agent_item){.kind = MU_AGENT_ITEM_HEARTBEAT, .key = bucket_s};
         if (mu_text_take(text, &item->body, &item->body_bytes) < 0)
                 item->body = NULL; /* nor the memory: the next one may be luckier */
@@ -94,11 +97,12 @@ static void keep_readings(struct mu_agent_core *core, struct mu_agent_readings *
 void mu_uplink_take_heartbeat(struct mu_agent_uplink *uplink)
 {
         struct mu_agent_core *core = uplink->core;
-        int64_t ts_us = mu_agent_now_us(core);
         struct mu_agent_readings readings;
         uint32_t expired;
 
         read_device(core, &readings);
+        /* Now: between this and the queue, which notes the clock, nobody sets it. */
+        int64_t ts_us = mu_agent_now_us(core);
         int r = queue_readings(uplink, &readings, ts_us);
 
         keep_readings(core, &readings);
@@ -136,7 +140,7 @@ void mu_agent_uplink_note(struct mu_agent_uplink *uplink)
         if (core->deleted)
                 return;
         core->changed = true;
-        if (mu_agent_now_us(core) >= uplink->next_us) {
+        if (mu_agent_elapsed_ns(core) >= uplink->next_elapsed_ns) {
                 mu_uplink_set_next(uplink, 0);
                 return;
         }

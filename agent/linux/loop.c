@@ -150,11 +150,21 @@ static const struct mu_clock *clock_in_use(void)
 #endif
 }
 
+static const struct mu_clock *elapsed_in_use(void)
+{
+#ifdef MUSTER_FAILPOINTS
+        return mu_test_clock_boottime();
+#else
+        return mu_clock_boottime();
+#endif
+}
+
 static void fill_platform(struct shell *shell)
 {
         shell->platform = (struct mu_agent_platform){
                 .context = shell,
                 .clock = clock_in_use(),
+                .elapsed = elapsed_in_use(),
                 .crypto = mu_crypto(),
                 .kind = "desktop",
                 .version = MUSTER_VERSION,

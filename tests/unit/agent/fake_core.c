@@ -27,10 +27,10 @@ void fake_core_open(struct fake_platform *fake, struct mu_agent_core *ret_core)
         assert_int_equal(mu_agent_events_create(&fake->platform, &core->events), 0);
         assert_int_equal(
                 mu_agent_store_open(fake_path(fake, "agent.db"), core->events, &core->store), 0);
-        assert_int_equal(mu_agent_queue_create(core->store, core->events, &core->clock,
-                                               &core->queue), 0);
+        assert_int_equal(
+                mu_agent_queue_create(core->store, core->events, &core->clock, &core->queue), 0);
         assert_int_equal(mu_agent_command_book_create(core->store, &core->book), 0);
-        mu_agent_clock_sync_init(&core->clock, &fake->clock, core->store);
+        mu_agent_clock_sync_init(&core->clock, &fake->elapsed, core->store);
 }
 
 void fake_core_close(struct mu_agent_core *core)

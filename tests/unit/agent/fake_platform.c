@@ -100,6 +100,11 @@ static uint64_t clock_monotonic(void *context)
         return ((struct fake_platform *)context)->monotonic_ns;
 }
 
+static uint64_t clock_elapsed(void *context)
+{
+        return clock_monotonic(context) + ((struct fake_platform *)context)->asleep_ns;
+}
+
 static int64_t clock_realtime(void *context)
 {
         return ((struct fake_platform *)context)->realtime_us;
@@ -262,11 +267,13 @@ struct fake_platform *fake_platform_create(void)
         fake->monotonic_ns = FAKE_START_NS;
         fake->realtime_us = FAKE_START_US;
         fake->clock = (struct mu_clock){clock_monotonic, clock_realtime, fake};
+        fake->elapsed = (struct mu_clock){clock_elapsed, clock_realtime, fake};
         mu_agent_readings_init(&fake->readings);
         (void)snprintf(fake->readings.boot_id, sizeof(fake->readings.boot_id), "boot-1");
         fake->platform = (struct mu_agent_platform){
                 .context = fake,
                 .clock = &fake->clock,
+                .elapsed = &fake->elapsed,
                 .crypto = &fake_crypto,
                 .kind = "desktop",
                 .version = "1.0.0",
@@ -346,6 +353,13 @@ void fake_advance_ms(struct fake_platform *fake, int64_t ms)
 {
         assert_true(ms >= 0);
         fake->monotonic_ns += (uint64_t)(ms * MU_NS_PER_MS);
+        fake->realtime_us += ms * MU_US_PER_MS;
+}
+
+void fake_sleep_ms(struct fake_platform *fake, int64_t ms)
+{
+        assert_true(ms >= 0);
+        fake->asleep_ns += (uint64_t)(ms * MU_NS_PER_MS);
         fake->realtime_us += ms * MU_US_PER_MS;
 }
 

@@ -92,6 +92,8 @@ struct fake_platform {
         struct mu_agent_platform platform; /* give the core this one's address */
         struct mu_clock clock;
         uint64_t monotonic_ns;
+        struct mu_clock elapsed; /* monotonic_ns and what was slept */
+        uint64_t asleep_ns;
         int64_t realtime_us;
         char *directory; /* an empty one of its own, removed at the end */
 
@@ -141,6 +143,7 @@ void fake_platform_destroy(struct fake_platform *fake);
 extern const struct mu_agent_crypto fake_crypto;
 
 void fake_advance_ms(struct fake_platform *fake, int64_t ms); /* both clocks */
+void fake_sleep_ms(struct fake_platform *fake, int64_t ms);   /* the monotonic one stands still */
 void fake_set_realtime_us(struct fake_platform *fake, int64_t realtime_us);
 
 /* The i-th request of all; the last one. */

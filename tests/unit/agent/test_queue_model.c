@@ -38,6 +38,7 @@ struct model_item {
         bool under_way;
         bool ours; /* queued in this run */
         int64_t mono_us;
+        int64_t clock_us; /* the device's, less mono_us */
         int64_t known_us; /* -1: not known */
         int64_t seq;
         char boot_id[24];
@@ -180,10 +181,11 @@ static int model_add(struct model *model, const struct model_item *item)
 }
 
 /* Of the same ten seconds, not only of the same bucket. */
-static bool is_same_time(const struct model_item *old, const char *boot_id, int64_t mono_us)
+static bool is_same_time(const struct model_item *old, const struct model_item *item)
 {
-        return strcmp(old->boot_id, boot_id) == 0 &&
-               mono_us - old->mono_us <= 2 * MU_AGENT_BUCKET_S * MU_US_PER_S;
+        return strcmp(old->boot_id, item->boot_id) == 0 &&
+               llabs(item->clock_us - old->clock_us) < MU_AGENT_BUCKET_S * MU_US_PER_S &&
+               item->mono_us - old->mono_us <= 2 * MU_AGENT_BUCKET_S * MU_US_PER_S;
 }
 
 static int model_heartbeat(struct model *model, const struct model_item *item)
@@ -192,12 +194,13 @@ static int model_heartbeat(struct model *model, const struct model_item *item)
         int err;
 
         if (old) {
-                if (old->frozen || !is_same_time(old, item->boot_id, item->mono_us))
+                if (old->frozen || !is_same_time(old, item))
                         return -EALREADY;
                 struct model_item before = *old;
 
                 *old = *item;
                 old->mono_us = before.mono_us;
+                old->clock_us = before.clock_us;
                 old->known_us = before.known_us;
                 old->ours = before.ours;
                 old->under_way = before.under_way;
@@ -216,13 +219,13 @@ static int model_heartbeat(struct model *model, const struct model_item *item)
         return err;
 }
 
-static int64_t model_seq(struct model *model, const char *boot_id, int64_t bucket, int64_t mono_us)
+static int64_t model_seq(struct model *model, const struct model_item *next)
 {
-        const struct model_item *item = model_find(model, MU_AGENT_ITEM_HEARTBEAT, bucket);
+        const struct model_item *item = model_find(model, MU_AGENT_ITEM_HEARTBEAT, next->key);
 
-        if (item && !item->frozen && is_same_time(item, boot_id, mono_us))
+        if (item && !item->frozen && is_same_time(item, next))
                 return item->seq;
-        return strcmp(model->boot_id, boot_id) == 0 ? model->seq + 1 : 1;
+        return strcmp(model->boot_id, next->boot_id) == 0 ? model->seq + 1 : 1;
 }
 
 /* ---- comparing ---- */
@@ -288,6 +291,7 @@ static struct model_item new_item(struct world *world, enum mu_agent_item_kind k
                 .key = key,
                 .ours = true,
                 .mono_us = mono_us(world),
+                .clock_us = world->fake->realtime_us - mono_us(world),
                 .known_us = -1,
                 .fill = (char)('a' + below(world, 26)),
         };
@@ -322,7 +326,7 @@ static void step_heartbeat(struct world *world)
 
         (void)snprintf(item.boot_id, sizeof(item.boot_id), "%s", world->boot_id);
         assert_int_equal(mu_agent_queue_seq(world->core.queue, world->boot_id, bucket, &number), 0);
-        item.seq = model_seq(&world->model, world->boot_id, bucket, item.mono_us);
+        item.seq = model_seq(&world->model, &item);
         assert_int_equal(number, item.seq);
 
         int want = model_heartbeat(&world->model, &item);

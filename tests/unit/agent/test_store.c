@@ -303,7 +303,7 @@ static void test_schema_versions(void **state)
         int64_t number = 0;
 
         open_store(world);
-        assert_int_equal(ask(world, "PRAGMA user_version"), 100);
+        assert_int_equal(ask(world, "PRAGMA user_version"), 101);
         assert_int_equal(mu_agent_store_set_number(world->store, "a", 5), 0);
         close_store(world);
         execute(world->path, "ALTER TABLE items ADD COLUMN newer TEXT; PRAGMA user_version = 107");
