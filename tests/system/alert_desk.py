@@ -64,7 +64,7 @@ class Desk:
         if secret:
             self.sql("UPDATE alert_channels SET sealed = %s WHERE id = %s",
                      self.seal(identity, secret), identity)
-        self.reread()
+        self.reread(identity)
         return identity
 
     def discord(self, double, **columns):
@@ -81,12 +81,17 @@ class Desk:
         sets = ", ".join(f"{name} = %s" for name in columns)
         self.sql(f"UPDATE alert_channels SET {sets}{', ' if sets else ''}updated_at = now()"
                  " WHERE id = %s", *columns.values(), channel_id)
-        self.reread()
+        self.reread(channel_id)
 
-    def reread(self):
-        """Channels are read anew each minute; the API would say so at once."""
+    def reread(self, channel_id):
+        """Channels are read anew each minute, or once the API has changed one."""
         if self.clock:
             self.clock.jump(61, 0)
+            return
+        answer = self.appliance.session.patch(
+            f"{self.appliance.url}/admin/alert-channels/{channel_id}", json={"min_severity": "info"},
+            headers=self.appliance.admin_headers(), timeout=15)
+        assert answer.status_code == 200, answer.text
 
     # -- incidents --
 
