@@ -65,16 +65,17 @@ function Loading({ label }: { label: string }) {
   );
 }
 
-function lengthInWords(shown: number, total: number | undefined, reachable: number): string {
+function lengthInWords(shown: number, total: number | undefined, hasMore: boolean, reachable: number): string {
   if (reachable < shown) return `The first ${count(reachable)} of ${count(shown)}: search for the others`;
-  return total !== undefined && total > shown ? `${count(shown)} of ${count(total)} loaded` : `${count(shown)} in all`;
+  if (total !== undefined && total > shown) return `${count(shown)} of ${count(total)} loaded`;
+  return hasMore ? `${count(shown)} loaded, more below` : `${count(shown)} in all`;
 }
 
-function Foot<Row>({ source, total, selection, rowHeight = 44 }: DataTableProps<Row> & { source: RowSource<Row> }) {
+function Foot<Row>({ source, total, hasMore = false, selection, rowHeight = 44 }: DataTableProps<Row> & { source: RowSource<Row> }) {
   const chosen = selection?.all?.chosen ? source.count : (selection?.ids.size ?? 0);
   return (
     <p className="flex min-h-9 items-center gap-3 px-4 text-xs text-ink-3 tabular" aria-live="polite">
-      <span>{lengthInWords(source.count, total, rowsThatFit(source.count, rowHeight))}</span>
+      <span>{lengthInWords(source.count, total, hasMore, rowsThatFit(source.count, rowHeight))}</span>
       {chosen > 0 && <span className="font-medium text-accent">{count(chosen)} selected</span>}
     </p>
   );
