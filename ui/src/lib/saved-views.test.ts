@@ -39,3 +39,17 @@ it("refuses a view without a name, and more than there is room for", () => {
   views.save("view 7", "status=late");
   expect(views.list().find((view) => view.name === "view 7")?.search).toBe("status=late");
 });
+
+it("gives a view another name, but not one that is taken", () => {
+  const views = new SavedViews("k", storage());
+  views.save("a", "status=late");
+  views.save("b", "status=silent");
+  expect(() => views.rename("a", "b")).toThrow("called b already");
+  expect(() => views.rename("a", " ")).toThrow("name");
+  views.rename("a", " c ");
+  views.rename("b", "b");
+  expect(views.list()).toEqual([
+    { name: "b", search: "status=silent" },
+    { name: "c", search: "status=late" },
+  ]);
+});

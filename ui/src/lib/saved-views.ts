@@ -47,6 +47,15 @@ export class SavedViews {
     this.put([...others, { name: trimmed, search }].sort((a, b) => a.name.localeCompare(b.name)));
   }
 
+  /** Throws when there is no name, or another view has it. */
+  rename(from: string, to: string): void {
+    const trimmed = to.trim();
+    if (!trimmed) throw new Error("A view needs a name.");
+    if (trimmed !== from && this.views.some((view) => view.name === trimmed)) throw new Error(`There is a view called ${trimmed} already.`);
+    const renamed = this.views.map((view) => (view.name === from ? { ...view, name: trimmed } : view));
+    this.put(renamed.sort((a, b) => a.name.localeCompare(b.name)));
+  }
+
   remove(name: string): void {
     this.put(this.views.filter((view) => view.name !== name));
   }

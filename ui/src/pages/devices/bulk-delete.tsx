@@ -5,8 +5,12 @@ import { api } from "@/api/client";
 import { CheckField } from "@/ui/checkbox";
 import { Confirm } from "@/ui/dialog";
 import { toast } from "@/ui/toast";
-import { useSnapshot, type Chosen } from "./snapshot";
+import { countOf, useSnapshot, type Chosen } from "./snapshot";
 import { devices, SnapshotNote } from "./snapshot-note";
+
+const WHAT_GOES =
+  "Their tokens end at once, and their status, events, alerts and waiting commands are lost for good. " +
+  "The hardware can be registered again, as new devices.";
 
 export function BulkDelete({ chosen, onClose, onDone }: { chosen: Chosen; onClose: () => void; onDone: () => void }) {
   const client = useQueryClient();
@@ -26,8 +30,8 @@ export function BulkDelete({ chosen, onClose, onDone }: { chosen: Chosen; onClos
     <Confirm
       open
       onOpenChange={(open) => !open && onClose()}
-      title="Delete devices"
-      description="Their tokens end at once, and their status, events, alerts and waiting commands are lost for good. The hardware can be registered again, as new devices."
+      title={`Delete ${devices(snapshot?.count ?? countOf(chosen))}?`}
+      description={WHAT_GOES}
       action="Delete for good"
       danger
       typeToConfirm={snapshot?.confirm ?? "…"}

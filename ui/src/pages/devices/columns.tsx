@@ -9,6 +9,7 @@ import { useLiveDevice } from "@/live/use-live";
 import { Badge, StatusBadge } from "@/ui/badge";
 import type { Column } from "@/ui/data-table";
 import { Time, useNow } from "@/ui/time";
+import { nameOf } from "./filter";
 import { useLiveRow, useStatus } from "./use-live-row";
 import { useQuarantine } from "./quarantine";
 import type { DeviceRow } from "./use-devices";
@@ -21,7 +22,7 @@ const None = () => <span className="text-ink-3">–</span>;
 
 export const KindIcon = ({ kind, className }: { kind: DeviceRow["kind"]; className?: string }) => {
   const Icon = kind === "desktop" ? Laptop : Smartphone;
-  return <Icon className={cn("size-4 shrink-0 text-ink-3", className)} aria-label={kind === "desktop" ? "Desktop" : "Android"} role="img" />;
+  return <Icon className={cn("size-4 shrink-0 text-ink-3", className)} aria-label={nameOf(kind)} role="img" />;
 };
 
 function Name({ row }: Cell) {
@@ -84,7 +85,7 @@ function Network({ row }: Cell) {
   if (!last?.network) return <None />;
   return (
     <>
-      {last.network}
+      {nameOf(last.network)}
       {last.ssid && <span className="text-ink-3"> {last.ssid}</span>}
     </>
   );
@@ -112,21 +113,30 @@ export function Tags({ tags }: { tags: readonly string[] }) {
 }
 
 const ram = ({ last }: DeviceRow) => (last?.ram_free_mb == null ? <None /> : `${last.ram_free_mb.toLocaleString()} MB`);
+const uptime = ({ last }: DeviceRow) => (last?.uptime_s == null ? <None /> : duration(last.uptime_s));
 
 export const COLUMNS: Column<DeviceRow>[] = [
-  { id: "alias", title: "Device", grow: 3, width: 190, sortable: true, always: true, cell: (row) => <Name row={row} /> },
-  { id: "status", title: "Status", width: 120, cell: (row) => <StatusCell row={row} /> },
-  { id: "last_seen", title: "Last seen", width: 116, sortable: true, first: "desc", cell: (row) => <LastSeen row={row} /> },
-  { id: "battery", title: "Battery", width: 98, align: "end", sortable: true, first: "asc", cell: (row) => <Battery row={row} /> },
-  { id: "network", title: "Network", grow: 1.4, width: 130, cell: (row) => <Network row={row} /> },
-  { id: "app", title: "App in front", grow: 2, width: 150, cell: (row) => <App row={row} /> },
-  { id: "agent_version", title: "Agent", width: 92, sortable: true, first: "asc", cell: (row) => <Agent row={row} /> },
-  { id: "site", title: "Site", grow: 1, width: 100, cell: (row) => row.site ?? <None /> },
-  { id: "tags", title: "Tags", grow: 1.4, width: 130, cell: (row) => <Tags tags={row.tags} /> },
+  { id: "alias", title: "Device", grow: 3, width: 184, sortable: true, always: true, cell: (row) => <Name row={row} /> },
+  { id: "status", title: "Status", width: 122, cell: (row) => <StatusCell row={row} /> },
+  { id: "last_seen", title: "Last seen", width: 104, sortable: true, first: "desc", cell: (row) => <LastSeen row={row} /> },
+  { id: "battery", title: "Battery", width: 88, align: "end", sortable: true, first: "asc", cell: (row) => <Battery row={row} /> },
+  { id: "network", title: "Network", grow: 1.4, width: 112, cell: (row) => <Network row={row} /> },
+  { id: "app", title: "App in front", grow: 2, width: 124, cell: (row) => <App row={row} /> },
+  { id: "agent_version", title: "Agent", width: 82, sortable: true, first: "asc", cell: (row) => <Agent row={row} /> },
+  { id: "site", title: "Site", grow: 1, width: 88, cell: (row) => row.site ?? <None /> },
+  { id: "tags", title: "Tags", grow: 1.4, width: 112, cell: (row) => <Tags tags={row.tags} /> },
   { id: "ram", title: "RAM free", width: 104, align: "end", hidden: true, cell: ram },
-  { id: "uptime", title: "Uptime", width: 90, align: "end", hidden: true, cell: ({ last }) => (last?.uptime_s == null ? <None /> : duration(last.uptime_s)) },
+  { id: "uptime", title: "Uptime", width: 90, align: "end", hidden: true, cell: uptime },
   { id: "hardware_id", title: "Hardware id", grow: 1, width: 150, hidden: true, cell: (row) => row.hardware_id ?? <None /> },
-  { id: "created_at", title: "Enrolled", width: 116, sortable: true, first: "desc", hidden: true, cell: (row) => <Time at={row.created_at} /> },
+  {
+    id: "created_at",
+    title: "Enrolled",
+    width: 116,
+    sortable: true,
+    first: "desc",
+    hidden: true,
+    cell: (row) => <Time at={row.created_at} />,
+  },
   { id: "id", title: "Id", width: 84, align: "end", sortable: true, hidden: true, cell: (row) => row.id },
 ];
 
@@ -143,7 +153,7 @@ export function DeviceCard({ row }: Cell) {
       <div className="flex items-center gap-3 text-xs text-ink-2">
         <LastSeen row={row} />
         {last?.battery != null && <Battery row={row} />}
-        {last?.network && <span>{last.network}</span>}
+        {last?.network && <span>{nameOf(last.network)}</span>}
         {row.site && <span className="ml-auto truncate text-ink-3">{row.site}</span>}
       </div>
       {row.tags.length > 0 && <Tags tags={row.tags} />}

@@ -1,40 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useQuery } from "@tanstack/react-query";
 import { ListFilter } from "lucide-react";
-import { useId, useState, type FormEvent } from "react";
-import { api } from "@/api/client";
+import { useState, type FormEvent } from "react";
 import { Button } from "@/ui/button";
 import { Field, Input, NativeSelect } from "@/ui/field";
 import { Popover } from "@/ui/popover";
-import { chipsOf, filterOf, KINDS, NETWORKS, searchOf, type Filter } from "./filter";
-
-const useNames = (what: "tags" | "sites") =>
-  useQuery({
-    queryKey: ["devices", what],
-    queryFn: async ({ signal }) =>
-      what === "tags" ? (await api.get("/admin/tags", { signal })).tags : (await api.get("/admin/sites", { signal })).sites,
-    staleTime: 60_000,
-  }).data ?? [];
-
-/** A field that offers the names in use and takes any other. */
-export function NameInput({ of, ...rest }: { of: "tags" | "sites" } & React.ComponentProps<typeof Input>) {
-  const list = useId();
-  const names = useNames(of);
-  return (
-    <>
-      <Input list={list} autoComplete="off" {...rest} />
-      <datalist id={list}>
-        {names.map((one) => (
-          <option key={one.name} value={one.name}>
-            {`${one.devices} devices`}
-          </option>
-        ))}
-      </datalist>
-    </>
-  );
-}
-
-const TITLE: Record<string, string> = { android: "Android", desktop: "Desktop", wifi: "Wi-Fi", cellular: "Cellular", ethernet: "Ethernet", offline: "Offline" };
+import { TagInput } from "@/ui/tag-input";
+import { chipsOf, filterOf, KINDS, nameOf, NETWORKS, searchOf, type Filter } from "./filter";
+import { NameInput, Offering } from "./name-input";
+import { useInUse, useNames } from "./use-names";
 
 function Choice({ label, name, values, initial }: { label: string; name: string; values: readonly string[]; initial: string | undefined }) {
   return (
@@ -44,7 +17,7 @@ function Choice({ label, name, values, initial }: { label: string; name: string;
           <option value="">Any</option>
           {values.map((value) => (
             <option key={value} value={value}>
-              {TITLE[value] ?? value}
+              {nameOf(value)}
             </option>
           ))}
         </NativeSelect>
@@ -54,13 +27,14 @@ function Choice({ label, name, values, initial }: { label: string; name: string;
 }
 
 function FilterForm({ filter, onChange, close }: { filter: Filter; onChange: (filter: Filter) => void; close: () => void }) {
+  const [tags, setTags] = useState<string[]>(filter.tag ?? []);
+  const known = useNames("tags").map((tag) => tag.name);
+  const versions = useInUse("agent_version");
+  const apps = useInUse("fg_package");
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const search = searchOf({ q: filter.q, status: filter.status });
-    for (const [name, value] of new FormData(event.currentTarget)) {
-      if (name === "tag") for (const tag of String(value).split(",")) search.append("tag", tag);
-      else if (value) search.set(name, String(value));
-    }
+    const search = searchOf({ q: filter.q, status: filter.status, tag: tags });
+    for (const [name, value] of new FormData(event.currentTarget)) if (value) search.set(name, String(value));
     onChange(filterOf(search));
     close();
   };
@@ -74,18 +48,32 @@ function FilterForm({ filter, onChange, close }: { filter: Filter; onChange: (fi
         <Choice label="Kind" name="kind" values={KINDS} initial={filter.kind} />
         <Choice label="Network" name="network" values={NETWORKS} initial={filter.network} />
       </div>
-      <Field label="Site">{(ids) => <NameInput {...ids} of="sites" name="site" defaultValue={filter.site} />}</Field>
-      <Field label="Tags" hint="Several with commas: devices that have all of them.">
-        {(ids) => <NameInput {...ids} of="tags" name="tag" defaultValue={filter.tag?.join(", ")} />}
+      <Field label="Site">{(ids) => <NameInput {...ids} of="sites" name="site" maxLength={100} defaultValue={filter.site} />}</Field>
+      <Field label="Tags" hint="Devices that have all of them">
+        {(ids) => <TagInput {...ids} values={tags} onChange={setTags} suggestions={known} />}
       </Field>
       <div className="grid grid-cols-2 gap-3">
         <Field label="Battery below (%)">
-          {(ids) => <Input {...ids} name="battery_below" type="number" min={1} max={101} inputMode="numeric" defaultValue={filter.battery_below} />}
+          {(ids) => (
+            <Input
+              {...ids}
+              name="battery_below"
+              type="number"
+              min={1}
+              max={101}
+              inputMode="numeric"
+              defaultValue={filter.battery_below}
+            />
+          )}
         </Field>
-        <Field label="Agent version">{(ids) => <Input {...ids} name="agent_version" maxLength={64} defaultValue={filter.agent_version} />}</Field>
+        <Field label="Agent version">
+          {(ids) => <Offering {...ids} names={versions} name="agent_version" maxLength={64} defaultValue={filter.agent_version} />}
+        </Field>
       </div>
       <Field label="App in the foreground">
-        {(ids) => <Input {...ids} name="app" maxLength={255} placeholder="com.example.till" spellCheck={false} defaultValue={filter.app} />}
+        {(ids) => (
+          <Offering {...ids} names={apps} name="app" maxLength={255} placeholder="com.example.till" defaultValue={filter.app} />
+        )}
       </Field>
       <div className="flex justify-end gap-2">
         <Button size="sm" variant="ghost" onClick={clear}>

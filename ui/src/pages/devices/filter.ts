@@ -61,6 +61,18 @@ export interface Chip {
   without: Filter;
 }
 
+const WORDS: Record<string, string> = {
+  android: "Android",
+  desktop: "Desktop",
+  wifi: "Wi-Fi",
+  cellular: "Cellular",
+  ethernet: "Ethernet",
+  offline: "Offline",
+};
+
+/** A kind or a network as people write it. */
+export const nameOf = (value: string): string => WORDS[value] ?? value;
+
 const NAMES: Partial<Record<keyof Filter, string>> = {
   kind: "Kind",
   site: "Site",
@@ -75,10 +87,15 @@ export function chipsOf(filter: Filter): Chip[] {
   for (const name of Object.keys(NAMES) as (keyof typeof NAMES)[]) {
     const value = filter[name];
     if (value === undefined) continue;
-    chips.push({ key: name, label: `${NAMES[name]}: ${String(value)}`, without: { ...filter, [name]: undefined } });
+    const said = name === "kind" || name === "network" ? nameOf(String(value)) : String(value);
+    chips.push({ key: name, label: `${NAMES[name]}: ${said}`, without: { ...filter, [name]: undefined } });
   }
   if (filter.battery_below !== undefined)
-    chips.push({ key: "battery_below", label: `Battery below ${filter.battery_below} %`, without: { ...filter, battery_below: undefined } });
+    chips.push({
+      key: "battery_below",
+      label: `Battery below ${filter.battery_below} %`,
+      without: { ...filter, battery_below: undefined },
+    });
   for (const tag of filter.tag ?? []) {
     const rest = (filter.tag ?? []).filter((one) => one !== tag);
     chips.push({ key: `tag ${tag}`, label: `Tag: ${tag}`, without: { ...filter, tag: rest.length ? rest : undefined } });

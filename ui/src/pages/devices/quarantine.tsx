@@ -3,6 +3,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useState, type ReactNode } from "react";
 import { api } from "@/api/client";
+import { cn } from "@/lib/cn";
 import { newKey } from "@/lib/new-key";
 import { useMay } from "@/session/session";
 import { Confirm } from "@/ui/dialog";
@@ -34,7 +35,11 @@ function ResolveDialog({ device, onClose }: { device: Named; onClose: () => void
   const client = useQueryClient();
   const [decision, setDecision] = useState<Decision>("trust");
   const resolve = async () => {
-    await api.post("/admin/devices/{id}/quarantine/resolve", { path: { id: device.id }, body: { decision }, idempotencyKey: newKey() });
+    await api.post("/admin/devices/{id}/quarantine/resolve", {
+      path: { id: device.id },
+      body: { decision },
+      idempotencyKey: newKey(),
+    });
     await client.invalidateQueries({ queryKey: ["devices"] });
     toast.ok(decision === "trust" ? `${device.alias} is out of quarantine.` : `${device.alias} may be registered again within an hour.`);
   };
@@ -53,7 +58,10 @@ function ResolveDialog({ device, onClose }: { device: Named; onClose: () => void
         {CHOICES.map((choice) => (
           <label
             key={choice.value}
-            className="flex cursor-pointer gap-3 rounded-control border border-line p-3 has-checked:border-accent has-checked:bg-accent-soft/40"
+            className={cn(
+              "flex cursor-pointer gap-3 rounded-control border border-line p-3",
+              "has-checked:border-accent has-checked:bg-accent-soft/40",
+            )}
           >
             <input
               type="radio"

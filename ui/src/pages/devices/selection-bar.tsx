@@ -2,6 +2,7 @@
 import { SquareTerminal, Tags, Trash2, X } from "lucide-react";
 import { useState } from "react";
 import type { CommandType } from "@/lib/command-types";
+import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
 import { CommandMenu } from "@/pages/commands/command-menu";
 import { useMay } from "@/session/session";
@@ -9,7 +10,7 @@ import { Button } from "@/ui/button";
 import { BulkCommand } from "./bulk-command";
 import { BulkDelete } from "./bulk-delete";
 import { BulkTags } from "./bulk-tags";
-import type { Filter } from "./filter";
+import { isFiltered, type Filter } from "./filter";
 import { countOf, NOTHING, type Chosen } from "./snapshot";
 import { devices } from "./snapshot-note";
 
@@ -34,13 +35,22 @@ export function SelectionBar({ chosen, onChange, filter, total }: SelectionBarPr
   const more = !chosen.all && total !== undefined && total > number;
   return (
     <div role="region" aria-label="What is selected" className="sticky bottom-3 z-20 mt-3 flex justify-center">
-      <div className="flex max-w-full flex-wrap items-center gap-x-3 gap-y-2 rounded-card border border-line-strong bg-raised px-3 py-2 shadow-float">
+      <div
+        className={cn(
+          "flex max-w-full flex-wrap items-center gap-x-3 gap-y-2 rounded-card border border-line-strong bg-raised px-3 py-2",
+          "shadow-float",
+        )}
+      >
         <p className="pl-1 text-sm font-medium tabular" aria-live="polite">
-          {chosen.all ? `All ${devices(number)} that match` : `${devices(number)} selected`}
+          {chosen.all ? `All ${devices(number)}${isFiltered(filter) ? " that match" : ""} selected` : `${devices(number)} selected`}
         </p>
         {more && (
-          <button type="button" className="text-sm font-medium text-accent hover:underline" onClick={() => onChange({ all: true, filter, count: total })}>
-            All {count(total)} that match
+          <button
+            type="button"
+            className="min-h-8 text-sm font-medium text-accent hover:underline"
+            onClick={() => onChange({ all: true, filter, count: total })}
+          >
+            Select all {count(total)} {isFiltered(filter) ? "that match" : "in the fleet"}
           </button>
         )}
         <div className="flex items-center gap-1.5">

@@ -16,7 +16,8 @@ export const NOTHING = { all: false, ids: new Set<string>() } as const satisfies
 
 export const countOf = (chosen: Chosen): number => (chosen.all ? chosen.count : chosen.ids.size);
 
-export const bodyOf = (chosen: Chosen): Schema<"SelectionMake"> => (chosen.all ? { filter: chosen.filter } : { device_ids: [...chosen.ids] });
+export const bodyOf = (chosen: Chosen): Schema<"SelectionMake"> =>
+  chosen.all ? { filter: chosen.filter } : { device_ids: [...chosen.ids] };
 
 export interface Taken {
   snapshot: Snapshot | null;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Search, X } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
+import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
 import { useFleet } from "@/live/use-live";
 import { Button } from "@/ui/button";
@@ -71,7 +72,13 @@ function SearchBox({ filter, onChange }: FilterProps) {
           <X className="size-4" />
         </button>
       ) : (
-        <kbd aria-hidden className="pointer-events-none absolute top-2 right-2.5 rounded border border-line bg-surface-2 px-1.5 py-px font-sans text-[0.6875rem] text-ink-3 max-sm:hidden">
+        <kbd
+          aria-hidden
+          className={cn(
+            "pointer-events-none absolute top-2 right-2.5 rounded border border-line bg-surface-2 px-1.5 py-px",
+            "font-sans text-[0.6875rem] text-ink-3 max-sm:hidden",
+          )}
+        >
           /
         </kbd>
       )}
@@ -92,7 +99,8 @@ export function StatusSegments({ filter, onChange }: FilterProps) {
     ["never", "Never seen", fleet?.never],
     ["quarantined", "Quarantined", fleet?.quarantined],
   ];
-  const shown = counts.filter(([value, , number]) => number || value === "all" || value === filter.status || ["online", "silent"].includes(value));
+  const always: Segment[] = ["all", "online", "silent"];
+  const shown = counts.filter(([value, , number]) => number || value === filter.status || always.includes(value));
   if (filter.status === "deleted") shown.push(["deleted", "Deleted", undefined]);
   return (
     <Segments
@@ -118,7 +126,10 @@ export function Chips({ filter, onChange }: FilterProps) {
   return (
     <ul aria-label="Filters" className="flex flex-wrap items-center gap-1.5">
       {chips.map((chip) => (
-        <li key={chip.key} className="inline-flex h-7 items-center gap-0.5 rounded-full border border-line bg-surface pl-3 text-xs font-medium text-ink-2">
+        <li
+          key={chip.key}
+          className="inline-flex h-7 items-center gap-0.5 rounded-full border border-line bg-surface pl-3 text-xs font-medium text-ink-2"
+        >
           <span className="max-w-56 truncate">{chip.label}</span>
           <button
             type="button"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Bookmark, BookmarkPlus, X } from "lucide-react";
+import { Bookmark, BookmarkPlus } from "lucide-react";
 import { useState, type FormEvent } from "react";
 import { deviceViews, useSavedViews } from "@/lib/saved-views";
 import { Button } from "@/ui/button";
 import { Field, Input } from "@/ui/field";
 import { Popover } from "@/ui/popover";
 import { toast } from "@/ui/toast";
-import { cn } from "@/lib/cn";
+import { VIEW_NAME_MAX, ViewRow } from "./view-row";
 
 interface ViewsProps {
   /** The query string as it stands. */
@@ -29,7 +29,16 @@ function SaveForm({ search, current }: { search: string; current: string | undef
     <form className="flex items-end gap-2 border-t border-line p-3" onSubmit={save}>
       <div className="grow">
         <Field label="Keep what is shown as">
-          {(ids) => <Input {...ids} maxLength={60} autoComplete="off" placeholder="Silent in Porto" value={name} onChange={(event) => setName(event.target.value)} />}
+          {(ids) => (
+            <Input
+              {...ids}
+              maxLength={VIEW_NAME_MAX}
+              autoComplete="off"
+              placeholder="Silent in Porto"
+              value={name}
+              onChange={(event) => setName(event.target.value)}
+            />
+          )}
         </Field>
       </div>
       <Button type="submit" size="icon" aria-label="Keep this view" disabled={!name.trim()}>
@@ -56,23 +65,20 @@ export function ViewsMenu({ search, onOpen }: ViewsProps) {
     >
       {(close) => (
         <>
-          {views.length === 0 && <p className="p-4 text-sm text-ink-2">A view is a filter and an order with a name. It is kept in this browser.</p>}
-          <ul className="max-h-72 overflow-y-auto p-1">
+          {views.length === 0 && (
+            <p className="p-4 text-sm text-ink-2">A view is a search, a filter and an order with a name. It is kept in this browser.</p>
+          )}
+          <ul aria-label="Saved views" className="max-h-72 overflow-y-auto p-1 empty:hidden">
             {views.map((view) => (
-              <li key={view.name} className="flex items-center">
-                <button
-                  type="button"
-                  className={cn("min-h-9 min-w-0 grow truncate rounded-control px-2.5 text-left hover:bg-surface-2", view.name === current && "font-medium text-accent")}
-                  onClick={() => {
+              <li key={view.name}>
+                <ViewRow
+                  view={view}
+                  current={view.name === current}
+                  onOpen={() => {
                     onOpen(view.search);
                     close();
                   }}
-                >
-                  {view.name}
-                </button>
-                <Button variant="ghost" size="icon-sm" aria-label={`Delete the view ${view.name}`} onClick={() => deviceViews.remove(view.name)}>
-                  <X />
-                </Button>
+                />
               </li>
             ))}
           </ul>
