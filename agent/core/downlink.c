@@ -19,6 +19,7 @@ enum {
         RETRY_AFTER_S_MAX = 3600,
         FORGET_MS = 3600 * 1000,
         SENTENCE_BYTES = 200,
+        ASKED_S_MAX = 86400,
         /* Closed so, by the appliance or its handshake. */
         REPLACED = 4001,
         TOKEN_ENDED = 4401,
@@ -91,11 +92,22 @@ static uint64_t channel_wait_ms(struct mu_agent_downlink *downlink, int code)
                        : wait_ms;
 }
 
+/* So long at least, since the appliance has asked for it. */
+static uint64_t as_asked_ms(const struct mu_agent_downlink *downlink, uint64_t wait_ms)
+{
+        uint64_t now_ns = mu_agent_now_ns(downlink->core);
+        uint64_t asked_ms = downlink->channel_asked_ns > now_ns
+                                    ? (downlink->channel_asked_ns - now_ns) / MU_NS_PER_MS + 1
+                                    : 0;
+
+        return asked_ms > wait_ms ? asked_ms : wait_ms;
+}
+
 /* It is closed on the platform's side already. */
 static void channel_closed(struct mu_agent_downlink *downlink, int code, const char *why)
 {
         struct mu_agent_core *core = downlink->core;
-        uint64_t wait_ms = channel_wait_ms(downlink, code);
+        uint64_t wait_ms = as_asked_ms(downlink, channel_wait_ms(downlink, code));
         char quoted[SENTENCE_BYTES];
 
         downlink->channel = MU_AGENT_CHANNEL_CLOSED;
@@ -186,6 +198,12 @@ void mu_agent_downlink_push(struct mu_agent_downlink *downlink, enum mu_agent_pu
                 if (bytes > 0 && !downlink->core->deleted)
                         mu_downlink_message(downlink, text, bytes);
                 break;
+        case MU_AGENT_PUSH_WAIT:
+                if (code > 0 && downlink->channel != MU_AGENT_CHANNEL_CLOSED)
+                        downlink->channel_asked_ns = mu_downlink_later(
+                                now_ns,
+                                (uint64_t)(code < ASKED_S_MAX ? code : ASKED_S_MAX) * MU_MS_PER_S);
+                break;
         case MU_AGENT_PUSH_CLOSED:
                 if (downlink->channel != MU_AGENT_CHANNEL_CLOSED)
                         channel_closed(downlink, code, text ? text : "");
@@ -205,9 +223,10 @@ void mu_agent_downlink_network(struct mu_agent_downlink *downlink)
 
         mu_downlink_drop_channel(downlink, "The network changed.");
         mu_backoff_reset(&downlink->channel_backoff);
-        downlink->channel_due_ns =
-                mu_downlink_later(mu_agent_now_ns(core),
-                                  mu_backoff_next_ms(&downlink->channel_backoff, &core->random));
+        downlink->channel_due_ns = mu_downlink_later(
+                mu_agent_now_ns(core),
+                as_asked_ms(downlink,
+                            mu_backoff_next_ms(&downlink->channel_backoff, &core->random)));
         core->changed = true;
 }
 

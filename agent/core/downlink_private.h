@@ -86,7 +86,8 @@ struct mu_agent_downlink {
         enum mu_agent_channel_state channel;
         bool has_no_channel; /* the platform said so */
         struct mu_backoff channel_backoff;
-        uint64_t channel_due_ns; /* CLOSED: the next try; else: silent for too long then */
+        uint64_t channel_asked_ns; /* by Retry-After: not before */
+        uint64_t channel_due_ns;   /* CLOSED: the next try; else: silent for too long then */
         uint64_t channel_opened_ns;
 
         bool fetch_wanted;

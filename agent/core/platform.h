@@ -112,6 +112,8 @@ typedef void mu_agent_reply_fn(void *context, const struct mu_agent_reply *reply
 enum mu_agent_push_event {
         MU_AGENT_PUSH_OPENED,
         MU_AGENT_PUSH_MESSAGE, /* text holds it; empty: a ping, a sign of life */
+        MU_AGENT_PUSH_WAIT, /* the handshake was refused with a Retry-After of code seconds; CLOSED
+                               follows */
         MU_AGENT_PUSH_CLOSED,  /* code: the WebSocket's (4401, 4410 …), an HTTP status of the
                                   handshake, or a negative errno; text a sentence */
 };

@@ -170,6 +170,15 @@ static size_t head_bytes(const char *reply, size_t bytes)
         return 0;
 }
 
+static struct piece cut_line(struct piece *rest)
+{
+        struct piece line = cut(rest, '\n');
+
+        if (line.bytes > 0 && line.data[line.bytes - 1] == '\r')
+                line.bytes--;
+        return line;
+}
+
 int mu_handshake_reply(const struct mu_handshake *handshake, const char *reply, size_t bytes,
                        size_t *ret_used, int *ret_status)
 {
@@ -187,17 +196,32 @@ int mu_handshake_reply(const struct mu_handshake *handshake, const char *reply, 
                 *ret_status = status;
                 return -EPERM;
         }
-        while (rest.bytes > 0) {
-                struct piece line = cut(&rest, '\n');
-
-                if (line.bytes > 0 && line.data[line.bytes - 1] == '\r')
-                        line.bytes--;
-                look_at_line(handshake, line, &found);
-        }
+        while (rest.bytes > 0)
+                look_at_line(handshake, cut_line(&rest), &found);
         if (!found.upgrade || !found.connection || found.extra || found.accepts != 1 ||
             !found.accepted)
                 return -EPROTO;
         *ret_used = head;
         *ret_status = status;
         return 0;
+}
+
+bool mu_handshake_header(const char *reply, size_t bytes, const char *name, char *ret_value,
+                         size_t room)
+{
+        struct piece rest = {.data = reply, .bytes = head_bytes(reply, bytes)};
+
+        (void)cut_line(&rest); /* the status */
+        while (rest.bytes > 0) {
+                struct piece value = cut_line(&rest);
+                bool is_it = is_word(cut(&value, ':'), name);
+
+                value = trim(value);
+                if (!is_it || value.bytes >= room || memchr(value.data, '\0', value.bytes))
+                        continue;
+                memcpy(ret_value, value.data, value.bytes);
+                ret_value[value.bytes] = '\0';
+                return true;
+        }
+        return false;
 }

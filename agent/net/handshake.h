@@ -10,6 +10,7 @@
 #ifndef MUSTER_AGENT_NET_HANDSHAKE_H
 #define MUSTER_AGENT_NET_HANDSHAKE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/text.h"
@@ -43,5 +44,10 @@ int mu_handshake_request(const struct mu_handshake *handshake, const char *url, 
 MU_MUST_CHECK
 int mu_handshake_reply(const struct mu_handshake *handshake, const char *reply, size_t bytes,
                        size_t *ret_used, int *ret_status);
+
+/* The value of a header, as text, in a reply whose head is whole. False: there is none, or it has
+ * no room. */
+bool mu_handshake_header(const char *reply, size_t bytes, const char *name, char *ret_value,
+                         size_t room);
 
 #endif

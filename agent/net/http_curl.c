@@ -20,6 +20,7 @@
 #include "core/wipe.h"
 #include "net/push_channel.h"
 #include "net/reply_file.h"
+#include "net/retry_after.h"
 #include "net/target.h"
 
 enum limits {
@@ -27,7 +28,6 @@ enum limits {
         CONNECTIONS_MAX = 2, /* kept open between requests */
         EXTRA_MAX = 16,
         HEADER_BYTES = 256,
-        RETRY_AFTER_S_MAX = 86400,
         IDLE_MS = 60000, /* nothing is due for so long: no connection is kept for it */
 };
 
@@ -348,33 +348,6 @@ static const char *header_of(CURL *easy, const char *name)
         return header->value;
 }
 
-/* Seconds, or a date: counted from the reply's own Date where it has one, so that a device whose
- * clock is wrong waits no less and no more. */
-static int64_t retry_after_s(CURL *easy)
-{
-        const char *value = header_of(easy, "Retry-After");
-        const char *date = header_of(easy, "Date");
-        char *end;
-
-        if (!value || *value == '\0')
-                return -1;
-        long long seconds = strtoll(value, &end, 10);
-
-        if (*end != '\0') {
-                time_t then = curl_getdate(value, NULL);
-                time_t now = date ? curl_getdate(date, NULL) : -1;
-
-                if (now < 0)
-                        now = time(NULL);
-                if (then < 0)
-                        return -1;
-                seconds = (long long)(then - now);
-        }
-        if (seconds < 0)
-                return 0;
-        return seconds < RETRY_AFTER_S_MAX ? (int64_t)seconds : (int64_t)RETRY_AFTER_S_MAX;
-}
-
 static int finish_file(struct transfer *transfer, long status)
 {
         if (!transfer->file.path || status != 200)
@@ -393,7 +366,8 @@ static void answer(struct transfer *transfer, CURLcode code)
                 reply.error = finish_file(transfer, status);
         if (reply.error == 0) {
                 reply.status = (int)status;
-                reply.retry_after_s = retry_after_s(transfer->easy);
+                reply.retry_after_s = mu_net_retry_after_s(header_of(transfer->easy, "Retry-After"),
+                                                           header_of(transfer->easy, "Date"));
                 if (transfer->reply.bytes > 0) {
                         reply.body = transfer->reply.data;
                         reply.body_bytes = transfer->reply.bytes;
@@ -480,6 +454,9 @@ static void look_at_channel(struct mu_net *net)
         net->channel = NULL;
         mu_channel_destroy(channel);
         net->calls++;
+        if (end.retry_after_s > 0)
+                net->options.push(net->options.push_context, MU_AGENT_PUSH_WAIT,
+                                  (int)end.retry_after_s, "", 0);
         net->options.push(net->options.push_context, MU_AGENT_PUSH_CLOSED, end.code, end.sentence,
                           strlen(end.sentence));
 }

@@ -15,6 +15,7 @@
 #include "core/core.h"
 #include "core/wipe.h"
 #include "net/handshake.h"
+#include "net/retry_after.h"
 #include "net/target.h"
 
 enum {
@@ -89,6 +90,7 @@ static void give(struct mu_channel *channel, enum mu_agent_push_event event, con
 static void set_end(struct mu_channel_end *ret_end, int code, const char *sentence)
 {
         ret_end->code = code;
+        ret_end->retry_after_s = -1;
         (void)snprintf(ret_end->sentence, sizeof(ret_end->sentence), "%s", sentence);
 }
 
@@ -195,6 +197,18 @@ static int ask(struct mu_channel *channel, struct mu_channel_end *ret_end)
         return 0;
 }
 
+static int64_t asked_to_wait_s(const struct mu_channel *channel)
+{
+        char value[64];
+        char date[64];
+        bool asks = mu_handshake_header(channel->in, channel->in_bytes, "Retry-After", value,
+                                        sizeof(value));
+        bool dated =
+                mu_handshake_header(channel->in, channel->in_bytes, "Date", date, sizeof(date));
+
+        return mu_net_retry_after_s(asks ? value : NULL, dated ? date : NULL);
+}
+
 static int judge_reply(struct mu_channel *channel, struct mu_channel_end *ret_end)
 {
         char sentence[128];
@@ -210,6 +224,7 @@ static int judge_reply(struct mu_channel *channel, struct mu_channel_end *ret_en
         (void)snprintf(sentence, sizeof(sentence),
                        "the opening of the push channel was answered with HTTP status %d", status);
         set_end(ret_end, status, sentence);
+        ret_end->retry_after_s = asked_to_wait_s(channel);
         return err;
 }
 

@@ -39,6 +39,7 @@ struct mu_channel;
 /* How it ended: what MU_AGENT_PUSH_CLOSED says. */
 struct mu_channel_end {
         int code;
+        int64_t retry_after_s; /* of a handshake that was refused; else -1 */
         char sentence[MU_CHANNEL_SENTENCE_BYTES];
 };
 

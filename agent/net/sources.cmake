@@ -6,6 +6,7 @@ set(AGENT_NET_SOURCES
         http_curl.c
         push_channel.c
         reply_file.c
+        retry_after.c
         sha1.c
         target.c)
 list(TRANSFORM AGENT_NET_SOURCES PREPEND "${CMAKE_CURRENT_LIST_DIR}/")

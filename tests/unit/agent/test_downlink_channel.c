@@ -91,6 +91,36 @@ static void waits_longer_each_time(void **state)
         assert_in_range(wait_for_opening_ms(world), 0, 2001);
 }
 
+/* A handshake that was refused with a Retry-After: not before, though the network changes. */
+static void waits_as_asked(void **state)
+{
+        struct world *world = *state;
+
+        for (int i = 0; i < 3; i++) {
+                world_step(world);
+                world->fake->push_is_open = false;
+                mu_agent_downlink_push(world->downlink, MU_AGENT_PUSH_WAIT, 600, "", 0);
+                mu_agent_downlink_push(world->downlink, MU_AGENT_PUSH_CLOSED, 503, "Later.", 6);
+                assert_non_null(strstr(fake_event_fields(world->fake, "push.close"),
+                                       "\"again_in_ms\":60000"));
+                if (i == 1)
+                        mu_agent_downlink_network(world->downlink);
+                world_step(world);
+                assert_in_range(wait_for_opening_ms(world), 600000, 600002);
+        }
+        /* It is no less than the backoff, and is asked for once. */
+        world->fake->push_is_open = false;
+        mu_agent_downlink_push(world->downlink, MU_AGENT_PUSH_WAIT, 1, "", 0);
+        mu_agent_downlink_push(world->downlink, MU_AGENT_PUSH_CLOSED, 401, "No.", 3);
+        assert_in_range(wait_for_opening_ms(world), 300000, 300002);
+        world->fake->push_is_open = false;
+        mu_agent_downlink_network(world->downlink);
+        mu_agent_downlink_push(world->downlink, MU_AGENT_PUSH_WAIT, 600, "", 0); /* of none */
+        mu_agent_downlink_push(world->downlink, MU_AGENT_PUSH_WAIT, -1, "", 0);
+        world_step(world);
+        assert_in_range(wait_for_opening_ms(world), 0, 2001);
+}
+
 static void silence(void **state)
 {
         struct world *world = *state;
@@ -519,6 +549,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(opens_at_the_start),
                 TEST(waits_longer_each_time),
+                TEST(waits_as_asked),
                 TEST(silence),
                 TEST(close_codes),
                 TEST(deleted),

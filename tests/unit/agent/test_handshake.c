@@ -191,13 +191,34 @@ static void test_endless_reply(void **state)
         free(reply);
 }
 
+static void test_header(void **state)
+{
+        static const char REPLY[] = "HTTP/1.1 503 Retry-After: 1\r\n"
+                                    "X-Retry-After: 2\r\n"
+                                    "retry-AFTER : 3\r\n"
+                                    "Retry-After:\t 4 \r\n"
+                                    "Retry-After: 5\r\n"
+                                    "Long: 0123456789abcdef\r\n\r\n"
+                                    "Late: 6\r\n\r\n";
+        char value[16] = "";
+
+        (void)state;
+        assert_true(mu_handshake_header(REPLY, strlen(REPLY), "Retry-After", value, 16));
+        assert_string_equal(value, "4");
+        assert_false(mu_handshake_header(REPLY, strlen(REPLY), "Long", value, 16));
+        assert_false(mu_handshake_header(REPLY, strlen(REPLY), "Late", value, 16));
+        assert_false(
+                mu_handshake_header(REPLY, strlen(REPLY), "HTTP/1.1 503 Retry-After", value, 16));
+        assert_false(mu_handshake_header("HTTP/1.1 503 X\r\n\r\n", 18, "Date", value, 16));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sha1),          cmocka_unit_test(test_accept),
-                cmocka_unit_test(test_keys_differ),   cmocka_unit_test(test_request),
-                cmocka_unit_test(test_good_replies),  cmocka_unit_test(test_bad_replies),
-                cmocka_unit_test(test_endless_reply),
+                cmocka_unit_test(test_sha1),        cmocka_unit_test(test_accept),
+                cmocka_unit_test(test_header),      cmocka_unit_test(test_keys_differ),
+                cmocka_unit_test(test_request),     cmocka_unit_test(test_good_replies),
+                cmocka_unit_test(test_bad_replies), cmocka_unit_test(test_endless_reply),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ struct world {
         int signs_of_life;
         int closed;
         int code;
+        int wait_s; /* asked for; -1: not */
         char sentence[512];
         char last[512];
         size_t last_bytes;
@@ -57,6 +58,9 @@ static void push(void *context, enum mu_agent_push_event event, int code, const 
                 if (world->close_from_inside)
                         mu_net_push_close(world->net);
                 break;
+        case MU_AGENT_PUSH_WAIT:
+                world->wait_s = code;
+                return;
         default:
                 world->closed++;
                 world->code = code;
@@ -246,6 +250,7 @@ static void test_ping(void **state)
 struct refusal {
         const char *answer;
         int code;
+        int wait_s;
 };
 
 static void serve_refusal(struct net_conn *conn, int number, void *context)
@@ -261,25 +266,34 @@ static void serve_refusal(struct net_conn *conn, int number, void *context)
 static void test_refusals(void **state)
 {
         static struct refusal refusals[] = {
-                {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}", 401},
-                {"HTTP/1.1 410 Gone\r\n\r\n", 410},
-                {"HTTP/1.1 503 Later\r\nRetry-After: 5\r\n\r\n", 503},
-                {"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", 302},
+                {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}", 401, -1},
+                {"HTTP/1.1 410 Gone\r\n\r\n", 410, -1},
+                {"HTTP/1.1 503 Later\r\nRetry-After: 5\r\n\r\n", 503, 5},
+                {"HTTP/1.1 429 Many\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+                 "retry-after:  Sun, 06 Nov 1994 09:49:37 GMT \r\n\r\n",
+                 429, 3600},
+                {"HTTP/1.1 503 Later\r\nRetry-After: 99999999\r\n\r\n", 503, 86400},
+                {"HTTP/1.1 503 Later\r\nRetry-After: soon\r\n\r\n", 503, -1},
+                {"HTTP/1.1 503 Later\r\nRetry-After: 0\r\n\r\n", 503, -1},
+                {"HTTP/1.1 503 Later\r\n\r\nRetry-After: 5\r\n\r\n", 503, -1},
+                {"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", 302, -1},
                 {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                  "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                  "\r\n",
-                 -EPROTO},
-                {"SSH-2.0\r\n\r\n", -EPROTO},
-                {"HTTP/1.1 101 Swi", -ECONNRESET},
-                {"", -ECONNRESET},
+                 -EPROTO, -1},
+                {"SSH-2.0\r\n\r\n", -EPROTO, -1},
+                {"HTTP/1.1 101 Swi", -ECONNRESET, -1},
+                {"", -ECONNRESET, -1},
         };
         struct world *world = *state;
 
         for (size_t i = 0; i < MU_COUNT_OF(refusals); i++) {
                 serve(world, serve_refusal, &refusals[i]);
+                world->wait_s = -1;
                 assert_int_equal(mu_net_push_open(world->net, "/v1/device/ws"), 0);
                 wait_for(world, &world->closed, (int)i + 1);
                 assert_int_equal(world->code, refusals[i].code);
+                assert_int_equal(world->wait_s, refusals[i].wait_s);
         }
         assert_int_equal(world->opened, 0);
         (void)net_peer_stop(world->peer);
