@@ -54,7 +54,7 @@ export class Appliance {
     const output = openSync(join(this.home, "output.txt"), "a");
     const child = spawn(
       program,
-      ["--data-dir", this.dataDir, "--port", "0", "--tls-address", "127.0.0.1", "--http-port", "0", "--console-dir", consoleDir()],
+      ["--data-dir", this.dataDir, "--port", "0", "--tls-address", "127.0.0.1", "--http-port", this.#port(), "--console-dir", consoleDir()],
       { stdio: ["ignore", output, output], env: { ...Object.fromEntries(kept), ...OWN_SETTINGS, ...this.settings } },
     );
     closeSync(output);
@@ -62,6 +62,11 @@ export class Appliance {
     this.#run = await until("musterd to serve", () => this.#published(child), START_MS);
     await until("musterd to store", async () => (await this.#ready()) && true, START_MS);
     return this;
+  }
+
+  /** The one it had, so that pages which are open find it again. */
+  #port(): string {
+    return this.#run ? new URL(this.#run.http_url).port : "0";
   }
 
   #published(child: ChildProcess): Run | null {
@@ -95,7 +100,6 @@ export class Appliance {
     const child = this.#process;
     if (!child) return;
     this.#process = null;
-    this.#readyAs.clear();
     if (child.exitCode !== null || child.signalCode) throw new Error(`musterd had ended:\n${this.log().slice(-4000)}`);
     const ended = once(child, "exit");
     child.kill("SIGTERM");
