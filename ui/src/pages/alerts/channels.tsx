@@ -24,7 +24,7 @@ function ChannelCard({ channel }: { channel: Channel }) {
   const admin = useMay("admin");
   const { icon: Icon, name } = CHANNEL_KINDS[channel.kind];
   return (
-    <Card className="flex flex-col">
+    <Card className="flex flex-col" aria-label={channel.name}>
       <div className="flex items-start gap-3 p-4">
         <span className="grid size-9 shrink-0 place-items-center rounded-control bg-surface-2 text-ink-2">
           <Icon className="size-4.5" aria-hidden />

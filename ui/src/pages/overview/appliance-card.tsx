@@ -105,7 +105,7 @@ export function ApplianceCard({ fleet, className }: { fleet: LiveFleet | null; c
   const health = useHealth();
   const may = useMay("operator");
   return (
-    <Card className={className}>
+    <Card className={className} aria-label="Appliance">
       <CardHeader
         title="Appliance"
         hint={health.data && `Version ${health.data.version}, ${health.data.well ? "well" : "not well"}`}

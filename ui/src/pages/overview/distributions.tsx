@@ -50,7 +50,7 @@ function networkBars(stats: FleetStats): Bar[] {
 
 function Distribution({ title, hint, bars }: { title: string; hint: ReactNode; bars: Bar[] | null }) {
   return (
-    <Card>
+    <Card aria-label={title}>
       <CardHeader title={title} hint={hint} />
       <CardBody>
         {bars ? (

@@ -61,7 +61,7 @@ export function Feed({ className }: { className?: string }) {
   const { alerts } = liveStore;
   const lines = useMemo(() => alertFeed(read.data?.alerts ?? [], alerts, LINES), [read.data, alerts]);
   return (
-    <Card className={className}>
+    <Card className={className} aria-label="Alert feed">
       <CardHeader title="Alert feed" hint="As it happens" />
       {read.isPending && (
         <div className="grid gap-3 px-4 pb-4" aria-busy="true">

@@ -71,6 +71,18 @@ describe("the feed", () => {
     expect(alertFeed([], [live("acked", 30), live("acked", 30)], 10)).toHaveLength(1);
   });
 
+  it("tells of many devices at once in one line", () => {
+    const out = Array.from({ length: 40 }, (_, n) => live("fired", 300 - n, { alert_id: `a${n}`, device_id: `d${n}`, firing_count: 60 - n }));
+    const other = live("fired", 299.5, { rule: "low_battery", alert_id: "b", device_id: "d99" });
+    const lines = alertFeed([alert("1", 90, null)], [other, ...out], 10);
+    expect(lines.map((line) => [line.change, line.rule, line.deviceId, line.incidentId, line.firing])).toEqual([
+      ["fired", "offline", "d0", "7", 60],
+      ["fired", "low_battery", "d99", "7", null],
+      ["fired", "offline", null, "7", 59],
+      ["fired", "offline", "d1", "7", null],
+    ]);
+  });
+
   it("is no longer than asked for", () => {
     const many = Array.from({ length: 50 }, (_, index) => live("noted", index, { incident_id: String(index) }));
     expect(alertFeed([], many.toReversed(), 5).map((line) => line.at)).toEqual([49, 48, 47, 46, 45]);

@@ -57,6 +57,31 @@ function heard(live: LiveAlert, severities: ReadonlyMap<string, string>): FeedLi
 
 /** The same change told twice: read, and heard. */
 const SAME_S = 2;
+/** A site that goes dark is one line, not a hundred. */
+const MANY = 3;
+const TOGETHER_S = 120;
+const OF_MANY = new Set<FeedLine["change"]>(["fired", "resolved", "merged"]);
+
+const goesWith = (line: FeedLine, last: FeedLine | undefined): boolean =>
+  last !== undefined && OF_MANY.has(line.change) && line.change === last.change && line.rule === last.rule && last.at - line.at < TOGETHER_S;
+
+/** Lines of one rule that came together as one; newest first, as they are. */
+function together(lines: readonly FeedLine[]): FeedLine[] {
+  const runs: FeedLine[][] = [];
+  for (const line of lines) {
+    const run = runs.at(-1);
+    if (run && goesWith(line, run.at(-1))) run.push(line);
+    else runs.push([line]);
+  }
+  return runs.flatMap((run) => {
+    const [newest] = run;
+    if (!newest || run.length < MANY) return run;
+    const incidents = new Set(run.map((line) => line.incidentId));
+    const known = run.map((line) => line.firing ?? 0);
+    const count = newest.change === "fired" ? Math.max(run.length, ...known) : run.length;
+    return [{ ...newest, key: `many:${run.at(-1)?.key}`, deviceId: null, alias: null, incidentId: incidents.size === 1 ? newest.incidentId : null, firing: count }];
+  });
+}
 
 export function alertFeed(alerts: readonly Schema<"Alert">[], live: readonly LiveAlert[], most: number): FeedLine[] {
   const lines = alerts.flatMap(read);
@@ -67,9 +92,8 @@ export function alertFeed(alerts: readonly Schema<"Alert">[], live: readonly Liv
     );
   const told = live
     .filter((one) => CHANGES.has(one.change) && !isEcho(one))
-    .slice(0, 2 * most)
     .map((one) => heard(one, severities))
     .filter((line) => !known(line));
   const once = new Map([...told, ...lines].map((line) => [line.key, line])); // after a reconnect a change may be told again
-  return [...once.values()].toSorted((a, b) => b.at - a.at).slice(0, most);
+  return together([...once.values()].toSorted((a, b) => b.at - a.at)).slice(0, most);
 }

@@ -15,6 +15,8 @@ function join(parts: string[]): string {
   return `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 
+const late = (number: number, reported: number) => (number === reported && number > 1 ? `All ${count(number)} devices are late` : devices(number, "is late", "are late"));
+
 /** `incidents`: how many are open; null: not known (yet). */
 export function headline(fleet: LiveFleet, incidents: number | null): Headline {
   const reported = fleet.online + fleet.late + fleet.silent;
@@ -24,7 +26,7 @@ export function headline(fleet: LiveFleet, incidents: number | null): Headline {
     const all = fleet.silent === reported && reported > 1;
     return { tone: "bad", text: join([all ? `All ${count(reported)} devices are silent` : devices(fleet.silent, "is silent", "are silent"), ...(open ? [open] : [])]) };
   }
-  if (fleet.late > 0) return { tone: "warn", text: join([devices(fleet.late, "is late", "are late"), ...(open ? [open] : [])]) };
+  if (fleet.late > 0) return { tone: "warn", text: join([late(fleet.late, reported), ...(open ? [open] : [])]) };
   if (reported === 0) return { tone: "warn", text: `${devices(fleet.never, "is", "are")} registered, none has reported yet` };
   const well = reported === 1 ? "The one device reports" : `All ${count(reported)} devices report`;
   return open ? { tone: "warn", text: `${well}, ${open}` } : { tone: "ok", text: well };

@@ -107,7 +107,7 @@ export function Incidents({ className }: { className?: string }) {
   const open = summary.data?.open_incidents ?? 0;
   const more = open - (incidents.data?.incidents.length ?? 0);
   return (
-    <Card className={className}>
+    <Card className={className} aria-label="Open incidents">
       <CardHeader
         title="Open incidents"
         hint={summary.data && open > 0 ? `${count(summary.data.unacked_incidents)} of ${count(open)} not acknowledged` : undefined}

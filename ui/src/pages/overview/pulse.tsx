@@ -43,7 +43,7 @@ function useCurve() {
 export function Pulse({ className }: { className?: string }) {
   const curve = useCurve();
   return (
-    <Card className={className}>
+    <Card className={className} aria-label="Heartbeats per second">
       <CardHeader title="Heartbeats per second" hint="The last five minutes, live" />
       <CardBody>
         {!curve && <Skeleton className="h-[232px]" />}
