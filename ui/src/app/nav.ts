@@ -62,6 +62,7 @@ export const PAGES: Page[] = [
     role: "viewer",
     section: "Fleet",
     component: lazy(() => import("@/pages/commands")),
+    places: [{ label: "Bulk commands", path: "/commands/bulk", words: "progress many" }],
   },
   {
     path: "/alerts",

@@ -8,3 +8,6 @@ export const fieldError = (error: unknown, field: string): string | null =>
 /** Is there a field in the form that shows it? Else it is shown below the form. */
 export const isOfField = (error: unknown, fields: readonly string[]): boolean =>
   error instanceof ApiError && error.field !== null && fields.includes(error.field);
+
+/** Nothing has this id: it is gone, or never was, or it is no id at all. */
+export const isUnknown = (error: unknown): boolean => error instanceof ApiError && [400, 404, 422].includes(error.status);

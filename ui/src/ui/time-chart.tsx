@@ -32,6 +32,8 @@ export interface TimeChartProps {
   /** Ends of the value axis that do not follow the data. */
   least?: number;
   most?: number;
+  /** Pixels for the value axis, so that charts under each other begin at the same place. */
+  axisWidth?: number;
   /** Ends of the time axis; without it, what the data cover. */
   range?: readonly [number, number];
   /** null: all again. With it the range is the caller's to change, without it the chart's own. */
@@ -128,11 +130,13 @@ export function TimeChart(props: TimeChartProps) {
     sync: props.sync,
     least: props.least,
     most: props.most,
+    axisWidth: props.axisWidth,
     span: onZoom ? (range ?? null) : keys.zoomed ? keys.shown : (range ?? null),
     onZoom: (from, to) => zoom([from, to]),
   });
   const time = cursor ? times[cursor.index] : undefined;
-  const summary = [`${label}.`, ...series.map(describe), ...thresholds.map((one) => `Line at ${one.value}: ${one.label}.`)].join(" ");
+  const lines = thresholds.map((one) => `Line at ${one.value}: ${one.label}.`);
+  const summary = [`${label}.`, ...series.map(describe), ...lines].join(" ");
 
   return (
     <figure className={cn("relative min-w-0", props.className)}>

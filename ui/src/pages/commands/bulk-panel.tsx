@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One command to many devices: how far it is, above the ledger of its commands. */
 import { useQuery } from "@tanstack/react-query";
-import { X } from "lucide-react";
+import { SearchX, X } from "lucide-react";
 import { api } from "@/api/client";
 import { actorName } from "@/lib/alert-words";
 import { commandTitle } from "@/lib/command-types";
 import { payloadLine, progressOf } from "@/lib/command-words";
 import { count } from "@/lib/format";
+import { isUnknown } from "@/lib/form-error";
 import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
 import { Card, CardBody, CardHeader } from "@/ui/card";
-import { Failure, Skeleton } from "@/ui/states";
+import { Empty, Failure, Skeleton } from "@/ui/states";
 import { Time } from "@/ui/time";
 import { BulkActions } from "./bulk-actions";
 import { BulkProgress, type Bulk } from "./bulk-progress";
@@ -35,6 +36,7 @@ export function BulkPanel({ id, onAll }: { id: string; onAll: () => void }) {
   });
   const bulk = query.data;
   const acts = useMay("operator") && bulk && progressOf(bulk.states).canCancel > 0;
+  const unknown = isUnknown(query.error);
   return (
     <Card className="mb-4" aria-label={`Bulk command ${id}`}>
       <CardHeader
@@ -50,8 +52,13 @@ export function BulkPanel({ id, onAll }: { id: string; onAll: () => void }) {
         }
       />
       <CardBody>
-        {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
-        {query.isPending && !query.error && <Skeleton className="h-16" />}
+        {unknown && (
+          <Empty icon={SearchX} title="There is no such bulk command">
+            Nothing has the number {id}.
+          </Empty>
+        )}
+        {query.error && !unknown && <Failure error={query.error} retry={() => void query.refetch()} />}
+        {query.isPending && !query.error && <Skeleton className="h-18" />}
         {bulk && <BulkProgress bulk={bulk} />}
       </CardBody>
     </Card>

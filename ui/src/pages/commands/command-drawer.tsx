@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery } from "@tanstack/react-query";
+import { SearchX } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { api } from "@/api/client";
@@ -7,13 +8,14 @@ import type { Schema } from "@/api/types";
 import { actorName, span } from "@/lib/alert-words";
 import { commandTitle } from "@/lib/command-types";
 import { isOver, PATHS, type Command } from "@/lib/command-words";
+import { isUnknown } from "@/lib/form-error";
 import { latency } from "@/lib/metrics";
 import { useMay } from "@/session/session";
 import { Badge, type Tone } from "@/ui/badge";
 import { CodeBlock } from "@/ui/copy-button";
 import { Drawer } from "@/ui/drawer";
 import { Fact, Facts } from "@/ui/stat";
-import { Failure, Skeleton } from "@/ui/states";
+import { Empty, Failure, Skeleton } from "@/ui/states";
 import { Time } from "@/ui/time";
 import { CommandActions } from "./command-actions";
 import { took } from "./columns";
@@ -148,6 +150,7 @@ export function CommandDrawer({ id, onClose }: { id: string | null; onClose: () 
     enabled: id !== null,
   });
   const operator = useMay("operator");
+  const unknown = isUnknown(query.error);
   const [command] = useLiveStates(query.data ? [query.data.command] : []);
   return (
     <Drawer
@@ -158,7 +161,12 @@ export function CommandDrawer({ id, onClose }: { id: string | null; onClose: () 
       className="sm:max-w-xl"
       footer={operator && command && !isOver(command.state) && <CommandActions command={command} />}
     >
-      {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
+      {unknown && (
+        <Empty icon={SearchX} title="There is no such command">
+          Nothing has the number {id}; commands that are over are kept for a while only.
+        </Empty>
+      )}
+      {query.error && !unknown && <Failure error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && !query.error && <Skeleton className="h-64" />}
       {command && query.data && <Details command={command} attempts={query.data.attempts} />}
     </Drawer>

@@ -75,19 +75,26 @@ const useApps = (id: string, shown: Shown) =>
   });
 
 const percentText = (value: number) => `${Math.round(value)} %`;
-const mbText = (value: number) => `${Math.round(value).toLocaleString()} MB`;
+const ramText = (mb: number) => (mb >= 1024 ? `${(mb / 1024).toFixed(1)} GiB` : `${Math.round(mb)} MiB`);
+
+/** All four begin and end at the same place: what was at one time stands under each other. */
+const AXIS_PX = 60;
+const ALIGNED = "pl-[60px] pr-2.5";
 
 function useSeries(history: History | undefined) {
   return useMemo(() => {
     const points = history?.points ?? [];
     const pick = (name: "battery" | "ram_free_mb", part: "min" | "avg" | "max") => points.map((point) => point[name]?.[part] ?? null);
     const columns = (["battery", "ram_free_mb"] as const).flatMap((name) => [pick(name, "avg"), pick(name, "min"), pick(name, "max")]);
-    const { times, columns: cut } = withGaps(points.map((point) => epoch(point.at)), columns, Math.max(1800, 3 * (history?.step_s ?? 300)));
+    const gapS = Math.max(1800, 3 * (history?.step_s ?? 300));
+    const { times, columns: cut } = withGaps(points.map((point) => epoch(point.at)), columns, gapS);
     const [battery = [], batteryLow = [], batteryHigh = [], ram = [], ramLow = [], ramHigh = []] = cut;
     return {
       times,
-      battery: [{ label: "Battery", values: battery, low: batteryLow, high: batteryHigh, tone: "accent" as const, area: true, format: percentText }],
-      ram: [{ label: "RAM free", values: ram, low: ramLow, high: ramHigh, tone: "info" as const, area: true, format: mbText }],
+      battery: [
+        { label: "Battery", values: battery, low: batteryLow, high: batteryHigh, tone: "accent" as const, area: true, format: percentText },
+      ],
+      ram: [{ label: "RAM free", values: ram, low: ramLow, high: ramHigh, tone: "info" as const, area: true, format: ramText }],
       hasBattery: battery.some((value) => value !== null),
       hasRam: ram.some((value) => value !== null),
     };
@@ -136,11 +143,11 @@ function Plots({ device, history, shown, range, lowAt, onZoom }: PlotsProps) {
   const thresholds = useMemo(() => (lowAt === undefined ? [] : [{ value: lowAt, label: `alert below ${lowAt} %`, tone: "bad" as const }]), [lowAt]);
   if ((history.points ?? []).length === 0)
     return <Empty title="Nothing in this time">The device sent no heartbeat, or they are in the archive already.</Empty>;
-  const common = { times: series.times, range, onZoom, sync: "device" };
+  const common = { times: series.times, range, onZoom, sync: "device", axisWidth: AXIS_PX };
   return (
     <div className="grid gap-5">
       <Titled title="Heard of">
-        <Timeline label="Heard of" lines={[{ key: "online", segments: lines.online }]} states={ONLINE} range={range} />
+        <Timeline label="Heard of" lines={[{ key: "online", segments: lines.online }]} states={ONLINE} range={range} className={ALIGNED} />
       </Titled>
       {series.hasBattery && (
         <Titled title="Battery">
@@ -162,7 +169,13 @@ function Plots({ device, history, shown, range, lowAt, onZoom }: PlotsProps) {
       )}
       {lines.apps.length > 0 && (
         <Titled title={lines.partly ? "App in the foreground (the newest changes only: zoom in for more)" : "App in the foreground"}>
-          <Timeline label="App in the foreground" lines={[{ key: "app", segments: lines.apps }]} states={lines.states} range={range} />
+          <Timeline
+            label="App in the foreground"
+            lines={[{ key: "app", segments: lines.apps }]}
+            states={lines.states}
+            range={range}
+            className={ALIGNED}
+          />
         </Titled>
       )}
     </div>

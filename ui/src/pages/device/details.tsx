@@ -1,120 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What people wrote about the device, to be changed where it stands. */
-import { useQueryClient } from "@tanstack/react-query";
-import { Check, Pencil, X } from "lucide-react";
-import { useState, type FormEvent, type ReactNode } from "react";
-import { api } from "@/api/client";
+/** What people wrote about the device, and what is known of it since it was enrolled. */
 import type { Schema } from "@/api/types";
 import { duration } from "@/lib/format";
-import { NameInput } from "@/pages/devices/filter-popover";
-import { useMay } from "@/session/session";
 import { Badge } from "@/ui/badge";
-import { Button } from "@/ui/button";
 import { Card, CardBody, CardHeader } from "@/ui/card";
 import { Code } from "@/ui/copy-button";
-import { Input, Textarea } from "@/ui/field";
 import { Fact, Facts } from "@/ui/stat";
 import { Time } from "@/ui/time";
-import { toast } from "@/ui/toast";
-import { keyOf, type Device } from "./use-device";
+import { Editable } from "./editable";
+import type { Device } from "./use-device";
 
 type Change = Schema<"DeviceChange">;
 const NONE = <span className="text-ink-3">–</span>;
 
 export const tagsOf = (text: string): string[] => [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))];
 
-interface EditableProps {
-  name: string;
-  shown: ReactNode;
-  initial: string;
-  /** Throws an Error that says what is wrong. */
-  change: (typed: string) => Change;
-  device: Device;
-  kind?: "sites" | "tags" | "lines" | "number";
-  hint?: string;
-}
-
-function Editor({ name, initial, change, device, kind, hint, onClose }: EditableProps & { onClose: () => void }) {
-  const client = useQueryClient();
-  const [typed, setTyped] = useState(initial);
-  const [busy, setBusy] = useState(false);
-  const save = async (event?: FormEvent) => {
-    event?.preventDefault();
-    setBusy(true);
-    try {
-      const body = change(typed);
-      const answer = await api.patch("/admin/devices/{id}", { path: { id: device.id }, body });
-      client.setQueryData<Device>(keyOf(device.id, "device"), (was) => (was ? { ...was, ...answer } : was));
-      void client.invalidateQueries({ queryKey: ["devices", "list"] });
-      onClose();
-    } catch (error) {
-      toast.failed(error);
-    } finally {
-      setBusy(false);
-    }
-  };
-  const field = {
-    autoFocus: true,
-    "aria-label": name,
-    value: typed,
-    onChange: (event: { target: { value: string } }) => setTyped(event.target.value),
-    onKeyDown: (event: React.KeyboardEvent) => {
-      if (event.key === "Escape") onClose();
-      if (event.key === "Enter" && kind === "lines" && (event.ctrlKey || event.metaKey)) void save();
-    },
-  };
-  return (
-    <form className="grid gap-1" onSubmit={(event) => void save(event)}>
-      <div className="flex items-start gap-1">
-        {kind === "lines" ? (
-          <Textarea {...field} maxLength={4000} />
-        ) : kind === "sites" || kind === "tags" ? (
-          <NameInput of={kind} className="h-8" {...field} />
-        ) : (
-          <Input className="h-8" inputMode="numeric" {...field} />
-        )}
-        <Button type="submit" size="icon-sm" variant="ghost" busy={busy} aria-label={`Keep ${name.toLowerCase()}`}>
-          {!busy && <Check />}
-        </Button>
-        <Button size="icon-sm" variant="ghost" aria-label="Leave it as it was" onClick={onClose}>
-          <X />
-        </Button>
-      </div>
-      {hint && <p className="text-xs text-ink-3">{hint}</p>}
-    </form>
-  );
-}
-
-function Editable(props: EditableProps) {
-  const [editing, setEditing] = useState(false);
-  const may = useMay("operator") && !props.device.deleted_at;
-  return (
-    <Fact label={props.name}>
-      {editing ? (
-        <Editor {...props} onClose={() => setEditing(false)} />
-      ) : (
-        <span className="group flex items-start gap-1.5">
-          <span className="min-w-0 break-words whitespace-pre-line">{props.shown}</span>
-          {may && (
-            <button
-              type="button"
-              aria-label={`Change ${props.name.toLowerCase()}`}
-              className="-my-1 grid size-7 shrink-0 place-items-center rounded-control text-ink-3 hover:bg-surface-2 hover:text-ink"
-              onClick={() => setEditing(true)}
-            >
-              <Pencil className="size-3.5" />
-            </button>
-          )}
-        </span>
-      )}
-    </Fact>
-  );
-}
-
 function intervalOf(typed: string): Change {
   if (!typed.trim()) return { heartbeat_interval_s: null };
   const seconds = Number(typed);
-  if (!Number.isInteger(seconds) || seconds < 10 || seconds > 86_400) throw new Error("The interval is a whole number of seconds from 10 to 86,400.");
+  const fits = Number.isInteger(seconds) && seconds >= 10 && seconds <= 86_400;
+  if (!fits) throw new Error("The interval is a whole number of seconds from 10 to 86,400.");
   return { heartbeat_interval_s: seconds };
 }
 
@@ -126,23 +31,48 @@ export function DetailsCard({ device }: { device: Device }) {
       <CardHeader title="About it" />
       <CardBody>
         <Facts>
-          <Editable device={device} name="Site" kind="sites" initial={device.site ?? ""} shown={device.site ?? NONE} change={(typed) => ({ site: typed.trim() || null })} />
+          <Editable
+            device={device}
+            name="Site"
+            kind="sites"
+            text={({ site }) => site ?? ""}
+            shown={device.site ?? NONE}
+            change={(typed) => ({ site: typed.trim() || null })}
+          />
           <Editable
             device={device}
             name="Tags"
             kind="tags"
             hint="Several with commas."
-            initial={tags.join(", ")}
-            shown={tags.length ? <span className="flex flex-wrap gap-1">{tags.map((tag) => <Badge key={tag}>{tag}</Badge>)}</span> : NONE}
+            text={(one) => one.tags.join(", ")}
+            shown={
+              tags.length ? (
+                <span className="flex flex-wrap gap-1">
+                  {tags.map((tag) => (
+                    <Badge key={tag}>{tag}</Badge>
+                  ))}
+                </span>
+              ) : (
+                NONE
+              )
+            }
             change={(typed) => ({ tags: tagsOf(typed) })}
           />
-          <Editable device={device} name="Notes" kind="lines" initial={device.notes ?? ""} shown={device.notes || NONE} change={(typed) => ({ notes: typed.trim() || null })} />
+          <Editable
+            device={device}
+            name="Notes"
+            kind="lines"
+            hint="Ctrl and Enter keeps them."
+            text={({ notes }) => notes ?? ""}
+            shown={device.notes || NONE}
+            change={(typed) => ({ notes: typed.trim() || null })}
+          />
           <Editable
             device={device}
             name="Reports every"
             kind="number"
             hint="Seconds; empty: as the fleet does."
-            initial={interval === null ? "" : String(interval)}
+            text={(one) => String(one.heartbeat_interval_s ?? "")}
             shown={interval === null ? "as the fleet does" : duration(interval)}
             change={intervalOf}
           />

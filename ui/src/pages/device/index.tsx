@@ -2,7 +2,7 @@
 import { SearchX } from "lucide-react";
 import { useEffect } from "react";
 import { Link, useNavigate, useParams } from "react-router";
-import { ApiError } from "@/api/client";
+import { isUnknown } from "@/lib/form-error";
 import { QuarantineResolver } from "@/pages/devices/quarantine";
 import { Button } from "@/ui/button";
 import { Empty, Failure, Skeleton } from "@/ui/states";
@@ -18,6 +18,7 @@ import { MonitoringTab } from "./monitoring-tab";
 import { RawTab } from "./raw-tab";
 import { useSending } from "./send-command";
 import { DeviceStats } from "./stats";
+import { UpdatesCard } from "./updates";
 import { useDevice, useDeviceNews, useNowOf, type Device } from "./use-device";
 
 const TABS = [
@@ -39,6 +40,7 @@ function Overview({ device }: { device: Device }) {
         <ChartsCard device={device} lowAt={low?.enabled ? (low.threshold ?? undefined) : undefined} />
         <div className="grid gap-4 md:max-xl:grid-cols-2">
           <DetailsCard device={device} />
+          <UpdatesCard device={device} rules={rules} />
           <AgentCard device={device} />
         </div>
       </div>
@@ -79,7 +81,7 @@ function Found({ read }: { read: Device }) {
           <AlertsTab deviceId={device.id} />
         </TabPanel>
         <TabPanel value="monitoring">
-          <MonitoringTab deviceId={device.id} />
+          <MonitoringTab deviceId={device.id} deleted={Boolean(device.deleted_at)} />
         </TabPanel>
         <TabPanel value="events">
           <EventsTab deviceId={device.id} />
@@ -110,7 +112,7 @@ export default function DevicePage() {
   useDeviceNews(id);
   if (query.data) return <Found key={id} read={query.data} />;
   if (!query.error) return <Loading />;
-  if (query.error instanceof ApiError && [400, 404, 422].includes(query.error.status))
+  if (isUnknown(query.error))
     return (
       <Empty
         icon={SearchX}

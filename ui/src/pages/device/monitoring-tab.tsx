@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useState, type ComponentProps, type FormEvent } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { useMay } from "@/session/session";
@@ -16,31 +16,103 @@ import { keyOf } from "./use-device";
 
 type Monitoring = Schema<"DeviceMonitoring">;
 
-interface OwnProps {
-  name: string;
-  form: MonitoringForm;
-  onReset: (name: string) => void;
+type Name = keyof MonitoringForm["values"];
+type Fleet = Schema<"FleetMonitoring">;
+
+/** The fleet's value, as it is said. */
+function fleetText(fleet: Fleet | undefined, name: Name): string | null {
+  const value = fleet?.[name];
+  if (value === undefined) return null;
+  if (value === null) return "nothing";
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return name === "threshold_min" ? `${value} min` : String(value);
+}
+
+interface WhoseProps {
+  name: Name;
+  own: boolean;
+  fleet: Fleet | undefined;
+  onReset: () => void;
 }
 
 /** Whose value it is; the device's own can be given back. */
-function Whose({ name, form, onReset }: OwnProps) {
-  if (form.fleet.includes(name)) return <span className="text-xs text-ink-3">as the fleet has it</span>;
+function Whose({ name, own, fleet, onReset }: WhoseProps) {
+  const text = fleetText(fleet, name);
+  if (!own) return <span className="text-xs text-ink-3">As the fleet has it{text && `: ${text}`}.</span>;
   return (
-    <button type="button" className="text-xs font-medium text-accent hover:underline" onClick={() => onReset(name)}>
-      as the fleet again
-    </button>
+    <span className="text-xs text-ink-3">
+      This device’s own{text && `; the fleet has ${text}`}.{" "}
+      <button type="button" className="font-medium text-accent hover:underline" onClick={onReset}>
+        As the fleet again
+      </button>
+    </span>
   );
 }
 
-function Form({ monitoring, deviceId, may }: { monitoring: Monitoring; deviceId: string; may: boolean }) {
+const TEXTS: { name: "package" | "display_name" | "threshold_min"; label: string; more: ComponentProps<typeof Input> }[] = [
+  { name: "package", label: "Package", more: { spellCheck: false, maxLength: 255, placeholder: "com.example.till" } },
+  { name: "display_name", label: "What alerts call it", more: { maxLength: 100, placeholder: "Till" } },
+  { name: "threshold_min", label: "Minutes it may be away", more: { type: "number", inputMode: "numeric", min: 1, max: 120, className: "w-28" } },
+];
+const SWITCHES: { name: "auto_remediate" | "auto_relaunch"; label: string; hint: string }[] = [
+  {
+    name: "auto_remediate",
+    label: "The appliance relaunches it",
+    hint: "It sends the command to relaunch it when it is down: a few times, ever more slowly, and says how that went.",
+  },
+  {
+    name: "auto_relaunch",
+    label: "The agent relaunches it by itself",
+    hint: "At once and without the network, within the same bounds.",
+  },
+];
+const WATCH = { name: "enabled", label: "Watch it", hint: "An alert tells when the service is not in the foreground for longer than it may." } as const;
+
+interface MembersProps {
+  form: MonitoringForm;
+  may: boolean;
+  fleet: Fleet | undefined;
+  problem: string | null;
+  onChange: (form: MonitoringForm) => void;
+}
+
+function Members({ form, may, fleet, problem, onChange }: MembersProps) {
+  const set = (name: Name, value: string | boolean) =>
+    onChange({ values: { ...form.values, [name]: value }, fleet: form.fleet.filter((one) => one !== name) });
+  const reset = (name: Name) => {
+    const value = fleet?.[name];
+    const shown = value === undefined ? form.values[name] : typeof value === "boolean" ? value : String(value ?? "");
+    onChange({ values: { ...form.values, [name]: shown }, fleet: [...form.fleet, name] });
+  };
+  const whose = (name: Name) => <Whose name={name} own={!form.fleet.includes(name)} fleet={fleet} onReset={() => reset(name)} />;
+  const onOff = ({ name, label, hint }: { name: "enabled" | "auto_remediate" | "auto_relaunch"; label: string; hint: string }) => (
+    <div key={name} className="grid gap-1">
+      <SwitchField label={label} hint={hint} checked={form.values[name]} onChange={(next) => set(name, next)} disabled={!may} />
+      <div>{whose(name)}</div>
+    </div>
+  );
+  return (
+    <fieldset disabled={!may} className="grid gap-5">
+      {onOff(WATCH)}
+      {TEXTS.map(({ name, label, more }) => (
+        <div key={name} className="grid gap-1">
+          <Field label={label} error={name === "threshold_min" ? problem : null}>
+            {(ids) => <Input {...ids} autoComplete="off" {...more} value={form.values[name]} onChange={(event) => set(name, event.target.value)} />}
+          </Field>
+          {whose(name)}
+        </div>
+      ))}
+      {SWITCHES.map(onOff)}
+    </fieldset>
+  );
+}
+
+function Form({ monitoring, fleet, deviceId, may }: { monitoring: Monitoring; fleet: Fleet | undefined; deviceId: string; may: boolean }) {
   const client = useQueryClient();
   const [form, setForm] = useState(() => formOf(monitoring));
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const { change, problem } = changeOf(monitoring, form);
-  const set = (name: keyof MonitoringForm["values"], value: string | boolean) =>
-    setForm((was) => ({ values: { ...was.values, [name]: value }, fleet: was.fleet.filter((one) => one !== name) }));
-  const reset = (name: string) => setForm((was) => ({ ...was, fleet: [...was.fleet, name] }));
   const save = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
@@ -56,51 +128,10 @@ function Form({ monitoring, deviceId, may }: { monitoring: Monitoring; deviceId:
       setBusy(false);
     }
   };
-  const whose = (name: string) => may && <Whose name={name} form={form} onReset={reset} />;
   const changed = Object.keys(change).length > 0;
   return (
-    <form className="grid gap-5" onSubmit={(event) => void save(event)}>
-      <fieldset disabled={!may} className="grid gap-5">
-        <div className="grid gap-1">
-          <SwitchField
-            label="Watch it"
-            hint="An alert tells when the service is not in the foreground for longer than it may."
-            checked={form.values.enabled}
-            onChange={(next) => set("enabled", next)}
-            disabled={!may}
-          />
-          <div>{whose("enabled")}</div>
-        </div>
-        <Field label="Package" hint={whose("package") || "An Android package, or a program of a desktop."}>
-          {(ids) => <Input {...ids} spellCheck={false} autoComplete="off" maxLength={255} placeholder="com.example.till" value={form.values.package} onChange={(event) => set("package", event.target.value)} />}
-        </Field>
-        <Field label="What alerts call it" hint={whose("display_name")}>
-          {(ids) => <Input {...ids} autoComplete="off" maxLength={100} placeholder="Till" value={form.values.display_name} onChange={(event) => set("display_name", event.target.value)} />}
-        </Field>
-        <Field label="Minutes it may be away" hint={whose("threshold_min")} error={problem}>
-          {(ids) => <Input {...ids} type="number" inputMode="numeric" min={1} max={120} className="w-28" value={form.values.threshold_min} onChange={(event) => set("threshold_min", event.target.value)} />}
-        </Field>
-        <div className="grid gap-1">
-          <SwitchField
-            label="The appliance relaunches it"
-            hint="It sends the command to relaunch it when it is down: a few times, ever more slowly, and says how that went."
-            checked={form.values.auto_remediate}
-            onChange={(next) => set("auto_remediate", next)}
-            disabled={!may}
-          />
-          <div>{whose("auto_remediate")}</div>
-        </div>
-        <div className="grid gap-1">
-          <SwitchField
-            label="The agent relaunches it by itself"
-            hint="At once and without the network, within the same bounds."
-            checked={form.values.auto_relaunch}
-            onChange={(next) => set("auto_relaunch", next)}
-            disabled={!may}
-          />
-          <div>{whose("auto_relaunch")}</div>
-        </div>
-      </fieldset>
+    <form className="grid gap-5" noValidate onSubmit={(event) => void save(event)}>
+      <Members form={form} may={may} fleet={fleet} problem={problem} onChange={setForm} />
       {error !== null && <Failure error={error} />}
       {may && (
         <div className="flex items-center gap-2">
@@ -118,8 +149,12 @@ function Form({ monitoring, deviceId, may }: { monitoring: Monitoring; deviceId:
   );
 }
 
-export function MonitoringTab({ deviceId }: { deviceId: string }) {
-  const may = useMay("operator");
+export function MonitoringTab({ deviceId, deleted }: { deviceId: string; deleted: boolean }) {
+  const may = useMay("operator") && !deleted;
+  const fleet = useQuery({
+    queryKey: ["alerts", "monitoring"],
+    queryFn: ({ signal }) => api.get("/admin/monitoring", { signal }),
+  });
   const query = useQuery({
     queryKey: keyOf(deviceId, "monitoring"),
     queryFn: ({ signal }) => api.get("/admin/devices/{id}/monitoring", { path: { id: deviceId }, signal }),
@@ -142,7 +177,7 @@ export function MonitoringTab({ deviceId }: { deviceId: string }) {
         }
       />
       <CardBody>
-        <Form key={JSON.stringify(query.data)} monitoring={query.data} deviceId={deviceId} may={may} />
+        <Form key={JSON.stringify(query.data)} monitoring={query.data} fleet={fleet.data} deviceId={deviceId} may={may} />
       </CardBody>
     </Card>
   );

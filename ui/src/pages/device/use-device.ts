@@ -37,8 +37,12 @@ export function useNowOf(device: Device): { device: Device; status: Status } {
   };
 }
 
-const SOON_MS = 1200;
-const HEARTBEAT_MS = 20_000;
+const SOON_MS = 1000;
+const BETWEEN_MS = 3000;
+const HEARTBEATS_MS = 20_000;
+
+/** Soon after the first change, then not more often than every `betweenMs`. */
+export const dueIn = (now: number, last: number, betweenMs: number): number => Math.max(SOON_MS, last + betweenMs - now);
 
 type Delta = Extract<Message, { type: "delta" }>;
 
@@ -51,27 +55,33 @@ function partsOf(id: string, delta: Delta): { soon: Part[]; later: Part[] } {
   return { soon, later: row ? ["device", "history", "events", "heartbeats"] : [] };
 }
 
-/** Reads again what the live channel says has changed: soon, and what each heartbeat changes every 20 s at most. */
+/** Reads again what the live channel says has changed; what each heartbeat changes every 20 s at most. */
 export function useDeviceNews(id: string): void {
   const client = useQueryClient();
   useEffect(() => {
-    const timers = new Map<Part, ReturnType<typeof setTimeout>>();
-    const plan = (part: Part, ms: number) => {
-      if (timers.has(part)) return;
+    const planned = new Map<Part, { due: number; timer: ReturnType<typeof setTimeout> }>();
+    const last = new Map<Part, number>();
+    const plan = (part: Part, betweenMs: number) => {
+      const now = Date.now();
+      const wait = dueIn(now, last.get(part) ?? 0, betweenMs);
+      const before = planned.get(part);
+      if (before && before.due <= now + wait) return;
+      if (before) clearTimeout(before.timer);
       const read = () => {
-        timers.delete(part);
+        planned.delete(part);
+        last.set(part, Date.now());
         void client.invalidateQueries({ queryKey: part === "commands" ? ["commands"] : keyOf(id, part) });
       };
-      timers.set(part, setTimeout(read, ms));
+      planned.set(part, { due: now + wait, timer: setTimeout(read, wait) });
     };
     const stop = liveStore.onDelta((delta) => {
       const { soon, later } = partsOf(id, delta);
-      for (const part of soon) plan(part, SOON_MS);
-      for (const part of later) plan(part, HEARTBEAT_MS);
+      for (const part of soon) plan(part, BETWEEN_MS);
+      for (const part of later) plan(part, HEARTBEATS_MS);
     });
     return () => {
       stop();
-      for (const timer of timers.values()) clearTimeout(timer);
+      for (const { timer } of planned.values()) clearTimeout(timer);
     };
   }, [client, id]);
 }

@@ -27,19 +27,28 @@ function timeLabels(splits: number[], stepS: number): string[] {
 
 const FONT = '11px "Inter Variable", ui-sans-serif, system-ui, sans-serif';
 
-function axis(series: ChartSeries | undefined, right: boolean): uPlot.Axis {
+function axis(series: ChartSeries | undefined, right: boolean, width?: number): uPlot.Axis {
   return {
     scale: right ? "right" : "y",
     side: right ? 1 : 3,
     stroke: colourOf("ink-3"),
     font: FONT,
-    size: (_, labels) => 16 + 6.2 * Math.max(2, ...(labels ?? []).map((label) => label.length)),
+    size: width ?? ((_, labels) => 16 + 6.2 * Math.max(2, ...(labels ?? []).map((label) => label.length))),
     gap: 6,
     space: 34,
     ticks: { show: false },
     grid: { show: !right, stroke: colourOf("line"), width: 1 },
     values: (_, splits) => splits.map((split) => (series ? written(series, split) : decimal(split))),
   };
+}
+
+/** A point without neighbours is no line: it is drawn as a point. */
+function alone(values: ChartSeries["values"]): number[] {
+  const found: number[] = [];
+  values.forEach((value, index) => {
+    if (value !== null && (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null) found.push(index);
+  });
+  return found;
 }
 
 function line(series: ChartSeries, markers: boolean): uPlot.Series {
@@ -52,7 +61,7 @@ function line(series: ChartSeries, markers: boolean): uPlot.Series {
     dash: series.dashed ? [5, 4] : undefined,
     fill: series.area ? translucent(colour, 12) : undefined,
     paths: series.step ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
-    points: { show: markers, size: 5, fill: colour, width: 0 },
+    points: { show: markers, filter: (plot, at) => (markers ? null : alone(plot.data[at] as ChartSeries["values"])), size: 5, fill: colour, width: 0 },
   };
 }
 
@@ -95,6 +104,7 @@ export interface Wanted {
   span: () => readonly [number, number] | null;
   least: number | undefined;
   most: number | undefined;
+  axisWidth: number | undefined;
   onCursor: (plot: uPlot) => void;
   onZoom: (from: number, to: number) => void;
 }
@@ -150,7 +160,7 @@ export function optionsOf(wanted: Wanted): uPlot.Options {
         grid: { show: false },
         values: (_, splits, __, ___, stepS) => timeLabels(splits, stepS),
       },
-      axis(left, false),
+      axis(left, false, wanted.axisWidth),
       ...(right ? [axis(right, true)] : []),
     ],
     series: lines,

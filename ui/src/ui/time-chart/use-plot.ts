@@ -14,6 +14,8 @@ export interface Plotted {
   span: readonly [number, number] | null;
   least?: number;
   most?: number;
+  /** Pixels for the value axis; without it, what its labels need. */
+  axisWidth?: number;
   onZoom: (from: number, to: number) => void;
 }
 
@@ -25,7 +27,7 @@ export interface CursorAt {
 }
 
 /** What makes it another chart, and not the same with other data. */
-const shapeOf = ({ series, thresholds, height, sync, least, most }: Plotted, dark: boolean) =>
+const shapeOf = ({ series, thresholds, height, sync, least, most, axisWidth }: Plotted, dark: boolean) =>
   JSON.stringify([
     series.map((one) => [one.label, one.tone, one.area, one.step, one.dashed, one.right, Boolean(one.low), one.values.length <= 2]),
     thresholds,
@@ -33,6 +35,7 @@ const shapeOf = ({ series, thresholds, height, sync, least, most }: Plotted, dar
     sync,
     least,
     most,
+    axisWidth,
     dark,
   ]);
 
@@ -55,6 +58,7 @@ export function usePlot(box: RefObject<HTMLDivElement | null>, plotted: Plotted)
         sync: now.sync,
         least: now.least,
         most: now.most,
+        axisWidth: now.axisWidth,
         width: Math.max(element.clientWidth, 80),
         span: () => latest.current.span,
         onZoom: (from, to) => latest.current.onZoom(from, to),
