@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/cell.h"
 #include "control/command/command.h"
 #include "control/command/command_api.h"
 #include "control/command/command_news.h"
@@ -169,13 +170,12 @@ static json_t *bulk_json(const struct mu_pg_result *bulk, const struct mu_pg_res
 
         return json_pack(
                 "{s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:I}", "id",
-                mu_json_of_id(mu_pg_get_int(bulk, 0, 0)), "created_at", mu_command_time(bulk, 0, 1),
+                mu_json_of_id(mu_pg_get_int(bulk, 0, 0)), "created_at", mu_cell_time(bulk, 0, 1),
                 "created_by", mu_pg_get_text(bulk, 0, 2), "type", mu_pg_get_text(bulk, 0, 3),
                 "payload", json_loads(mu_pg_get_text(bulk, 0, 4), 0, NULL), "selection_id",
-                mu_pg_is_null(bulk, 0, 5) ? json_null() : mu_json_of_id(mu_pg_get_int(bulk, 0, 5)),
-                "asked_count", (json_int_t)mu_pg_get_int(bulk, 0, 6), "device_count",
-                (json_int_t)mu_pg_get_int(bulk, 0, 7), "states", states, "withheld_count",
-                (json_int_t)withheld);
+                mu_cell_id(bulk, 0, 5), "asked_count", (json_int_t)mu_pg_get_int(bulk, 0, 6),
+                "device_count", (json_int_t)mu_pg_get_int(bulk, 0, 7), "states", states,
+                "withheld_count", (json_int_t)withheld);
 }
 
 /* false: answered 404. */
