@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/account/account_ask.h"
+#include "control/cell.h"
 #include "identity/secrets.h"
 #include "identity/token.h"
 
@@ -143,22 +144,15 @@ static json_t *scopes_json(const char *scopes)
         return list;
 }
 
-static json_t *time_or_null(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column)
-                       ? json_null()
-                       : mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
-}
-
 static json_t *token_json(const struct mu_pg_result *rows, size_t row)
 {
         return json_pack("{s:o, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id",
                          mu_json_of_id(mu_pg_get_int(rows, row, 0)), "name",
                          mu_pg_get_text(rows, row, 1), "role", mu_pg_get_text(rows, row, 2),
                          "scopes", scopes_json(mu_pg_get_text(rows, row, 3)), "created_by",
-                         mu_pg_get_text(rows, row, 4), "created_at", time_or_null(rows, row, 5),
-                         "expires_at", time_or_null(rows, row, 6), "last_used_at",
-                         time_or_null(rows, row, 7), "revoked_at", time_or_null(rows, row, 8));
+                         mu_pg_get_text(rows, row, 4), "created_at", mu_cell_time(rows, row, 5),
+                         "expires_at", mu_cell_time(rows, row, 6), "last_used_at",
+                         mu_cell_time(rows, row, 7), "revoked_at", mu_cell_time(rows, row, 8));
 }
 
 /* ---- listing ---- */

@@ -10,6 +10,7 @@
 #include "control/account/lockout.h"
 #include "control/account/session.h"
 #include "control/account/user_shape.h"
+#include "control/cell.h"
 
 /* ---- shapes ---- */
 
@@ -207,8 +208,7 @@ static json_t *session_json(const struct mu_pg_result *rows, size_t row, int64_t
                          "last_used_at", mu_json_of_time(mu_pg_get_timestamptz(rows, row, 2)),
                          "expires_at", mu_json_of_time(mu_pg_get_timestamptz(rows, row, 3)),
                          "address", mu_pg_get_text(rows, row, 4), "user_agent",
-                         mu_json_of_text_or_null(mu_pg_get_text(rows, row, 5)), "current",
-                         (int)(id == current_id));
+                         mu_cell_text(rows, row, 5), "current", (int)(id == current_id));
 }
 
 static void list_sessions(struct mu_ask *ask)

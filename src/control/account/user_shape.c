@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/account/user_shape.h"
 
+#include "control/cell.h"
 #include "pg/query.h"
 
 static const struct mu_field FIELDS[] = {
@@ -50,23 +51,15 @@ static const struct mu_field FIELDS[] = {
 
 const struct mu_shape mu_user_shape = MU_SHAPE("User", FIELDS);
 
-static json_t *time_or_null(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column)
-                       ? json_null()
-                       : mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
-}
-
 json_t *mu_user_json(const struct mu_pg_result *rows, size_t row)
 {
         return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "id",
                          mu_json_of_id(mu_pg_get_int(rows, row, 0)), "username",
                          mu_pg_get_text(rows, row, 1), "role", mu_pg_get_text(rows, row, 2),
-                         "email", mu_json_of_text_or_null(mu_pg_get_text(rows, row, 3)),
-                         "created_at", time_or_null(rows, row, 4), "last_login_at",
-                         time_or_null(rows, row, 5), "password_changed_at",
-                         time_or_null(rows, row, 6), "password_change_advised",
-                         (int)mu_pg_get_bool(rows, row, 7), "disabled",
+                         "email", mu_cell_text(rows, row, 3), "created_at",
+                         mu_cell_time(rows, row, 4), "last_login_at", mu_cell_time(rows, row, 5),
+                         "password_changed_at", mu_cell_time(rows, row, 6),
+                         "password_change_advised", (int)mu_pg_get_bool(rows, row, 7), "disabled",
                          (int)!mu_pg_is_null(rows, row, 8), "disabled_at",
-                         time_or_null(rows, row, 8), "locked_until", time_or_null(rows, row, 9));
+                         mu_cell_time(rows, row, 8), "locked_until", mu_cell_time(rows, row, 9));
 }

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "control/alert/alert.h"
+#include "control/cell.h"
 #include "control/endpoint.h"
 
 /* ---- rows ---- */
@@ -11,27 +12,25 @@
 static json_t *column_json(enum mu_field_type type, const struct mu_pg_result *rows, size_t row,
                            int column)
 {
-        if (mu_pg_is_null(rows, row, column))
-                return json_null();
         switch (type) {
         case MU_FIELD_ID:
-                return mu_json_of_id(mu_pg_get_int(rows, row, column));
+                return mu_cell_id(rows, row, column);
         case MU_FIELD_INTEGER:
-                return json_integer(mu_pg_get_int(rows, row, column));
+                return mu_cell_integer(rows, row, column);
         case MU_FIELD_NUMBER:
-                return json_real(mu_pg_get_float8(rows, row, column));
+                return mu_cell_real(rows, row, column);
         case MU_FIELD_BOOLEAN:
-                return json_boolean(mu_pg_get_bool(rows, row, column));
+                return mu_cell_boolean(rows, row, column);
         case MU_FIELD_TEXT:
-                return json_string(mu_pg_get_text(rows, row, column));
+                return mu_cell_text(rows, row, column);
         case MU_FIELD_TIME:
-                return mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
+                return mu_cell_time(rows, row, column);
         case MU_FIELD_OBJECT:
         case MU_FIELD_LIST:
         case MU_FIELD_ANY:
                 break;
         }
-        return json_loads(mu_pg_get_text(rows, row, column), JSON_DECODE_ANY, NULL);
+        return mu_cell_json(rows, row, column);
 }
 
 json_t *mu_alert_row(const struct mu_shape *shape, size_t column_count,

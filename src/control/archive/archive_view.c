@@ -2,41 +2,21 @@
 #include "control/archive/archive_view.h"
 
 #include "base/assert.h"
-
-static json_t *time_or_null(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column)
-                       ? json_null()
-                       : mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
-}
-
-static json_t *integer_or_null(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column) ? json_null()
-                                                : json_integer(mu_pg_get_int(rows, row, column));
-}
-
-static json_t *text_or_null(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_json_of_text_or_null(mu_pg_get_text(rows, row, column));
-}
+#include "control/cell.h"
 
 json_t *mu_archive_day_json(const struct mu_pg_result *rows, size_t row)
 {
-        json_t *ok = mu_pg_is_null(rows, row, 12) ? json_null()
-                                                  : json_boolean(mu_pg_get_bool(rows, row, 12));
-
         return json_pack(
                 "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "parent",
                 mu_pg_get_text(rows, row, 0), "day", mu_pg_get_text(rows, row, 1), "state",
                 mu_pg_get_text(rows, row, 2), "rows", (json_int_t)mu_pg_get_int(rows, row, 3),
                 "plain_bytes", (json_int_t)mu_pg_get_int(rows, row, 4), "stored_bytes",
                 (json_int_t)mu_pg_get_int(rows, row, 5), "files",
-                (json_int_t)mu_pg_get_int(rows, row, 6), "sequence", integer_or_null(rows, row, 7),
-                "manifest_sha256", text_or_null(rows, row, 8), "archived_at",
-                time_or_null(rows, row, 9), "restored_until", time_or_null(rows, row, 10),
-                "verified_at", time_or_null(rows, row, 11), "verify_ok", ok, "verify_detail",
-                text_or_null(rows, row, 13));
+                (json_int_t)mu_pg_get_int(rows, row, 6), "sequence", mu_cell_integer(rows, row, 7),
+                "manifest_sha256", mu_cell_text(rows, row, 8), "archived_at",
+                mu_cell_time(rows, row, 9), "restored_until", mu_cell_time(rows, row, 10),
+                "verified_at", mu_cell_time(rows, row, 11), "verify_ok",
+                mu_cell_boolean(rows, row, 12), "verify_detail", mu_cell_text(rows, row, 13));
 }
 
 json_t *mu_archive_request_json(const struct mu_pg_result *rows, size_t row)
@@ -50,10 +30,10 @@ json_t *mu_archive_request_json(const struct mu_pg_result *rows, size_t row)
                          mu_pg_get_text(rows, row, 1), "parent", mu_pg_get_text(rows, row, 2),
                          "day", mu_pg_get_text(rows, row, 3), "state", mu_pg_get_text(rows, row, 4),
                          "requested_by", mu_pg_get_text(rows, row, 5), "created_at",
-                         time_or_null(rows, row, 6), "started_at", time_or_null(rows, row, 7),
-                         "finished_at", time_or_null(rows, row, 8), "parts_done",
+                         mu_cell_time(rows, row, 6), "started_at", mu_cell_time(rows, row, 7),
+                         "finished_at", mu_cell_time(rows, row, 8), "parts_done",
                          (json_int_t)mu_pg_get_int(rows, row, 9), "parts_total",
-                         integer_or_null(rows, row, 10), "detail", text_or_null(rows, row, 11),
+                         mu_cell_integer(rows, row, 10), "detail", mu_cell_text(rows, row, 11),
                          "ok", ok, "problems", problems ? problems : json_null());
 }
 

@@ -2,6 +2,7 @@
 #include "control/archive/partition_api.h"
 
 #include "archive/layout.h"
+#include "control/cell.h"
 
 enum {
         PAGE_DEFAULT = 1000,
@@ -29,8 +30,7 @@ static json_t *partition_json(const struct mu_pg_result *rows, size_t row)
                          "partition", mu_pg_get_text(rows, row, 1), "day",
                          mu_pg_get_text(rows, row, 2), "state", mu_pg_get_text(rows, row, 3),
                          "bytes", (json_int_t)mu_pg_get_int(rows, row, 4), "rows",
-                         mu_pg_is_null(rows, row, 5) ? json_null()
-                                                     : json_integer(mu_pg_get_int(rows, row, 5)));
+                         mu_cell_integer(rows, row, 5));
 }
 
 static void list_partitions(struct mu_ask *ask)

@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "control/audit/audit_chain.h"
+#include "control/cell.h"
+#include "control/page.h"
 
 enum {
         PAGE_DEFAULT = 100,
@@ -34,13 +36,6 @@ static const struct mu_pg_statement PAGE = {
         .repeatable = true,
 };
 
-static json_t *json_of(const struct mu_pg_result *rows, size_t row, int column)
-{
-        const char *text = mu_pg_get_text(rows, row, column);
-
-        return text ? json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : json_null();
-}
-
 static json_t *line_of(const struct mu_pg_result *rows, size_t row)
 {
         return json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id",
@@ -48,41 +43,21 @@ static json_t *line_of(const struct mu_pg_result *rows, size_t row)
                          mu_json_of_time(mu_pg_get_timestamptz(rows, row, 1)), "actor",
                          mu_pg_get_text(rows, row, 2), "action", mu_pg_get_text(rows, row, 3),
                          "subject", mu_pg_get_text(rows, row, 4), "address",
-                         mu_json_of_text_or_null(mu_pg_get_text(rows, row, 5)), "before",
-                         json_of(rows, row, 6), "after", json_of(rows, row, 7));
-}
-
-static struct mu_pg_value time_or_null(const json_t *query, const char *name)
-{
-        return mu_json_has(query, name) ? mu_pg_timestamptz(mu_json_time_us(query, name, 0))
-                                        : mu_pg_null(MU_PG_TIMESTAMPTZ);
+                         mu_cell_text(rows, row, 5), "before", mu_cell_json(rows, row, 6), "after",
+                         mu_cell_json(rows, row, 7));
 }
 
 static void list(struct mu_ask *ask)
 {
-        int64_t before = mu_json_id(ask->query, "before");
-        int64_t limit = mu_json_integer(ask->query, "limit", PAGE_DEFAULT);
-        struct mu_pg_result *rows;
+        static const struct mu_page page = {"entries", PAGE_DEFAULT, line_of};
 
-        if (!mu_ask_query(ask, &PAGE,
-                          MU_PG_VALUES(before ? mu_pg_int8(before) : mu_pg_null(MU_PG_INT8),
-                                       mu_pg_text(mu_json_text(ask->query, "actor")),
-                                       mu_pg_text(mu_json_text(ask->query, "action")),
-                                       mu_pg_text(mu_json_text(ask->query, "subject")),
-                                       time_or_null(ask->query, "from"),
-                                       time_or_null(ask->query, "to"), mu_pg_int8(limit)),
-                          &rows))
-                return;
-        size_t count = mu_pg_rows(rows);
-        json_t *items = json_array();
-
-        for (size_t i = 0; i < count; i++)
-                (void)json_array_append_new(items, line_of(rows, i));
-        json_t *next = count == (size_t)limit ? mu_json_of_id(mu_pg_get_int(rows, count - 1, 0))
-                                              : json_null();
-
-        mu_pg_result_free(rows);
-        mu_ask_reply(ask, 200, json_pack("{s:o, s:o}", "entries", items, "next_before", next));
+        mu_page_reply(ask, &page, &PAGE,
+                      MU_PG_VALUES(mu_page_before(ask),
+                                   mu_pg_text(mu_json_text(ask->query, "actor")),
+                                   mu_pg_text(mu_json_text(ask->query, "action")),
+                                   mu_pg_text(mu_json_text(ask->query, "subject")),
+                                   mu_page_time(ask, "from"), mu_page_time(ask, "to"),
+                                   mu_page_limit(ask, &page)));
 }
 
 /* ---- verifying ---- */

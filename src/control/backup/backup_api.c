@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "backup/runner.h"
+#include "control/cell.h"
 #include "control/job/job_desk.h"
+#include "control/page.h"
 
 enum {
         PAGE_DEFAULT = 50,
@@ -41,35 +43,22 @@ static json_t *text_at(const struct mu_pg_result *rows, size_t row, int column)
         return mu_json_of_text_or_null(text && *text ? text : NULL);
 }
 
-static json_t *time_at(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column)
-                       ? json_null()
-                       : mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
-}
-
-static json_t *number_at(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column) ? json_null()
-                                                : json_integer(mu_pg_get_int(rows, row, column));
-}
-
 static json_t *backup_json(const struct mu_pg_result *rows, size_t row)
 {
         json_t *json = json_pack(
                 "{s:o, s:s, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:o}", "id",
                 mu_json_of_id(mu_pg_get_int(rows, row, 0)), "kind", mu_pg_get_text(rows, row, 1),
-                "requested_by", text_at(rows, row, 2), "started_at", time_at(rows, row, 3),
-                "finished_at", time_at(rows, row, 4), "outcome", mu_pg_get_text(rows, row, 5),
+                "requested_by", text_at(rows, row, 2), "started_at", mu_cell_time(rows, row, 3),
+                "finished_at", mu_cell_time(rows, row, 4), "outcome", mu_pg_get_text(rows, row, 5),
                 "directory", mu_pg_get_text(rows, row, 6), "database", mu_pg_get_text(rows, row, 7),
-                "bytes", number_at(rows, row, 8), "files", number_at(rows, row, 9), "linked_files",
-                number_at(rows, row, 10), "encrypted", (int)mu_pg_get_bool(rows, row, 11), "error",
-                text_at(rows, row, 12));
+                "bytes", mu_cell_integer(rows, row, 8), "files", mu_cell_integer(rows, row, 9),
+                "linked_files", mu_cell_integer(rows, row, 10), "encrypted",
+                (int)mu_pg_get_bool(rows, row, 11), "error", text_at(rows, row, 12));
         json_t *later = json_pack(
                 "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "after_hook_outcome", text_at(rows, row, 13),
                 "offsite_outcome", text_at(rows, row, 14), "offsite_detail", text_at(rows, row, 15),
-                "checked_at", time_at(rows, row, 16), "check_outcome", text_at(rows, row, 17),
-                "check_detail", text_at(rows, row, 18), "removed_at", time_at(rows, row, 19));
+                "checked_at", mu_cell_time(rows, row, 16), "check_outcome", text_at(rows, row, 17),
+                "check_detail", text_at(rows, row, 18), "removed_at", mu_cell_time(rows, row, 19));
 
         (void)json_object_update(json, later);
         json_decref(later);
@@ -80,25 +69,10 @@ static json_t *backup_json(const struct mu_pg_result *rows, size_t row)
 
 static void list_backups(struct mu_ask *ask)
 {
-        int64_t before = mu_json_id(ask->query, "before");
-        int64_t limit = mu_json_integer(ask->query, "limit", PAGE_DEFAULT);
-        struct mu_pg_result *rows;
+        static const struct mu_page page = {"backups", PAGE_DEFAULT, backup_json};
 
-        if (!mu_ask_query(ask, &PAGE,
-                          MU_PG_VALUES(before ? mu_pg_int8(before) : mu_pg_null(MU_PG_INT8),
-                                       mu_pg_int8(limit)),
-                          &rows))
-                return;
-        size_t count = mu_pg_rows(rows);
-        json_t *list = json_array();
-
-        for (size_t i = 0; i < count; i++)
-                (void)json_array_append_new(list, backup_json(rows, i));
-        json_t *next = count == (size_t)limit ? mu_json_of_id(mu_pg_get_int(rows, count - 1, 0))
-                                              : json_null();
-
-        mu_pg_result_free(rows);
-        mu_ask_reply(ask, 200, json_pack("{s:o, s:o}", "backups", list, "next_before", next));
+        mu_page_reply(ask, &page, &PAGE,
+                      MU_PG_VALUES(mu_page_before(ask), mu_page_limit(ask, &page)));
 }
 
 static void show_backup(struct mu_ask *ask)

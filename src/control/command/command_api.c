@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "control/cell.h"
 #include "control/command/command.h"
 #include "control/command/command_news.h"
 #include "control/command/command_shape.h"
@@ -173,13 +174,6 @@ static void list(struct mu_ask *ask)
         mu_pg_result_free(rows);
 }
 
-static json_t *number_or_null(const struct mu_pg_result *rows, size_t row, int column)
-{
-        if (mu_pg_is_null(rows, row, column))
-                return json_null();
-        return json_integer(mu_pg_get_int(rows, row, column));
-}
-
 static json_t *attempts_of(const struct mu_pg_result *rows)
 {
         json_t *attempts = json_array();
@@ -189,11 +183,10 @@ static json_t *attempts_of(const struct mu_pg_result *rows)
                         "{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "path",
                         mu_pg_get_text(rows, i, 0), "number", (json_int_t)mu_pg_get_int(rows, i, 1),
                         "status", mu_pg_get_text(rows, i, 2), "started_at",
-                        mu_command_time(rows, i, 3), "latency_us", number_or_null(rows, i, 4),
-                        "retry_at", mu_command_time(rows, i, 5), "http_status",
-                        number_or_null(rows, i, 6), "fcm_message_id",
-                        mu_json_of_text_or_null(mu_pg_get_text(rows, i, 7)), "error",
-                        mu_json_of_text_or_null(mu_pg_get_text(rows, i, 8)));
+                        mu_cell_time(rows, i, 3), "latency_us", mu_cell_integer(rows, i, 4),
+                        "retry_at", mu_cell_time(rows, i, 5), "http_status",
+                        mu_cell_integer(rows, i, 6), "fcm_message_id", mu_cell_text(rows, i, 7),
+                        "error", mu_cell_text(rows, i, 8));
 
                 if (json_array_append_new(attempts, attempt) < 0) {
                         json_decref(attempts);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/cell.h"
 #include "control/command/command.h"
 #include "control/command/command_api.h"
 #include "control/command/command_news.h"
@@ -166,12 +167,11 @@ static json_t *bulk_json(const struct mu_pg_result *rows, size_t row)
 {
         return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:I}", "id",
                          mu_json_of_id(mu_pg_get_int(rows, row, 0)), "created_at",
-                         mu_command_time(rows, row, 1), "created_by", mu_pg_get_text(rows, row, 2),
+                         mu_cell_time(rows, row, 1), "created_by", mu_pg_get_text(rows, row, 2),
                          "type", mu_pg_get_text(rows, row, 3), "payload",
                          json_loads(mu_pg_get_text(rows, row, 4), 0, NULL), "selection_id",
-                         mu_pg_is_null(rows, row, 5) ? json_null()
-                                                     : mu_json_of_id(mu_pg_get_int(rows, row, 5)),
-                         "asked_count", (json_int_t)mu_pg_get_int(rows, row, 6), "device_count",
+                         mu_cell_id(rows, row, 5), "asked_count",
+                         (json_int_t)mu_pg_get_int(rows, row, 6), "device_count",
                          (json_int_t)mu_pg_get_int(rows, row, 7), "states",
                          states_of(mu_pg_get_text(rows, row, 8)), "withheld_count",
                          (json_int_t)mu_pg_get_int(rows, row, 9));

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "control/cell.h"
+
 #define STATES "awaiting_confirmation|queued|sent|received|done|failed|expired|cancelled"
 #define PATHS "websocket|fcm|heartbeat"
 
@@ -122,18 +124,6 @@ const struct mu_shape mu_command_shape = MU_SHAPE("Command", COMMAND_FIELDS);
 
 /* ---- JSON ---- */
 
-json_t *mu_command_time(const struct mu_pg_result *rows, size_t row, int column)
-{
-        if (mu_pg_is_null(rows, row, column))
-                return json_null();
-        return mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
-}
-
-static json_t *text_of(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_json_of_text_or_null(mu_pg_get_text(rows, row, column));
-}
-
 static bool is_over(const char *state)
 {
         return strcmp(state, "expired") == 0 || strcmp(state, "cancelled") == 0;
@@ -144,10 +134,10 @@ static json_t *report_of(const struct mu_pg_result *rows, size_t row, const char
         if (mu_pg_is_null(rows, row, MU_COMMAND_COLUMN_RESULT_STATUS))
                 return json_null();
         return json_pack("{s:o, s:o, s:o, s:o, s:b, s:b}", "status",
-                         text_of(rows, row, MU_COMMAND_COLUMN_RESULT_STATUS), "error",
-                         text_of(rows, row, MU_COMMAND_COLUMN_RESULT_ERROR), "at",
-                         mu_command_time(rows, row, MU_COMMAND_COLUMN_RESULT_AT), "finished_at",
-                         mu_command_time(rows, row, MU_COMMAND_COLUMN_DEVICE_FINISHED_AT), "late",
+                         mu_cell_text(rows, row, MU_COMMAND_COLUMN_RESULT_STATUS), "error",
+                         mu_cell_text(rows, row, MU_COMMAND_COLUMN_RESULT_ERROR), "at",
+                         mu_cell_time(rows, row, MU_COMMAND_COLUMN_RESULT_AT), "finished_at",
+                         mu_cell_time(rows, row, MU_COMMAND_COLUMN_DEVICE_FINISHED_AT), "late",
                          is_over(state), "has_result",
                          mu_pg_get_bool(rows, row, MU_COMMAND_COLUMN_HAS_RESULT));
 }
@@ -159,13 +149,6 @@ static const char *error_of(const struct mu_pg_result *rows, size_t row, const c
         if (error || strcmp(state, "failed") != 0)
                 return error;
         return mu_pg_get_text(rows, row, MU_COMMAND_COLUMN_RESULT_ERROR);
-}
-
-static json_t *bulk_id_of(const struct mu_pg_result *rows, size_t row)
-{
-        if (mu_pg_is_null(rows, row, MU_COMMAND_COLUMN_BULK_ID))
-                return json_null();
-        return mu_json_of_id(mu_pg_get_int(rows, row, MU_COMMAND_COLUMN_BULK_ID));
 }
 
 /* Waiting, and not brought on its way for as long as its device is suspected of being two. */
@@ -190,18 +173,18 @@ json_t *mu_command_json(const struct mu_pg_result *rows, size_t row)
                 "id", mu_json_of_id(mu_pg_get_int(rows, row, MU_COMMAND_COLUMN_ID)), "device_id",
                 mu_json_of_id(mu_pg_get_int(rows, row, MU_COMMAND_COLUMN_DEVICE_ID)),
                 "device_alias", mu_pg_get_text(rows, row, MU_COMMAND_COLUMN_ALIAS), "bulk_id",
-                bulk_id_of(rows, row), "type", mu_pg_get_text(rows, row, MU_COMMAND_COLUMN_TYPE),
-                "state", state, "payload", payload, "ttl_s",
-                (json_int_t)mu_pg_get_int(rows, row, MU_COMMAND_COLUMN_TTL_S), "created_by",
-                mu_pg_get_text(rows, row, MU_COMMAND_COLUMN_CREATED_BY), "created_at",
-                mu_command_time(rows, row, MU_COMMAND_COLUMN_CREATED_AT), "queued_at",
-                mu_command_time(rows, row, MU_COMMAND_COLUMN_QUEUED_AT), "sent_at",
-                mu_command_time(rows, row, MU_COMMAND_COLUMN_SENT_AT), "received_at",
-                mu_command_time(rows, row, MU_COMMAND_COLUMN_RECEIVED_AT), "finished_at",
-                mu_command_time(rows, row, MU_COMMAND_COLUMN_FINISHED_AT), "expires_at",
-                mu_command_time(rows, row, MU_COMMAND_COLUMN_EXPIRES_AT), "first_path",
-                text_of(rows, row, MU_COMMAND_COLUMN_FIRST_PATH), "sent_path",
-                text_of(rows, row, MU_COMMAND_COLUMN_SENT_PATH), "attempt_count",
+                mu_cell_id(rows, row, MU_COMMAND_COLUMN_BULK_ID), "type",
+                mu_pg_get_text(rows, row, MU_COMMAND_COLUMN_TYPE), "state", state, "payload",
+                payload, "ttl_s", (json_int_t)mu_pg_get_int(rows, row, MU_COMMAND_COLUMN_TTL_S),
+                "created_by", mu_pg_get_text(rows, row, MU_COMMAND_COLUMN_CREATED_BY), "created_at",
+                mu_cell_time(rows, row, MU_COMMAND_COLUMN_CREATED_AT), "queued_at",
+                mu_cell_time(rows, row, MU_COMMAND_COLUMN_QUEUED_AT), "sent_at",
+                mu_cell_time(rows, row, MU_COMMAND_COLUMN_SENT_AT), "received_at",
+                mu_cell_time(rows, row, MU_COMMAND_COLUMN_RECEIVED_AT), "finished_at",
+                mu_cell_time(rows, row, MU_COMMAND_COLUMN_FINISHED_AT), "expires_at",
+                mu_cell_time(rows, row, MU_COMMAND_COLUMN_EXPIRES_AT), "first_path",
+                mu_cell_text(rows, row, MU_COMMAND_COLUMN_FIRST_PATH), "sent_path",
+                mu_cell_text(rows, row, MU_COMMAND_COLUMN_SENT_PATH), "attempt_count",
                 (json_int_t)mu_pg_get_int(rows, row, MU_COMMAND_COLUMN_ATTEMPT_COUNT), "error",
                 mu_json_of_text_or_null(error_of(rows, row, state)), "withheld",
                 withheld_of(rows, row, state), "report", report_of(rows, row, state));

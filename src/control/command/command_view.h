@@ -56,7 +56,4 @@ extern const struct mu_shape mu_command_shape;
 /* NULL: no memory. */
 json_t *mu_command_json(const struct mu_pg_result *rows, size_t row);
 
-/* NULL columns become null. */
-json_t *mu_command_time(const struct mu_pg_result *rows, size_t row, int column);
-
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bus.h"
+#include "control/cell.h"
 #include "control/device/bulk_delete.h"
 #include "control/device/device_filter.h"
 #include "control/device/device_row.h"
@@ -262,15 +263,13 @@ static const struct mu_pg_statement PURGES = {
 
 static json_t *purge_json(const struct mu_pg_result *rows, size_t row)
 {
-        return json_pack(
-                "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-                mu_json_of_id(mu_pg_get_int(rows, row, 0)), "state",
-                mu_device_json_text(rows, row, 1), "devices", mu_device_json_int(rows, row, 2),
-                "rows_purged", mu_device_json_int(rows, row, 3), "days_done",
-                mu_device_json_int(rows, row, 4), "days_total", mu_device_json_int(rows, row, 5),
-                "asked_by", mu_device_json_text(rows, row, 6), "created_at",
-                mu_device_json_time(rows, row, 7), "finished_at",
-                mu_device_json_time(rows, row, 8));
+        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+                         mu_json_of_id(mu_pg_get_int(rows, row, 0)), "state",
+                         mu_cell_text(rows, row, 1), "devices", mu_cell_integer(rows, row, 2),
+                         "rows_purged", mu_cell_integer(rows, row, 3), "days_done",
+                         mu_cell_integer(rows, row, 4), "days_total", mu_cell_integer(rows, row, 5),
+                         "asked_by", mu_cell_text(rows, row, 6), "created_at",
+                         mu_cell_time(rows, row, 7), "finished_at", mu_cell_time(rows, row, 8));
 }
 
 static void list_purges(struct mu_ask *ask)

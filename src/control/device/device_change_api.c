@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bus.h"
+#include "control/cell.h"
 #include "control/device/device_detail_api.h"
 #include "control/device/device_filter.h"
 #include "control/device/device_row.h"
@@ -221,8 +222,8 @@ static void change_device(struct mu_ask *ask)
                 mu_pg_result_free(rows);
                 return;
         }
-        json_t *before = mu_device_json_parsed(rows, 0, 0);
-        json_t *after = mu_device_json_parsed(rows, 0, 1);
+        json_t *before = mu_cell_json(rows, 0, 0);
+        json_t *after = mu_cell_json(rows, 0, 1);
 
         mu_pg_result_free(rows);
         change.interval_given = mu_json_has(ask->body, "heartbeat_interval_s");
@@ -327,7 +328,7 @@ static void allow_takeover(struct mu_ask *ask)
                 mu_call_problem(ask->call, 409, "no-hardware-id", NULL,
                                 "This device has no hardware id to take it over by.");
         } else {
-                json_t *until = mu_device_json_time(rows, 0, 0);
+                json_t *until = mu_cell_time(rows, 0, 0);
 
                 if (mu_ask_audit(ask, "device.allow_takeover", "device", id, NULL,
                                  json_pack("{s:O}", "takeover_until", until)))

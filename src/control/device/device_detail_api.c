@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/device/device_detail_api.h"
 
+#include "control/cell.h"
 #include "control/device/device_row.h"
 #include "identity/device_network.h"
 #include "muster/wire.h"
@@ -106,15 +107,14 @@ static int add_last(json_t *device, const struct mu_pg_result *rows)
                 return 0;
         json_t *rest = json_pack(
                 "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "monitored_last_fg_s",
-                mu_device_json_int(rows, 0, MONITORED_LAST_FG_S), "seq",
-                mu_device_json_int(rows, 0, SEQ), "flags", mu_device_json_int(rows, 0, FLAGS),
-                "power_ok", mu_device_json_bool(rows, 0, POWER_OK), "device_owner",
-                mu_device_json_bool(rows, 0, DEVICE_OWNER), "battery_unrestricted",
-                mu_device_json_bool(rows, 0, BATTERY_UNRESTRICTED), "doze_whitelisted",
-                mu_device_json_bool(rows, 0, DOZE_WHITELISTED), "net_validated",
-                mu_device_json_bool(rows, 0, NET_VALIDATED), "boot_id",
-                mu_device_json_text(rows, 0, BOOT_ID), "extra",
-                mu_device_json_parsed(rows, 0, EXTRA));
+                mu_cell_integer(rows, 0, MONITORED_LAST_FG_S), "seq", mu_cell_integer(rows, 0, SEQ),
+                "flags", mu_cell_integer(rows, 0, FLAGS), "power_ok",
+                mu_cell_boolean(rows, 0, POWER_OK), "device_owner",
+                mu_cell_boolean(rows, 0, DEVICE_OWNER), "battery_unrestricted",
+                mu_cell_boolean(rows, 0, BATTERY_UNRESTRICTED), "doze_whitelisted",
+                mu_cell_boolean(rows, 0, DOZE_WHITELISTED), "net_validated",
+                mu_cell_boolean(rows, 0, NET_VALIDATED), "boot_id", mu_cell_text(rows, 0, BOOT_ID),
+                "extra", mu_cell_json(rows, 0, EXTRA));
         int error = rest ? json_object_update(last, rest) : -1;
 
         json_decref(rest);
@@ -137,15 +137,14 @@ static json_t *detail_json(struct mu_ask *ask, int64_t device_id, const struct m
 {
         struct mu_device_moment moment = mu_device_moment(ask->control, NULL);
         json_t *device = mu_device_row_json(ask->control, rows, 0, &moment);
-        json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "notes",
-                                 mu_device_json_text(rows, 0, NOTES), "takeover_until",
-                                 mu_device_json_time(rows, 0, TAKEOVER_UNTIL), "enrolled_by",
-                                 mu_device_json_text(rows, 0, ENROLLED_BY), "hmac_key_version",
-                                 mu_device_json_int(rows, 0, HMAC_KEY_VERSION), "has_fcm_token",
-                                 mu_device_json_bool(rows, 0, HAS_FCM_TOKEN), "tokens",
-                                 mu_device_json_parsed(rows, 0, TOKENS), "commands_pending",
-                                 mu_device_json_int(rows, 0, COMMANDS_PENDING), "address",
-                                 address_json(ask, device_id));
+        json_t *rest = json_pack(
+                "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "notes", mu_cell_text(rows, 0, NOTES),
+                "takeover_until", mu_cell_time(rows, 0, TAKEOVER_UNTIL), "enrolled_by",
+                mu_cell_text(rows, 0, ENROLLED_BY), "hmac_key_version",
+                mu_cell_integer(rows, 0, HMAC_KEY_VERSION), "has_fcm_token",
+                mu_cell_boolean(rows, 0, HAS_FCM_TOKEN), "tokens", mu_cell_json(rows, 0, TOKENS),
+                "commands_pending", mu_cell_integer(rows, 0, COMMANDS_PENDING), "address",
+                address_json(ask, device_id));
         int error = device && rest ? json_object_update(device, rest) : -1;
 
         json_decref(rest);

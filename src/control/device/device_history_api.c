@@ -8,6 +8,7 @@
 #include "control/device/device_history_api.h"
 
 #include "base/clock.h"
+#include "control/cell.h"
 #include "control/device/device_row.h"
 #include "identity/device_table.h"
 #include "muster/record.h"
@@ -137,19 +138,18 @@ static json_t *spread_json(const struct mu_pg_result *rows, size_t row, int colu
 {
         if (mu_pg_is_null(rows, row, column))
                 return json_null();
-        return json_pack("{s:o, s:o, s:o}", "min", mu_device_json_float(rows, row, column), "avg",
-                         mu_device_json_float(rows, row, column + 1), "max",
-                         mu_device_json_float(rows, row, column + 2));
+        return json_pack("{s:o, s:o, s:o}", "min", mu_cell_real(rows, row, column), "avg",
+                         mu_cell_real(rows, row, column + 1), "max",
+                         mu_cell_real(rows, row, column + 2));
 }
 
 static json_t *point_json(const struct mu_pg_result *rows, size_t row)
 {
-        return json_pack(
-                "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "at", mu_device_json_time(rows, row, 0),
-                "count", mu_device_json_int(rows, row, 1), "battery", spread_json(rows, row, 2),
-                "ram_free_mb", spread_json(rows, row, 5), "uptime_s", spread_json(rows, row, 8),
-                "charging_share", mu_device_json_float(rows, row, 11), "network",
-                mu_device_json_text(rows, row, 12));
+        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "at", mu_cell_time(rows, row, 0),
+                         "count", mu_cell_integer(rows, row, 1), "battery",
+                         spread_json(rows, row, 2), "ram_free_mb", spread_json(rows, row, 5),
+                         "uptime_s", spread_json(rows, row, 8), "charging_share",
+                         mu_cell_real(rows, row, 11), "network", mu_cell_text(rows, row, 12));
 }
 
 /* A list of one JSON object a row, or NULL. */
@@ -256,10 +256,9 @@ static const struct mu_pg_statement EVENTS = {
 
 static json_t *event_json(const struct mu_pg_result *rows, size_t row)
 {
-        return json_pack("{s:o, s:o, s:o, s:o}", "at", mu_device_json_time(rows, row, 0), "what",
-                         mu_device_json_text(rows, row, 1), "before",
-                         mu_device_json_text(rows, row, 2), "after",
-                         mu_device_json_text(rows, row, 3));
+        return json_pack("{s:o, s:o, s:o, s:o}", "at", mu_cell_time(rows, row, 0), "what",
+                         mu_cell_text(rows, row, 1), "before", mu_cell_text(rows, row, 2), "after",
+                         mu_cell_text(rows, row, 3));
 }
 
 /* A page of rows, the newest first, whose first column is their time. */
@@ -281,11 +280,11 @@ static void show_page(struct mu_ask *ask, const struct mu_pg_statement *statemen
         size_t count = mu_pg_rows(rows);
 
         if (require_device(ask, &range, rows))
-                mu_ask_reply(
-                        ask, 200,
-                        json_pack("{s:o, s:o}", member, list_json(rows, count, of_row), "next_to",
-                                  (int64_t)count >= limit ? mu_device_json_time(rows, count - 1, 0)
-                                                          : json_null()));
+                mu_ask_reply(ask, 200,
+                             json_pack("{s:o, s:o}", member, list_json(rows, count, of_row),
+                                       "next_to",
+                                       (int64_t)count >= limit ? mu_cell_time(rows, count - 1, 0)
+                                                               : json_null()));
         mu_pg_result_free(rows);
 }
 
@@ -332,18 +331,16 @@ static json_t *heartbeat_json(const struct mu_pg_result *rows, size_t row)
         return json_pack(
                 "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
                 " s:o, s:o}",
-                "bucket", mu_device_json_time(rows, row, 0), "received_at",
-                mu_device_json_time(rows, row, 1), "observed_at", mu_device_json_time(rows, row, 2),
-                "battery", mu_device_json_int(rows, row, 3), "charging",
-                mu_device_json_bool(rows, row, 4), "network", mu_device_json_text(rows, row, 5),
-                "ssid", mu_device_json_text(rows, row, 6), "fg_package",
-                mu_device_json_text(rows, row, 7), "uptime_s", mu_device_json_int(rows, row, 8),
-                "ram_free_mb", mu_device_json_int(rows, row, 9), "ram_total_mb",
-                mu_device_json_int(rows, row, 10), "queue_depth", mu_device_json_int(rows, row, 11),
-                "clock_offset_s", mu_device_json_int(rows, row, 12), "seq",
-                mu_device_json_int(rows, row, 13), "flags", mu_device_json_int(rows, row, 14),
-                "boot_id", mu_device_json_text(rows, row, 15), "agent_version",
-                mu_device_json_text(rows, row, 16), "extra", mu_device_json_parsed(rows, row, 17));
+                "bucket", mu_cell_time(rows, row, 0), "received_at", mu_cell_time(rows, row, 1),
+                "observed_at", mu_cell_time(rows, row, 2), "battery", mu_cell_integer(rows, row, 3),
+                "charging", mu_cell_boolean(rows, row, 4), "network", mu_cell_text(rows, row, 5),
+                "ssid", mu_cell_text(rows, row, 6), "fg_package", mu_cell_text(rows, row, 7),
+                "uptime_s", mu_cell_integer(rows, row, 8), "ram_free_mb",
+                mu_cell_integer(rows, row, 9), "ram_total_mb", mu_cell_integer(rows, row, 10),
+                "queue_depth", mu_cell_integer(rows, row, 11), "clock_offset_s",
+                mu_cell_integer(rows, row, 12), "seq", mu_cell_integer(rows, row, 13), "flags",
+                mu_cell_integer(rows, row, 14), "boot_id", mu_cell_text(rows, row, 15),
+                "agent_version", mu_cell_text(rows, row, 16), "extra", mu_cell_json(rows, row, 17));
 }
 
 static void show_heartbeats(struct mu_ask *ask)

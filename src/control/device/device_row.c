@@ -2,6 +2,7 @@
 #include "control/device/device_row.h"
 
 #include "base/clock.h"
+#include "control/cell.h"
 #include "control/control.h"
 #include "pg/query.h"
 
@@ -39,45 +40,6 @@ int mu_device_rows(struct mu_pg *pg, const struct mu_device_ids *ids,
                 ret_rows);
 }
 
-/* ---- columns ---- */
-
-json_t *mu_device_json_int(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column) ? json_null()
-                                                : json_integer(mu_pg_get_int(rows, row, column));
-}
-
-json_t *mu_device_json_bool(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column) ? json_null()
-                                                : json_boolean(mu_pg_get_bool(rows, row, column));
-}
-
-json_t *mu_device_json_text(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_json_of_text_or_null(mu_pg_get_text(rows, row, column));
-}
-
-json_t *mu_device_json_time(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column)
-                       ? json_null()
-                       : mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
-}
-
-json_t *mu_device_json_float(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column) ? json_null()
-                                                : json_real(mu_pg_get_float8(rows, row, column));
-}
-
-json_t *mu_device_json_parsed(const struct mu_pg_result *rows, size_t row, int column)
-{
-        const char *text = mu_pg_get_text(rows, row, column);
-
-        return text ? json_loads(text, JSON_DECODE_ANY, NULL) : json_null();
-}
-
 /* ---- a row ---- */
 
 enum mu_device_status mu_device_row_status(const struct mu_control *control,
@@ -105,18 +67,18 @@ static json_t *last_json(const struct mu_pg_result *rows, size_t row)
         if (mu_pg_is_null(rows, row, MU_DEVICE_RECEIVED_AT))
                 return json_null();
         return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                         "received_at", mu_device_json_time(rows, row, MU_DEVICE_RECEIVED_AT),
-                         "observed_at", mu_device_json_time(rows, row, MU_DEVICE_OBSERVED_AT),
-                         "battery", mu_device_json_int(rows, row, MU_DEVICE_BATTERY), "charging",
-                         mu_device_json_bool(rows, row, MU_DEVICE_CHARGING), "network",
-                         mu_device_json_text(rows, row, MU_DEVICE_NETWORK), "ssid",
-                         mu_device_json_text(rows, row, MU_DEVICE_SSID), "fg_package",
-                         mu_device_json_text(rows, row, MU_DEVICE_FG_PACKAGE), "uptime_s",
-                         mu_device_json_int(rows, row, MU_DEVICE_UPTIME_S), "ram_free_mb",
-                         mu_device_json_int(rows, row, MU_DEVICE_RAM_FREE_MB), "ram_total_mb",
-                         mu_device_json_int(rows, row, MU_DEVICE_RAM_TOTAL_MB), "queue_depth",
-                         mu_device_json_int(rows, row, MU_DEVICE_QUEUE_DEPTH), "clock_offset_s",
-                         mu_device_json_int(rows, row, MU_DEVICE_CLOCK_OFFSET_S));
+                         "received_at", mu_cell_time(rows, row, MU_DEVICE_RECEIVED_AT),
+                         "observed_at", mu_cell_time(rows, row, MU_DEVICE_OBSERVED_AT), "battery",
+                         mu_cell_integer(rows, row, MU_DEVICE_BATTERY), "charging",
+                         mu_cell_boolean(rows, row, MU_DEVICE_CHARGING), "network",
+                         mu_cell_text(rows, row, MU_DEVICE_NETWORK), "ssid",
+                         mu_cell_text(rows, row, MU_DEVICE_SSID), "fg_package",
+                         mu_cell_text(rows, row, MU_DEVICE_FG_PACKAGE), "uptime_s",
+                         mu_cell_integer(rows, row, MU_DEVICE_UPTIME_S), "ram_free_mb",
+                         mu_cell_integer(rows, row, MU_DEVICE_RAM_FREE_MB), "ram_total_mb",
+                         mu_cell_integer(rows, row, MU_DEVICE_RAM_TOTAL_MB), "queue_depth",
+                         mu_cell_integer(rows, row, MU_DEVICE_QUEUE_DEPTH), "clock_offset_s",
+                         mu_cell_integer(rows, row, MU_DEVICE_CLOCK_OFFSET_S));
 }
 
 json_t *mu_device_row_json(const struct mu_control *control, const struct mu_pg_result *rows,
@@ -128,19 +90,18 @@ json_t *mu_device_row_json(const struct mu_control *control, const struct mu_pg_
         return json_pack(
                 "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                 "id", mu_json_of_id(mu_pg_get_int(rows, row, MU_DEVICE_ID)), "alias",
-                mu_device_json_text(rows, row, MU_DEVICE_ALIAS), "kind",
-                mu_device_json_text(rows, row, MU_DEVICE_KIND), "hardware_id",
-                mu_device_json_text(rows, row, MU_DEVICE_HARDWARE_ID), "site",
-                mu_device_json_text(rows, row, MU_DEVICE_SITE), "tags",
-                mu_device_json_parsed(rows, row, MU_DEVICE_TAGS), "agent_version",
-                mu_device_json_text(rows, row, MU_DEVICE_AGENT_VERSION), "status",
+                mu_cell_text(rows, row, MU_DEVICE_ALIAS), "kind",
+                mu_cell_text(rows, row, MU_DEVICE_KIND), "hardware_id",
+                mu_cell_text(rows, row, MU_DEVICE_HARDWARE_ID), "site",
+                mu_cell_text(rows, row, MU_DEVICE_SITE), "tags",
+                mu_cell_json(rows, row, MU_DEVICE_TAGS), "agent_version",
+                mu_cell_text(rows, row, MU_DEVICE_AGENT_VERSION), "status",
                 mu_device_status_name(status), "last_seen_at",
                 seen_us ? mu_json_of_time(seen_us) : json_null(), "heartbeat_interval_s",
-                mu_device_json_int(rows, row, MU_DEVICE_INTERVAL_S), "created_at",
-                mu_device_json_time(rows, row, MU_DEVICE_CREATED_AT), "updated_at",
-                mu_device_json_time(rows, row, MU_DEVICE_UPDATED_AT), "first_seen_at",
-                mu_device_json_time(rows, row, MU_DEVICE_FIRST_SEEN_AT), "deleted_at",
-                mu_device_json_time(rows, row, MU_DEVICE_DELETED_AT), "quarantined_at",
-                mu_device_json_time(rows, row, MU_DEVICE_QUARANTINED_AT), "last",
-                last_json(rows, row));
+                mu_cell_integer(rows, row, MU_DEVICE_INTERVAL_S), "created_at",
+                mu_cell_time(rows, row, MU_DEVICE_CREATED_AT), "updated_at",
+                mu_cell_time(rows, row, MU_DEVICE_UPDATED_AT), "first_seen_at",
+                mu_cell_time(rows, row, MU_DEVICE_FIRST_SEEN_AT), "deleted_at",
+                mu_cell_time(rows, row, MU_DEVICE_DELETED_AT), "quarantined_at",
+                mu_cell_time(rows, row, MU_DEVICE_QUARANTINED_AT), "last", last_json(rows, row));
 }

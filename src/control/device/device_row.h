@@ -121,13 +121,4 @@ enum mu_device_status mu_device_row_status(const struct mu_control *control,
                                            const struct mu_device_moment *moment,
                                            int64_t *ret_last_seen_us);
 
-/* A column as JSON, null where it is NULL. */
-json_t *mu_device_json_int(const struct mu_pg_result *rows, size_t row, int column);
-json_t *mu_device_json_bool(const struct mu_pg_result *rows, size_t row, int column);
-json_t *mu_device_json_text(const struct mu_pg_result *rows, size_t row, int column);
-json_t *mu_device_json_time(const struct mu_pg_result *rows, size_t row, int column);
-json_t *mu_device_json_float(const struct mu_pg_result *rows, size_t row, int column);
-/* A json or jsonb column, parsed. */
-json_t *mu_device_json_parsed(const struct mu_pg_result *rows, size_t row, int column);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "control/cell.h"
 #include "control/control.h"
 #include "http/offload.h"
 #include "identity/token.h"
@@ -123,25 +124,16 @@ static void create_token(struct mu_ask *ask)
 
 /* ---- listing ---- */
 
-static json_t *time_or_null(const struct mu_pg_result *rows, size_t row, int column)
-{
-        return mu_pg_is_null(rows, row, column)
-                       ? json_null()
-                       : mu_json_of_time(mu_pg_get_timestamptz(rows, row, column));
-}
-
 static json_t *token_json(const struct mu_pg_result *rows, size_t row)
 {
         return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "id",
                          mu_json_of_id(mu_pg_get_int(rows, row, 0)), "note",
-                         mu_json_of_text_or_null(mu_pg_get_text(rows, row, 1)), "max_uses",
+                         mu_cell_text(rows, row, 1), "max_uses",
                          (json_int_t)mu_pg_get_int(rows, row, 2), "uses",
                          (json_int_t)mu_pg_get_int(rows, row, 3), "created_at",
-                         time_or_null(rows, row, 4), "expires_at", time_or_null(rows, row, 5),
-                         "revoked_at", time_or_null(rows, row, 6), "last_used_at",
-                         time_or_null(rows, row, 7), "last_device_id",
-                         mu_pg_is_null(rows, row, 8) ? json_null()
-                                                     : mu_json_of_id(mu_pg_get_int(rows, row, 8)));
+                         mu_cell_time(rows, row, 4), "expires_at", mu_cell_time(rows, row, 5),
+                         "revoked_at", mu_cell_time(rows, row, 6), "last_used_at",
+                         mu_cell_time(rows, row, 7), "last_device_id", mu_cell_id(rows, row, 8));
 }
 
 static json_t *door_json(const struct mu_control_config *config)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "control/guard.h"
+#include "control/page.h"
 #include "control/rate_limit.h"
 
 enum {
@@ -50,36 +51,16 @@ static json_t *event_of(const struct mu_pg_result *rows, size_t row)
                          mu_pg_get_text(rows, row, 7));
 }
 
-static struct mu_pg_value time_or_null(const json_t *query, const char *name)
-{
-        return mu_json_has(query, name) ? mu_pg_timestamptz(mu_json_time_us(query, name, 0))
-                                        : mu_pg_null(MU_PG_TIMESTAMPTZ);
-}
-
 static void list_events(struct mu_ask *ask)
 {
-        int64_t before = mu_json_id(ask->query, "before");
-        int64_t limit = mu_json_integer(ask->query, "limit", PAGE_DEFAULT);
-        struct mu_pg_result *rows;
+        static const struct mu_page page = {"events", PAGE_DEFAULT, event_of};
 
-        if (!mu_ask_query(ask, &EVENTS,
-                          MU_PG_VALUES(before ? mu_pg_int8(before) : mu_pg_null(MU_PG_INT8),
-                                       mu_pg_text(mu_json_text(ask->query, "kind")),
-                                       mu_pg_text(mu_json_text(ask->query, "address")),
-                                       time_or_null(ask->query, "from"),
-                                       time_or_null(ask->query, "to"), mu_pg_int8(limit)),
-                          &rows))
-                return;
-        size_t count = mu_pg_rows(rows);
-        json_t *items = json_array();
-
-        for (size_t i = 0; i < count; i++)
-                (void)json_array_append_new(items, event_of(rows, i));
-        json_t *next = count == (size_t)limit ? mu_json_of_id(mu_pg_get_int(rows, count - 1, 0))
-                                              : json_null();
-
-        mu_pg_result_free(rows);
-        mu_ask_reply(ask, 200, json_pack("{s:o, s:o}", "events", items, "next_before", next));
+        mu_page_reply(ask, &page, &EVENTS,
+                      MU_PG_VALUES(mu_page_before(ask),
+                                   mu_pg_text(mu_json_text(ask->query, "kind")),
+                                   mu_pg_text(mu_json_text(ask->query, "address")),
+                                   mu_page_time(ask, "from"), mu_page_time(ask, "to"),
+                                   mu_page_limit(ask, &page)));
 }
 
 /* ---- offenders ---- */

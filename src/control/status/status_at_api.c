@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "control/cell.h"
 #include "control/device/device_filter.h"
 #include "control/device/device_row.h"
 #include "control/status/status_at.h"
@@ -116,33 +117,32 @@ static json_t *last_json(const struct mu_pg_result *rows, size_t row)
         if (mu_pg_is_null(rows, row, MU_STATUS_OBSERVED_AT))
                 return json_null();
         return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                         "received_at", mu_device_json_time(rows, row, MU_STATUS_RECEIVED_AT),
-                         "observed_at", mu_device_json_time(rows, row, MU_STATUS_OBSERVED_AT),
-                         "battery", mu_device_json_int(rows, row, MU_STATUS_BATTERY), "charging",
-                         mu_device_json_bool(rows, row, MU_STATUS_CHARGING), "network",
-                         mu_device_json_text(rows, row, MU_STATUS_NETWORK), "ssid",
-                         mu_device_json_text(rows, row, MU_STATUS_SSID), "fg_package",
-                         mu_device_json_text(rows, row, MU_STATUS_FG_PACKAGE), "uptime_s",
-                         mu_device_json_int(rows, row, MU_STATUS_UPTIME_S), "ram_free_mb",
-                         mu_device_json_int(rows, row, MU_STATUS_RAM_FREE_MB), "ram_total_mb",
-                         mu_device_json_int(rows, row, MU_STATUS_RAM_TOTAL_MB), "queue_depth",
-                         mu_device_json_int(rows, row, MU_STATUS_QUEUE_DEPTH), "clock_offset_s",
-                         mu_device_json_int(rows, row, MU_STATUS_CLOCK_OFFSET_S), "agent_version",
-                         mu_device_json_text(rows, row, MU_STATUS_AGENT_VERSION));
+                         "received_at", mu_cell_time(rows, row, MU_STATUS_RECEIVED_AT),
+                         "observed_at", mu_cell_time(rows, row, MU_STATUS_OBSERVED_AT), "battery",
+                         mu_cell_integer(rows, row, MU_STATUS_BATTERY), "charging",
+                         mu_cell_boolean(rows, row, MU_STATUS_CHARGING), "network",
+                         mu_cell_text(rows, row, MU_STATUS_NETWORK), "ssid",
+                         mu_cell_text(rows, row, MU_STATUS_SSID), "fg_package",
+                         mu_cell_text(rows, row, MU_STATUS_FG_PACKAGE), "uptime_s",
+                         mu_cell_integer(rows, row, MU_STATUS_UPTIME_S), "ram_free_mb",
+                         mu_cell_integer(rows, row, MU_STATUS_RAM_FREE_MB), "ram_total_mb",
+                         mu_cell_integer(rows, row, MU_STATUS_RAM_TOTAL_MB), "queue_depth",
+                         mu_cell_integer(rows, row, MU_STATUS_QUEUE_DEPTH), "clock_offset_s",
+                         mu_cell_integer(rows, row, MU_STATUS_CLOCK_OFFSET_S), "agent_version",
+                         mu_cell_text(rows, row, MU_STATUS_AGENT_VERSION));
 }
 
 static json_t *device_json(const struct mu_pg_result *rows, size_t row)
 {
         return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
                          mu_json_of_id(mu_pg_get_int(rows, row, MU_STATUS_ID)), "alias",
-                         mu_device_json_text(rows, row, MU_STATUS_ALIAS), "kind",
-                         mu_device_json_text(rows, row, MU_STATUS_KIND), "site",
-                         mu_device_json_text(rows, row, MU_STATUS_SITE), "tags",
-                         mu_device_json_parsed(rows, row, MU_STATUS_TAGS), "deleted_at",
-                         mu_device_json_time(rows, row, MU_STATUS_DELETED_AT), "status",
-                         mu_device_json_text(rows, row, MU_STATUS_STATUS), "last_seen_at",
-                         mu_device_json_time(rows, row, MU_STATUS_SEEN_AT), "last",
-                         last_json(rows, row));
+                         mu_cell_text(rows, row, MU_STATUS_ALIAS), "kind",
+                         mu_cell_text(rows, row, MU_STATUS_KIND), "site",
+                         mu_cell_text(rows, row, MU_STATUS_SITE), "tags",
+                         mu_cell_json(rows, row, MU_STATUS_TAGS), "deleted_at",
+                         mu_cell_time(rows, row, MU_STATUS_DELETED_AT), "status",
+                         mu_cell_text(rows, row, MU_STATUS_STATUS), "last_seen_at",
+                         mu_cell_time(rows, row, MU_STATUS_SEEN_AT), "last", last_json(rows, row));
 }
 
 static void reply_page(struct mu_ask *ask, const struct mu_status_at *query, size_t limit)
