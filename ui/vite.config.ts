@@ -27,6 +27,7 @@ export default defineConfig({
   build: {
     target: "es2022",
     sourcemap: false,
+    manifest: true, // scripts/first-load.mjs reckons by it; it is not served
     assetsInlineLimit: 0, // the content security policy knows no data: scripts or styles
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 600,

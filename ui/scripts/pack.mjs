@@ -23,6 +23,7 @@ const TYPES = {
   ".woff2": "font/woff2",
 };
 const COMPRESSED_ALREADY = new Set([".png", ".woff2", ".ico"]);
+const BUNDLER_MANIFEST = "/.vite/manifest.json"; // for first-load.mjs; nobody is served it
 const WORTH_IT = 0.95; // of the plain size: less is not worth unpacking
 
 const FORMS = [
@@ -67,7 +68,9 @@ function pack(directory, path) {
 
 const [directory] = process.argv.slice(2);
 if (!directory) throw new Error("usage: node scripts/pack.mjs DIRECTORY");
-const paths = filesBelow(directory).sort();
+const paths = filesBelow(directory)
+  .filter((path) => path !== BUNDLER_MANIFEST)
+  .sort();
 for (const path of paths.filter((name) => /\.(br|gz)$|^\/manifest\.json$/.test(name))) rmSync(join(directory, path));
 const files = paths.filter((name) => !/\.(br|gz)$|^\/manifest\.json$/.test(name)).map((path) => pack(directory, path));
 writeFileSync(join(directory, "manifest.json"), `${JSON.stringify({ format: 1, files }, null, 1)}\n`);

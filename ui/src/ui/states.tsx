@@ -7,7 +7,7 @@ import { cn } from "@/lib/cn";
 import { Button } from "./button";
 
 export function Skeleton({ className }: { className?: string }) {
-  return <div aria-hidden className={cn("animate-pulse rounded-control bg-line/70", className)} />;
+  return <div aria-hidden data-testid="skeleton" className={cn("animate-pulse rounded-control bg-line/70", className)} />;
 }
 
 export function Empty({ icon: Icon, title, children, action }: { icon?: LucideIcon; title: string; children?: ReactNode; action?: ReactNode }) {
