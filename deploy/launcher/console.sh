@@ -76,6 +76,7 @@ build_console()
         node_modules/.bin/vite build --outDir "$fresh" --emptyOutDir --logLevel warn ||
                 fail "The console could not be built."
         node scripts/pack.mjs "$fresh" || fail "The built console could not be packed."
+        node scripts/first-load.mjs "$fresh" || fail "The built console is too large."
         echo "$stamp" >"$fresh/.stamp"
         [[ ! -e $console_dir ]] || mv "$console_dir" "$console_dir.old"
         mv "$fresh" "$console_dir"
@@ -104,16 +105,31 @@ write_types()
         npm run --silent types || fail "openapi-typescript could not read the description."
 }
 
-# Pictures of every page in both themes, from the running appliance, into build/screenshots.
+# Pictures of every page in both themes and on a phone, into build/screenshots: of a small company on an
+# appliance of its own, or with --running of the one that runs.
 command_screenshots()
 {
-        need_running
+        local running=0
+        if [[ ${1-} == --running ]]; then
+                running=1
+                shift
+                need_running
+        fi
+        [[ -x $root/build/release/bin/musterd && -f $console_dir/index.html ]] ||
+                die "there is nothing to take pictures of yet: ./muster up builds it"
         check_system
         steps 2 screenshots
-        prepare_root "${packages_build[@]}" chromium
-        must_step "Debian packages" install_packages "${packages_build[@]}" chromium
+        prepare_root "${packages_run[@]}" "${packages_build[@]}" chromium
+        must_step "Debian packages" install_packages "${packages_run[@]}" "${packages_build[@]}" chromium
         must_step "The console's tools" install_console_tools
         use_node
-        MUSTER_CONSOLE=$(run_value http_url) MUSTER_PASSWORD_FILE=$data_dir/secrets/admin-password \
-                exec node "$ui/tests/screenshots.mjs" "$root/build/screenshots" "$@"
+        export MUSTER_PICTURES=$root/build/screenshots MUSTER_PICTURES_OF="$*"
+        export MUSTER_TEST_BIN=$root/build/release/bin MUSTER_TEST_CONSOLE=$console_dir
+        if ((running)); then
+                export MUSTER_CONSOLE MUSTER_PASSWORD_FILE=$data_dir/secrets/admin-password
+                MUSTER_CONSOLE=$(run_value http_url)
+        fi
+        cd "$ui"
+        node_modules/.bin/playwright test -c tests/pictures/pictures.config.ts
+        say "pictures: build/screenshots"
 }

@@ -86,7 +86,7 @@ export const DIALOGS: View[] = [
 export async function settled(page: Page): Promise<void> {
   await page.getByRole("main").waitFor();
   await page.waitForFunction(
-    () => document.querySelector("h1") !== null && !document.querySelector("main [aria-busy=true]:not(button), main [role=status][aria-label$='are being read']"),
+    () => document.querySelector("h1") !== null && !document.querySelector("main [aria-busy=true]:not(button), main [data-testid=skeleton], main [role=status][aria-label$='are being read']"),
   );
   await page.evaluate(() => document.fonts.ready);
 }

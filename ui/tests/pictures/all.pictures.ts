@@ -2,7 +2,8 @@
 /** Each view of tests/house/pages.ts: at a desk in both themes, and on a phone. A page that reports an error fails. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { test as base, type BrowserContext, type Page } from "@playwright/test";
+import { setTimeout as pause } from "node:timers/promises";
+import { test as base, type Browser, type BrowserContext } from "@playwright/test";
 import { Appliance } from "../house/appliance";
 import { Complaints } from "../house/journey";
 import { DIALOGS, open, PLACES, type View } from "../house/pages";
@@ -15,6 +16,7 @@ const LOOKS = [
   { suffix: "phone-light", theme: "light", width: 390, height: 844, scale: 2 },
 ];
 type Look = (typeof LOOKS)[number];
+const BETWEEN_MS = 6_000;
 
 const chosen = (process.env["MUSTER_PICTURES_OF"] ?? "").split(" ").filter(Boolean);
 const isChosen = ({ name, path }: View) => chosen.length === 0 || chosen.some((word) => word === name || word === path);
@@ -65,46 +67,64 @@ const test = base.extend<object, { subject: Subject }>({
   ],
 });
 
-/** One session a look, so that an account's limits of requests and sessions are not in the way. */
-async function dressed(context: BrowserContext, { theme }: Look): Promise<Page> {
+/** One session a look: a person does not sign in for every page either. */
+const contexts = new Map<Look, Promise<BrowserContext>>();
+
+async function dressed(browser: Browser, look: Look, subject: Subject): Promise<BrowserContext> {
+  const { theme, width, height, scale } = look;
+  const phone = scale > 1;
+  const { contextOptions, locale, timezoneId } = test.info().project.use;
+  const context = await browser.newContext({
+    ...contextOptions,
+    locale,
+    timezoneId,
+    viewport: { width, height },
+    deviceScaleFactor: scale,
+    hasTouch: phone,
+    isMobile: phone,
+  });
   await context.addInitScript((choice) => localStorage.setItem("muster.theme", choice), theme);
-  return context.newPage();
+  const page = await context.newPage();
+  await page.goto(subject.url);
+  await page.getByLabel("Password", { exact: true }).waitFor();
+  await page.evaluate(() => document.fonts.ready);
+  await page.screenshot({ path: join(FOLDER, `sign-in-${look.suffix}.png`) });
+  await page.close();
+  await signIn(context, subject);
+  return context;
 }
 
-for (const look of LOOKS)
-  test.describe(look.suffix, () => {
-    test.use({
-      viewport: { width: look.width, height: look.height },
-      deviceScaleFactor: look.scale,
-      hasTouch: look.scale > 1,
-      isMobile: look.scale > 1,
-    });
-    for (const view of [...PLACES, ...DIALOGS].filter(isChosen))
-      test(view.name, async ({ context, subject }) => {
-        const { url, deviceId } = subject;
-        test.skip(deviceId === null && view.path.includes("{device}"), "this appliance has no device");
-        const page = await dressed(context, look);
-        const complaints = new Complaints();
-        complaints.watch(page);
-        await signedIn(context, subject);
-        await open(page, { ...view, path: url + view.path }, deviceId ?? "");
-        await page.screenshot({ path: join(FOLDER, `${view.name}-${look.suffix}.png`) });
-        if (complaints.left().length) throw new Error(complaints.left().join("\n"));
-      });
-    test("sign-in", async ({ context, subject }) => {
-      test.skip(chosen.length > 0 && !chosen.includes("sign-in"));
-      const page = await dressed(context, look);
-      await page.goto(subject.url);
-      await page.getByLabel("Password", { exact: true }).waitFor();
-      await page.evaluate(() => document.fonts.ready);
-      await page.screenshot({ path: join(FOLDER, `sign-in-${look.suffix}.png`) });
-    });
-  });
-
-async function signedIn(context: BrowserContext, { url, username, password }: Subject): Promise<void> {
+async function signIn(context: BrowserContext, { url, username, password }: Subject): Promise<void> {
   const answer = await context.request.post(`${url}/api/auth/login`, {
     headers: { Origin: url },
     data: { username, password, cookie: true },
   });
   if (!answer.ok()) throw new Error(`sign-in: ${answer.status()} ${await answer.text()}`);
 }
+
+function contextOf(browser: Browser, look: Look, subject: Subject): Promise<BrowserContext> {
+  const context = contexts.get(look) ?? dressed(browser, look, subject);
+  contexts.set(look, context);
+  return context;
+}
+
+/** People who use the running appliance have the same limits: 60 requests a minute, and a page asks several. */
+const between = () => (process.env["MUSTER_CONSOLE"] ? pause(BETWEEN_MS) : Promise.resolve());
+
+for (const look of LOOKS)
+  for (const view of [...PLACES, ...DIALOGS].filter(isChosen))
+    test(`${view.name}, ${look.suffix}`, async ({ browser, subject }) => {
+      const { url, deviceId } = subject;
+      test.skip(deviceId === null && view.path.includes("{device}"), "this appliance has no device");
+      const page = await (await contextOf(browser, look, subject)).newPage();
+      const complaints = new Complaints();
+      complaints.watch(page);
+      try {
+        await open(page, { ...view, path: url + view.path }, deviceId ?? "");
+        await page.screenshot({ path: join(FOLDER, `${view.name}-${look.suffix}.png`) });
+      } finally {
+        await page.close();
+        await between();
+      }
+      if (complaints.left().length) throw new Error(complaints.left().join("\n"));
+    });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Pictures of the console, for people to look at: `./muster screenshots`. Of the running appliance (MUSTER_CONSOLE and
- * MUSTER_PASSWORD_FILE), or with MUSTER_SCENE=1 of one of its own, with the small company of tests/house/scene.ts.
+ * Pictures of the console, for people to look at: `./muster screenshots`. With the small company of tests/house/scene.ts on
+ * an appliance of its own, or of a running one (MUSTER_CONSOLE, MUSTER_PASSWORD_FILE). MUSTER_PICTURES_OF: some names alone.
  */
 import { defineConfig } from "@playwright/test";
 import journeys from "../../playwright.config";
