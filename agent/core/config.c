@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/name_distance.h"
 #include "base/text.h"
 #include "core/base64.h"
 #include "core/wipe.h"
@@ -60,33 +61,6 @@ static int refuse_member(const struct place *place, const char *member, const ch
 
 /* ---- what may stand there ---- */
 
-/* Levenshtein's distance, over one row. */
-static size_t distance(const char *a, const char *b)
-{
-        size_t row[NAME_BYTES_MAX + 1];
-        size_t a_chars = strlen(a);
-        size_t b_chars = strlen(b);
-
-        MU_ASSERT(b_chars <= NAME_BYTES_MAX);
-        for (size_t j = 0; j <= b_chars; j++)
-                row[j] = j;
-        for (size_t i = 1; i <= a_chars; i++) {
-                size_t diagonal = row[0];
-
-                row[0] = i;
-                for (size_t j = 1; j <= b_chars; j++) {
-                        size_t above = row[j];
-                        size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-                        best = above + 1 < best ? above + 1 : best;
-                        best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-                        row[j] = best;
-                        diagonal = above;
-                }
-        }
-        return row[b_chars];
-}
-
 static int refuse_unknown(const struct place *place, const char *given)
 {
         const char *nearest = place->members[0];
@@ -97,7 +71,7 @@ static int refuse_unknown(const struct place *place, const char *given)
 
         (void)snprintf(cut, sizeof(cut), "%s", given);
         for (size_t i = 0; i < place->count; i++) {
-                size_t differs = distance(cut, place->members[i]);
+                size_t differs = mu_name_distance(cut, place->members[i]);
 
                 if (differs < best) {
                         best = differs;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/name_distance.h"
 #include "base/parse_units.h"
 
 /* clang-format off */
@@ -55,36 +56,10 @@ static const void *field_of_const(const struct mu_config *config, const struct o
 /* ---- suggestions ---- */
 
 enum {
-        NAME_BYTES_MAX = 64,
+        NAME_BYTES_MAX = MU_NAME_CHARS_MAX,
         TYPO_CHARS = 2,
         HELP_COLUMNS = 96,
 };
-
-/* Levenshtein's distance, over one row. */
-static size_t distance(const char *a, const char *b)
-{
-        size_t row[NAME_BYTES_MAX + 1];
-        size_t a_chars = strnlen(a, NAME_BYTES_MAX);
-        size_t b_chars = strnlen(b, NAME_BYTES_MAX);
-
-        for (size_t j = 0; j <= b_chars; j++)
-                row[j] = j;
-        for (size_t i = 1; i <= a_chars; i++) {
-                size_t diagonal = row[0];
-
-                row[0] = i;
-                for (size_t j = 1; j <= b_chars; j++) {
-                        size_t above = row[j];
-                        size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-                        best = above + 1 < best ? above + 1 : best;
-                        best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-                        row[j] = best;
-                        diagonal = above;
-                }
-        }
-        return row[b_chars];
-}
 
 /* "section<separator>key" of an option, in the case that the source writes names in. */
 static void name_of(const struct option *option, const char *prefix, char separator, bool upper,
@@ -102,7 +77,7 @@ static void name_of(const struct option *option, const char *prefix, char separa
 
 static void nearer(const char *given, const char *name, size_t *best, char nearest[NAME_BYTES_MAX])
 {
-        size_t differs = distance(given, name);
+        size_t differs = mu_name_distance(given, name);
 
         if (differs >= *best)
                 return;
