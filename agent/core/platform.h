@@ -114,8 +114,8 @@ enum mu_agent_push_event {
         MU_AGENT_PUSH_MESSAGE, /* text holds it; empty: a ping, a sign of life */
         MU_AGENT_PUSH_WAIT, /* the handshake was refused with a Retry-After of code seconds; CLOSED
                                follows */
-        MU_AGENT_PUSH_CLOSED,  /* code: the WebSocket's (4401, 4410 …), an HTTP status of the
-                                  handshake, or a negative errno; text a sentence */
+        MU_AGENT_PUSH_CLOSED, /* code: the WebSocket's (4401, 4410 …), an HTTP status of the
+                                 handshake, or a negative errno; text a sentence */
 };
 
 /* A command that only the machine can run. Its texts live until its answer. */

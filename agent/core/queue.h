@@ -79,6 +79,8 @@ struct mu_agent_item {
         bool is_ours;       /* queued in this run */
         int64_t stepped_us; /* heartbeat: how far the device's clock was set forward since ts; 0:
                                by less than a bucket, or nobody can know */
+        int64_t clock_us;   /* the clock that dated it: what it says now is this and the elapsed
+                               time. Taken once, so that nobody sets it between peek and send */
         bool needs_time;    /* heartbeat: stepped_us will be known with the appliance's time */
         char *body;         /* a JSON object; heartbeats without sent_at */
         size_t body_bytes;

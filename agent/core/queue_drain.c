@@ -74,11 +74,12 @@ static bool is_clock_apart(int64_t us)
 }
 
 /* How far the device's clock was set forward since this heartbeat was dated; queue.h says how. */
-static int64_t stepped_us(const struct mu_agent_queue *queue, sqlite3_stmt *row)
+static int64_t stepped_us(const struct mu_agent_queue *queue, int64_t clock_now_us,
+                          sqlite3_stmt *row)
 {
         int64_t clock_us = sqlite3_column_int64(row, 10);
         int64_t device_us = clock_us + sqlite3_column_int64(row, 9);
-        int64_t by_elapsed = mu_agent_queue_clock_us(queue) - clock_us;
+        int64_t by_elapsed = clock_now_us - clock_us;
         int64_t by_appliance = sqlite3_column_int64(row, 8) - device_us -
                                mu_agent_clock_sync_offset_us(queue->clock);
         bool known = sqlite3_column_type(row, 8) != SQLITE_NULL && queue->clock->synced;
@@ -109,6 +110,8 @@ static int read_item(const struct mu_agent_queue *queue, sqlite3_stmt *row,
         const void *body = sqlite3_column_blob(row, 6);
         size_t bytes = (size_t)sqlite3_column_bytes(row, 6);
         char *copy = body || bytes == 0 ? malloc(bytes + 1) : NULL;
+        int64_t clock_now_us = mu_agent_queue_clock_us(queue);
+        int64_t stepped = stepped_us(queue, clock_now_us, row);
 
         if (!copy)
                 return -ENOMEM;
@@ -122,7 +125,8 @@ static int read_item(const struct mu_agent_queue *queue, sqlite3_stmt *row,
                 .queued_at_us = sqlite3_column_int64(row, 3),
                 .frozen = sqlite3_column_int(row, 4) != 0,
                 .is_ours = sqlite3_column_int64(row, 0) > queue->last_run_id,
-                .stepped_us = stepped_us(queue, row),
+                .stepped_us = stepped,
+                .clock_us = clock_now_us - stepped,
                 .needs_time = needs_time(queue, row),
                 .body = copy,
                 .body_bytes = bytes,
@@ -265,6 +269,7 @@ static int redate(struct mu_agent_queue *queue, struct mu_agent_item *item)
         }
         free(item->body);
         *item = dated;
+        item->clock_us += item->stepped_us;
         item->stepped_us = 0;
         return 0;
 }

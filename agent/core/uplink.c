@@ -126,7 +126,10 @@ static void give_up(struct mu_uplink_flight *flight, int error)
 /* What they were dated by says when they are sent. */
 static int64_t sent_at_us(const struct mu_uplink_flight *flight)
 {
-        return mu_agent_now_us(flight->endpoint->uplink->core) - flight->items.items[0].stepped_us;
+        const struct mu_agent_core *core = flight->endpoint->uplink->core;
+
+        return flight->items.items[0].clock_us +
+               (int64_t)(mu_agent_elapsed_ns(core) / (uint64_t)MU_NS_PER_US);
 }
 
 /* False: there is none, or no memory to send it with. */
@@ -143,8 +146,7 @@ static bool send_unkept(struct mu_agent_uplink *uplink)
         if (!flight->items.items)
                 return false;
         flight->items.items[0] = uplink->unkept;
-        flight->items.items[0].stepped_us =
-                mu_agent_clock_us(uplink->core) - uplink->unkept_clock_us;
+        flight->items.items[0].clock_us = uplink->unkept_clock_us;
         flight->items.count = 1;
         uplink->unkept.body = NULL;
         mu_text_init(&text);

@@ -13,14 +13,12 @@
 #include "base/fs.h"
 #include "base/text.h"
 #include "core/base64.h"
-#include "core/enroll.h"
 #include "core/wipe.h"
 #include "linux/config_file.h"
 #include "linux/crypto.h"
 #include "linux/status.h"
-#include "muster/wire.h"
 #include "net/certificate.h"
-#include "net/http_curl.h"
+#include "net/enrolling.h"
 
 static int fail(const char *sentence)
 {
@@ -110,31 +108,6 @@ static int check_places(const struct mu_options *options)
 
 /* ---- the question ---- */
 
-struct answer {
-        struct mu_agent_config *config;
-        bool came;
-        int err;
-        char sentence[MU_AGENT_SENTENCE_BYTES];
-};
-
-static void take_answer(void *context, const struct mu_agent_reply *reply)
-{
-        struct answer *answer = context;
-
-        answer->came = true;
-        answer->err = mu_agent_enroll_read(reply, answer->config, answer->sentence);
-}
-
-static void ignore_push(void *context, enum mu_agent_push_event event, int code, const char *text,
-                        size_t bytes)
-{
-        (void)context;
-        (void)event;
-        (void)code;
-        (void)text;
-        (void)bytes;
-}
-
 /* What to do about a certificate that nobody vouches for: a person compares, we never guess. */
 static void explain_trust(const struct mu_agent_config *config)
 {
@@ -162,46 +135,21 @@ static void explain_trust(const struct mu_agent_config *config)
                       pin, pin);
 }
 
-static int ask(const struct mu_options *options, const struct mu_agent_platform *platform,
-               const char *secret, struct mu_agent_config *config)
+static int ask(const struct mu_options *options, const char *secret, struct mu_agent_config *config)
 {
-        const struct mu_agent_enrolment enrolment = {.alias = options->alias,
-                                                     .hardware_id = options->hardware_id};
-        const struct mu_net_options net_options = {.config = config,
-                                                   .user_agent = "muster-agent/" MUSTER_VERSION,
-                                                   .push = ignore_push};
-        struct answer answer = {.config = config};
-        struct mu_agent_request request = {
-                .method = "POST",
-                .path = MU_PATH_REGISTER,
+        const struct mu_enrolling enrolling = {
+                .enrolment = {.alias = options->alias, .hardware_id = options->hardware_id},
                 .authorization =
                         options->token_file ? MU_AGENT_AUTH_ENROLMENT : MU_AGENT_AUTH_ADMIN_KEY,
-                .secret = secret,
-                .timeout_ms = MU_AGENT_REQUEST_TIMEOUT_MS,
-        };
-        struct mu_net *net = NULL;
-        struct mu_text body;
+                .secret = secret};
+        char sentence[MU_AGENT_SENTENCE_BYTES];
+        int err = mu_enrolling_ask(&enrolling, config, sentence);
 
-        mu_text_init(&body);
-        int err = mu_agent_enroll_write(&enrolment, platform, &body);
-
-        request.body = body.data;
-        request.body_bytes = body.bytes;
-        if (err == 0)
-                err = mu_net_create(&net_options, &net);
-        if (err == 0)
-                err = mu_net_request(net, &request, take_answer, &answer);
-        while (err == 0 && !answer.came)
-                err = mu_net_wait(net, NULL, 0, NULL, -1);
         if (err < 0)
-                (void)fail(strerror(-err));
-        else if (answer.err < 0)
-                (void)fail(answer.sentence);
-        if (answer.err == -EKEYREJECTED)
+                (void)fail(sentence);
+        if (err == -EKEYREJECTED)
                 explain_trust(config);
-        mu_net_destroy(net);
-        mu_text_done(&body);
-        return err < 0 ? err : answer.err;
+        return err;
 }
 
 /* ---- what is kept ---- */
@@ -231,39 +179,17 @@ static int lay_aside(const struct mu_options *options)
         return 0;
 }
 
-static int write_config(const struct mu_options *options, const struct mu_agent_config *config)
-{
-        struct mu_text text;
-
-        mu_text_init(&text);
-        int err = mu_agent_config_write(config, &text);
-
-        if (err == 0)
-                err = mu_config_file_write(options->config, text.data, text.bytes);
-        if (text.data)
-                mu_agent_wipe(text.data, text.room_bytes);
-        mu_text_done(&text);
-        if (err < 0)
-                (void)fprintf(stderr, "muster-agent: %s can't be written: %s.\n", options->config,
-                              strerror(-err));
-        return err;
-}
-
 /* Everything that the appliance does not say. The options were checked when they were read. */
 static int fill_config(const struct mu_options *options, struct mu_agent_config *config)
 {
         char sentence[MU_AGENT_SENTENCE_BYTES];
-        int err = mu_agent_config_server(options->server, config->server, sentence);
+        int err = mu_enrolling_fill(options->server, options->ca_file, options->pin, config,
+                                    sentence);
 
-        if (err == 0 && options->ca_file) {
-                if (strlen(options->ca_file) >= sizeof(config->ca_file))
-                        return fail("--ca-file: the path is too long");
-                (void)snprintf(config->ca_file, sizeof(config->ca_file), "%s", options->ca_file);
-                if (access(options->ca_file, R_OK) < 0)
-                        return fail("the file that --ca-file names can't be read");
-        }
-        if (options->pin)
-                (void)snprintf(config->pin, sizeof(config->pin), "%s", options->pin);
+        if (err < 0)
+                return fail(sentence);
+        if (options->ca_file && access(options->ca_file, R_OK) < 0)
+                return fail("the file that --ca-file names can't be read");
         for (size_t i = 0; err == 0 && i < options->update_key_count; i++)
                 err = mu_agent_base64_decode(options->update_keys[i], config->update_keys[i],
                                              sizeof(config->update_keys[i]));
@@ -274,16 +200,19 @@ static int fill_config(const struct mu_options *options, struct mu_agent_config 
 static int enroll(const struct mu_options *options, const char *secret,
                   struct mu_agent_config *config)
 {
-        const struct mu_agent_platform platform = {.kind = "desktop", .version = MUSTER_VERSION};
+        char sentence[MU_AGENT_SENTENCE_BYTES];
         int err = fill_config(options, config);
 
         if (err == 0)
-                err = ask(options, &platform, secret, config);
+                err = ask(options, secret, config);
         if (err == 0 && options->replace)
                 err = lay_aside(options);
-        if (err == 0)
-                err = write_config(options, config);
-        if (err == 0)
+        if (err < 0)
+                return err;
+        err = mu_enrolling_write(config, options->config, mu_config_file_write, sentence);
+        if (err < 0)
+                (void)fail(sentence);
+        else
                 (void)printf("Enrolled as device %" PRId64 " at %s.\nConfiguration: %s\n",
                              config->device_id, config->server, options->config);
         return err;

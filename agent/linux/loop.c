@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@
 #include "linux/log_line.h"
 #include "linux/status.h"
 #include "net/http_curl.h"
+#include "net/shell.h"
 
 enum {
         TEST_CLOCK_WAIT_MS = 20, /* somebody else moves that clock */
@@ -39,8 +39,8 @@ enum {
 enum course { GO_ON, RELOAD, UPDATE, LEAVE };
 
 struct shell {
+        struct mu_shell common; /* first: what the platform's functions are given */
         const struct mu_options *options;
-        struct mu_agent_platform platform;
         struct mu_status_facts facts;
         int signal_fd;
         int clock_fd; /* readable when the clock was set, also by waking from sleep */
@@ -49,11 +49,8 @@ struct shell {
         struct mu_install *install;
 
         /* Open while an agent runs. */
-        struct mu_agent_config config; /* as it was read: who we are never changes meanwhile */
-        struct mu_net *net;
         struct mu_device *device;
         struct mu_actions *actions;
-        struct mu_agent *agent;
         int status_fd;
 };
 
@@ -67,42 +64,6 @@ static int platform_read(void *context, const char *monitored,
         mu_device_read(shell->device, monitored, ret_readings);
         (void)mu_actions_auto_relaunch(shell->actions);
         return 0;
-}
-
-static int platform_request(void *context, const struct mu_agent_request *request,
-                            mu_agent_reply_fn *done, void *done_context)
-{
-        struct shell *shell = context;
-
-        return mu_net_request(shell->net, request, done, done_context);
-}
-
-static void platform_cancel_all(void *context)
-{
-        struct shell *shell = context;
-
-        mu_net_cancel_all(shell->net);
-}
-
-static int platform_push_open(void *context, const char *path)
-{
-        struct shell *shell = context;
-
-        return mu_net_push_open(shell->net, path);
-}
-
-static int platform_push_send(void *context, const char *text, size_t bytes)
-{
-        struct shell *shell = context;
-
-        return mu_net_push_send(shell->net, text, bytes);
-}
-
-static void platform_push_close(void *context)
-{
-        struct shell *shell = context;
-
-        mu_net_push_close(shell->net);
 }
 
 static int platform_act(void *context, const struct mu_agent_action *action,
@@ -133,14 +94,6 @@ static void platform_log(void *context, const struct mu_agent_event *event)
         mu_log_line(event);
 }
 
-static void push_event(void *context, enum mu_agent_push_event event, int code, const char *text,
-                       size_t bytes)
-{
-        struct shell *shell = context;
-
-        mu_agent_push_event(shell->agent, event, code, text, bytes);
-}
-
 static const struct mu_clock *clock_in_use(void)
 {
 #ifdef MUSTER_FAILPOINTS
@@ -161,24 +114,16 @@ static const struct mu_clock *elapsed_in_use(void)
 
 static void fill_platform(struct shell *shell)
 {
-        shell->platform = (struct mu_agent_platform){
-                .context = shell,
-                .clock = clock_in_use(),
-                .elapsed = elapsed_in_use(),
-                .crypto = mu_crypto(),
-                .kind = "desktop",
-                .version = MUSTER_VERSION,
-                .read = platform_read,
-                .request = platform_request,
-                .cancel_all = platform_cancel_all,
-                .push_open = platform_push_open,
-                .push_send = platform_push_send,
-                .push_close = platform_push_close,
-                .act = platform_act,
-                .save = platform_save,
-                .install = shell->install ? platform_install : NULL,
-                .log = platform_log,
-        };
+        struct mu_agent_platform *platform = &shell->common.platform;
+
+        platform->clock = clock_in_use();
+        platform->elapsed = elapsed_in_use();
+        platform->crypto = mu_crypto();
+        platform->read = platform_read;
+        platform->act = platform_act;
+        platform->save = platform_save;
+        platform->install = shell->install ? platform_install : NULL;
+        platform->log = platform_log;
 }
 
 /* ---- an agent's life ---- */
@@ -187,27 +132,23 @@ static void close_agent(struct shell *shell)
 {
         mu_status_close(shell->options->state_dir, shell->status_fd);
         shell->status_fd = -1;
-        mu_agent_destroy(shell->agent);
-        shell->agent = NULL;
+        mu_agent_destroy(shell->common.agent);
+        shell->common.agent = NULL;
         mu_actions_destroy(shell->actions);
         shell->actions = NULL;
         mu_device_destroy(shell->device);
         shell->device = NULL;
-        mu_net_destroy(shell->net);
-        shell->net = NULL;
-        mu_agent_config_done(&shell->config);
+        mu_net_destroy(shell->common.net);
+        shell->common.net = NULL;
+        mu_agent_config_done(&shell->common.config);
 }
 
 static int open_machine(struct shell *shell)
 {
-        const struct mu_net_options net = {.config = &shell->config,
-                                           .user_agent = "muster-agent/" MUSTER_VERSION,
-                                           .push = push_event,
-                                           .push_context = shell};
         const struct mu_device_options device = {.root = "",
-                                                 .clock = shell->platform.clock,
+                                                 .clock = shell->common.platform.clock,
                                                  .state_directory = shell->options->state_dir};
-        int err = mu_net_create(&net, &shell->net);
+        int err = mu_shell_open_net(&shell->common);
 
         if (err == 0)
                 err = mu_device_create(&device, &shell->device);
@@ -222,15 +163,16 @@ static int open_core(struct shell *shell, const char *text, size_t bytes)
                                                  .config_text = text,
                                                  .config_bytes = bytes};
         char sentence[MU_AGENT_SENTENCE_BYTES] = "";
-        int err = mu_agent_create(&shell->platform, &options, &shell->agent, sentence);
+        int err =
+                mu_agent_create(&shell->common.platform, &options, &shell->common.agent, sentence);
 
         if (err < 0) {
                 mu_log_line_error("agent.start", sentence[0] ? sentence : strerror(-err));
                 return err;
         }
-        mu_device_use_config(shell->device, mu_agent_get_config(shell->agent));
-        mu_actions_use_config(shell->actions, mu_agent_get_config(shell->agent));
-        mu_agent_network_changed(shell->agent, mu_device_is_online(shell->device));
+        mu_device_use_config(shell->device, mu_agent_get_config(shell->common.agent));
+        mu_actions_use_config(shell->actions, mu_agent_get_config(shell->common.agent));
+        mu_agent_network_changed(shell->common.agent, mu_device_is_online(shell->device));
         err = mu_status_open(shell->options->state_dir, &shell->status_fd);
         if (err < 0) {
                 mu_log_line_error("status.unavailable", strerror(-err));
@@ -263,7 +205,7 @@ static int read_config(const struct shell *shell, struct mu_agent_config *ret_co
         return err;
 }
 
-/* With shell->config and the text that it was read from, which is wiped and freed. */
+/* With shell->common.config and the text that it was read from, which is wiped and freed. */
 static int open_with(struct shell *shell, char *text, size_t bytes)
 {
         int err = open_machine(shell);
@@ -283,7 +225,7 @@ static int open_agent(struct shell *shell)
 {
         char *text;
         size_t bytes;
-        int err = read_config(shell, &shell->config, &text, &bytes);
+        int err = read_config(shell, &shell->common.config, &text, &bytes);
 
         return err < 0 ? err : open_with(shell, text, bytes);
 }
@@ -299,7 +241,7 @@ static int reload(struct shell *shell)
         if (read_config(shell, &config, &text, &bytes) < 0)
                 return 0;
         close_agent(shell);
-        shell->config = config;
+        shell->common.config = config;
         mu_agent_wipe(&config, sizeof(config));
         return open_with(shell, text, bytes);
 }
@@ -341,7 +283,7 @@ static void look_at_clock(struct shell *shell, bool was_set)
         }
         now_asleep_us = asleep_us();
         if (now_asleep_us - shell->asleep_us >= SLEPT_S_MIN * MU_US_PER_S)
-                mu_agent_woke(shell->agent);
+                mu_agent_woke(shell->common.agent);
         shell->asleep_us = now_asleep_us;
 }
 
@@ -356,17 +298,10 @@ static enum course look_at_signal(const struct shell *shell)
 
 static int wait_ms(const struct shell *shell, uint64_t until_ns)
 {
-        const struct mu_clock *clock = shell->platform.clock;
-        uint64_t now_ns = mu_clock_monotonic_ns(clock);
-        uint64_t ms = (uint64_t)INT_MAX;
+        int ms = mu_shell_wait_ms(&shell->common, until_ns);
+        bool is_moved = shell->common.platform.clock != mu_clock_system();
 
-        if (until_ns <= now_ns)
-                return 0;
-        if ((until_ns - now_ns) / MU_NS_PER_MS < ms)
-                ms = (until_ns - now_ns) / MU_NS_PER_MS + 1;
-        if (clock != mu_clock_system() && ms > TEST_CLOCK_WAIT_MS)
-                ms = TEST_CLOCK_WAIT_MS;
-        return ms < INT_MAX ? (int)ms : -1;
+        return is_moved && (ms < 0 || ms > TEST_CLOCK_WAIT_MS) ? TEST_CLOCK_WAIT_MS : ms;
 }
 
 enum { ON_SIGNAL, ON_CLOCK, ON_ACTIONS, ON_STATUS, ON_NETWORK, SOURCES };
@@ -389,7 +324,8 @@ static enum course turn(struct shell *shell, uint64_t until_ns)
         for (size_t i = 0; i < SOURCES; i++)
                 if (sources[i] >= 0)
                         extra[count++] = sources[i];
-        int err = mu_net_wait(shell->net, extra, count, extra_ready, wait_ms(shell, until_ns));
+        int err =
+                mu_net_wait(shell->common.net, extra, count, extra_ready, wait_ms(shell, until_ns));
 
         if (err < 0) {
                 mu_log_line_error("agent.stop", strerror(-err));
@@ -400,11 +336,12 @@ static enum course turn(struct shell *shell, uint64_t until_ns)
                 ready[i] = sources[i] >= 0 && extra_ready[count++];
         look_at_clock(shell, ready[ON_CLOCK]);
         if (ready[ON_NETWORK])
-                mu_agent_network_changed(shell->agent, mu_device_network_read(shell->device));
+                mu_agent_network_changed(shell->common.agent,
+                                         mu_device_network_read(shell->device));
         if (ready[ON_ACTIONS])
                 mu_actions_look(shell->actions);
         if (ready[ON_STATUS])
-                mu_status_answer(shell->status_fd, shell->agent, &shell->facts);
+                mu_status_answer(shell->status_fd, shell->common.agent, &shell->facts);
         return ready[ON_SIGNAL] ? look_at_signal(shell) : GO_ON;
 }
 
@@ -413,9 +350,9 @@ static enum course run_agent(struct shell *shell)
         enum course course = GO_ON;
 
         while (course == GO_ON) {
-                uint64_t until_ns = mu_agent_step(shell->agent);
+                uint64_t until_ns = mu_agent_step(shell->common.agent);
 
-                if (shell->trial_fd >= 0 && mu_agent_has_reported(shell->agent) &&
+                if (shell->trial_fd >= 0 && mu_agent_has_reported(shell->common.agent) &&
                     mu_trial_report(&shell->trial_fd, MUSTER_VERSION) < 0)
                         return LEAVE; /* whoever tries us is gone */
                 if (shell->install && mu_install_is_asked(shell->install))
@@ -461,7 +398,7 @@ static int update(struct shell *shell)
         int err = open_agent(shell);
 
         if (err == 0)
-                mu_agent_update_done(shell->agent, tried, sentence);
+                mu_agent_update_done(shell->common.agent, tried, sentence);
         return err;
 }
 
@@ -525,11 +462,12 @@ int mu_loop_command(const struct mu_options *options, char **argv)
 
         if (err == 0)
                 err = open_install(&shell, argv);
+        mu_shell_init(&shell.common);
         fill_platform(&shell);
-        shell.facts = (struct mu_status_facts){.version = MUSTER_VERSION,
-                                               .clock = shell.platform.clock,
-                                               .started_at_us =
-                                                       mu_clock_realtime_us(shell.platform.clock)};
+        shell.facts = (struct mu_status_facts){
+                .version = MUSTER_VERSION,
+                .clock = shell.common.platform.clock,
+                .started_at_us = mu_clock_realtime_us(shell.common.platform.clock)};
         if (err < 0)
                 mu_log_line_error("agent.start", strerror(-err));
         else

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "core/event.h"
 #include "core/wipe.h"
 #include "net/http_curl.h"
+#include "net/shell.h"
 #include "windows/actions.h"
 #include "windows/commands.h"
 #include "windows/crypto.h"
@@ -19,16 +19,13 @@
 #include "windows/wake.h"
 
 struct shell {
+        struct mu_shell common; /* first: what the platform's functions are given */
         const struct mu_windows_options *options;
-        struct mu_agent_platform platform;
-        struct mu_agent_config config; /* as it was read: who we are never changes meanwhile */
         char *config_text;
         size_t config_bytes;
         struct mu_windows_device device;
         struct mu_windows_actions actions;
         struct mu_windows_status status;
-        struct mu_net *net;
-        struct mu_agent *agent;
 };
 
 /* ---- the platform's table ---- */
@@ -40,42 +37,6 @@ static int platform_read(void *context, const char *monitored,
 
         mu_windows_device_read(&shell->device, monitored, ret_readings);
         return 0;
-}
-
-static int platform_request(void *context, const struct mu_agent_request *request,
-                            mu_agent_reply_fn *done, void *done_context)
-{
-        struct shell *shell = context;
-
-        return mu_net_request(shell->net, request, done, done_context);
-}
-
-static void platform_cancel_all(void *context)
-{
-        struct shell *shell = context;
-
-        mu_net_cancel_all(shell->net);
-}
-
-static int platform_push_open(void *context, const char *path)
-{
-        struct shell *shell = context;
-
-        return mu_net_push_open(shell->net, path);
-}
-
-static int platform_push_send(void *context, const char *text, size_t bytes)
-{
-        struct shell *shell = context;
-
-        return mu_net_push_send(shell->net, text, bytes);
-}
-
-static void platform_push_close(void *context)
-{
-        struct shell *shell = context;
-
-        mu_net_push_close(shell->net);
 }
 
 static int platform_act(void *context, const struct mu_agent_action *action,
@@ -107,70 +68,45 @@ static void platform_log(void *context, const struct mu_agent_event *event)
         (void)fflush(stderr);
 }
 
-/* install: none. A new version comes as the first one came. */
+/* install: none. A new version comes as the first one came. elapsed: none. What the C library calls
+ * monotonic here counts sleep too. */
 static void fill_platform(struct shell *shell)
 {
-        shell->platform = (struct mu_agent_platform){
-                .context = shell,
-                .clock = mu_clock_system(),
-                .crypto = mu_windows_crypto(),
-                .kind = "desktop",
-                .version = MUSTER_VERSION,
-                .read = platform_read,
-                .request = platform_request,
-                .cancel_all = platform_cancel_all,
-                .push_open = platform_push_open,
-                .push_send = platform_push_send,
-                .push_close = platform_push_close,
-                .act = platform_act,
-                .save = platform_save,
-                .log = platform_log,
-        };
+        struct mu_agent_platform *platform = &shell->common.platform;
+
+        platform->clock = mu_clock_system();
+        platform->crypto = mu_windows_crypto();
+        platform->read = platform_read;
+        platform->act = platform_act;
+        platform->save = platform_save;
+        platform->log = platform_log;
 }
 
 /* ---- the loop ---- */
 
-static void on_push(void *context, enum mu_agent_push_event event, int code, const char *text,
-                    size_t bytes)
-{
-        struct shell *shell = context;
-
-        mu_agent_push_event(shell->agent, event, code, text, bytes);
-}
-
 /* Plain http goes to this machine itself (config.c has seen to it), which needs no network. */
 static bool is_online(const struct shell *shell)
 {
-        return strncmp(shell->config.server, "http://", strlen("http://")) == 0 ||
+        return strncmp(shell->common.config.server, "http://", strlen("http://")) == 0 ||
                mu_windows_network() != MU_AGENT_NETWORK_OFFLINE;
-}
-
-static int wait_ms(const struct shell *shell, uint64_t until_ns)
-{
-        uint64_t now_ns = mu_clock_monotonic_ns(shell->platform.clock);
-
-        if (until_ns <= now_ns)
-                return 0;
-        uint64_t ms = (until_ns - now_ns) / MU_NS_PER_MS + 1;
-
-        return ms < INT_MAX ? (int)ms : -1;
 }
 
 static int loop(struct shell *shell)
 {
         for (;;) {
-                uint64_t until_ns = mu_agent_step(shell->agent);
+                uint64_t until_ns = mu_agent_step(shell->common.agent);
                 const int extra[] = {mu_wake_socket()};
                 bool ready[] = {false};
 
                 if (mu_windows_answer(&shell->actions))
                         continue;
-                int err = mu_windows_status_look(&shell->status, shell->agent);
+                int err = mu_windows_status_look(&shell->status, shell->common.agent);
 
                 if (err < 0)
                         (void)fprintf(stderr, "muster-agent: %s can't be written: %s.\n",
                                       shell->options->status_path, strerror(-err));
-                err = mu_net_wait(shell->net, extra, 1, ready, wait_ms(shell, until_ns));
+                err = mu_net_wait(shell->common.net, extra, 1, ready,
+                                  mu_shell_wait_ms(&shell->common, until_ns));
                 if (err < 0)
                         return err;
                 unsigned happened = ready[0] ? mu_wake_take() : 0;
@@ -178,7 +114,7 @@ static int loop(struct shell *shell)
                 if ((happened & MU_WAKE_STOP) != 0)
                         return 0;
                 if ((happened & MU_WAKE_NETWORK) != 0)
-                        mu_agent_network_changed(shell->agent, is_online(shell));
+                        mu_agent_network_changed(shell->common.agent, is_online(shell));
         }
 }
 
@@ -202,7 +138,7 @@ static int read_config(struct shell *shell)
                 return fail(path, " is not of this machine, or damaged: enroll again");
         if (err < 0)
                 return fail(path, " can't be read");
-        if (mu_agent_config_read(shell->config_text, shell->config_bytes, &shell->config,
+        if (mu_agent_config_read(shell->config_text, shell->config_bytes, &shell->common.config,
                                  sentence) < 0)
                 return fail("", sentence);
         return 0;
@@ -210,22 +146,18 @@ static int read_config(struct shell *shell)
 
 static int open_agent(struct shell *shell)
 {
-        const struct mu_net_options net = {.config = &shell->config,
-                                           .user_agent = "muster-agent/" MUSTER_VERSION,
-                                           .push = on_push,
-                                           .push_context = shell};
         const struct mu_agent_options options = {.state_directory = shell->options->state_directory,
                                                  .config_text = shell->config_text,
                                                  .config_bytes = shell->config_bytes};
         char sentence[MU_AGENT_SENTENCE_BYTES] = "";
-        int err = mu_net_create(&net, &shell->net);
+        int err = mu_shell_open_net(&shell->common);
 
         if (err < 0)
                 return fail("the network's library does not start: ", strerror(-err));
         err = mu_wake_start();
         if (err < 0)
                 return fail("Windows gives no notice of events: ", strerror(-err));
-        err = mu_agent_create(&shell->platform, &options, &shell->agent, sentence);
+        err = mu_agent_create(&shell->common.platform, &options, &shell->common.agent, sentence);
         return err < 0 ? fail("", sentence[0] ? sentence : strerror(-err)) : 0;
 }
 
@@ -240,21 +172,22 @@ int mu_windows_run(const struct mu_windows_options *options)
                                          : " can't be written to: enroll this device first");
                 return EXIT_FAILURE;
         }
+        mu_shell_init(&shell.common);
         fill_platform(&shell);
-        mu_windows_device_init(&shell.device, shell.platform.clock, options->state_directory);
-        mu_agent_config_init(&shell.config);
-        shell.actions.config = &shell.config;
+        mu_windows_device_init(&shell.device, shell.common.platform.clock,
+                               options->state_directory);
+        shell.actions.config = &shell.common.config;
         err = read_config(&shell);
         if (err == 0)
                 err = open_agent(&shell);
         if (err == 0) {
-                mu_agent_network_changed(shell.agent, is_online(&shell));
+                mu_agent_network_changed(shell.common.agent, is_online(&shell));
                 err = loop(&shell);
         }
-        mu_agent_destroy(shell.agent);
+        mu_agent_destroy(shell.common.agent);
         mu_wake_stop();
-        mu_net_destroy(shell.net);
-        mu_agent_config_done(&shell.config);
+        mu_net_destroy(shell.common.net);
+        mu_agent_config_done(&shell.common.config);
         if (shell.config_text)
                 mu_agent_wipe(shell.config_text, shell.config_bytes);
         free(shell.config_text);

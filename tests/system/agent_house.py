@@ -10,13 +10,13 @@ STEP_S = 11  # more than a bucket, and than the wait between two heartbeats of I
 
 
 class House:
-    def __init__(self, make_appliance, bin_dir, scratch, **options):
+    def __init__(self, make_appliance, bin_dir, scratch, interval=INTERVAL, **options):
         self.clock = VirtualClock(scratch / "clock")
         self.bin_dir = bin_dir
         self.scratch = scratch
         self.agents = []
         self.appliance = make_appliance(bin_dir=bin_dir, environment=self.clock.environment(),
-                                        options=INTERVAL, **options).start()
+                                        options=interval, **options).start()
         self.wire = TcpProxy(int(self.appliance.url.rsplit(":", 1)[1])).start()
 
     def destroy(self):
