@@ -114,10 +114,14 @@ static void migrate(const struct scratch_postgres *postgres)
 void scratch_postgres_create(struct scratch_postgres *postgres)
 {
         const struct passwd *user = geteuid() == 0 ? getpwnam("postgres") : NULL;
+        const char *base = getenv("TMPDIR");
         char data[96];
         int status;
 
-        *postgres = (struct scratch_postgres){.directory = "/tmp/muster-pg-XXXXXX"};
+        *postgres = (struct scratch_postgres){0};
+        assert_in_range(snprintf(postgres->directory, sizeof(postgres->directory),
+                                 "%s/muster-pg-XXXXXX", base ? base : "/tmp"),
+                        1, sizeof(postgres->directory) - 1);
         assert_non_null(mkdtemp(postgres->directory));
         if (user)
                 assert_int_equal(chown(postgres->directory, user->pw_uid, user->pw_gid), 0);

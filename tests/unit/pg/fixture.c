@@ -27,7 +27,12 @@ static void on_event(void *context, enum mu_cluster_event event, const char *sen
 
 void test_pg_init(struct test_pg *test)
 {
-        *test = (struct test_pg){.directory = "/tmp/muster-test-XXXXXX"};
+        const char *base = getenv("TMPDIR");
+
+        *test = (struct test_pg){0};
+        assert_in_range(snprintf(test->directory, sizeof(test->directory), "%s/muster-test-XXXXXX",
+                                 base ? base : "/tmp"),
+                        1, sizeof(test->directory) - 1);
         assert_non_null(mkdtemp(test->directory));
         assert_int_equal(chmod(test->directory, 0755), 0);
         test->config = (struct mu_cluster_config){
