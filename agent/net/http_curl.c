@@ -28,7 +28,9 @@ enum limits {
         CONNECTIONS_MAX = 2, /* kept open between requests */
         EXTRA_MAX = 16,
         HEADER_BYTES = 256,
-        IDLE_MS = 60000, /* nothing is due for so long: no connection is kept for it */
+        /* Nothing is due for so long: no connection is kept for it. Clearly less than what a
+         * channel's silence may last, which is what a loop at rest waits for. */
+        IDLE_MS = 30000,
 };
 
 struct transfer {
