@@ -8,14 +8,12 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/control.h"
+#include "control/silence.h"
 #include "identity/glance.h"
 #include "muster/record.h"
 #include "wire/register.h"
 
 enum {
-        ONLINE_INTERVALS = 2,
-        LATE_INTERVALS = 4,
-        GRACE_S = 60,
         IDS_AT_FIRST = 1024,
 };
 
@@ -196,7 +194,7 @@ enum mu_device_status mu_device_status(const struct mu_device *device,
                                        const struct mu_device_moment *moment, int64_t seen_s)
 {
         enum mu_device_state state = mu_device_state(device);
-        int64_t interval_s = atomic_load_explicit(&device->interval_s, memory_order_relaxed);
+        uint32_t interval_s = atomic_load_explicit(&device->interval_s, memory_order_relaxed);
 
         if (interval_s == 0)
                 interval_s = moment->interval_s;
@@ -206,11 +204,10 @@ enum mu_device_status mu_device_status(const struct mu_device *device,
                 return MU_DEVICE_STATUS_QUARANTINED;
         if (seen_s == 0 && !atomic_load_explicit(&device->seen, memory_order_relaxed))
                 return MU_DEVICE_STATUS_NEVER;
-        if (moment->now_s - seen_s <= ONLINE_INTERVALS * interval_s + GRACE_S)
+        if (moment->now_s - seen_s <= mu_silence_online_s(interval_s))
                 return MU_DEVICE_STATUS_ONLINE;
-        return moment->now_s - seen_s <= LATE_INTERVALS * interval_s + GRACE_S
-                       ? MU_DEVICE_STATUS_LATE
-                       : MU_DEVICE_STATUS_SILENT;
+        return moment->now_s - seen_s <= mu_silence_late_s(interval_s) ? MU_DEVICE_STATUS_LATE
+                                                                       : MU_DEVICE_STATUS_SILENT;
 }
 
 const char *mu_device_status_name(enum mu_device_status status)

@@ -2,10 +2,8 @@
 #include "control/live/live_facts.h"
 
 #include "base/clock.h"
+#include "control/silence.h"
 #include "identity/device_table.h"
-
-#define SILENT_MS (12 * 60 * (uint64_t)MU_MS_PER_S)
-#define GRACE_MS (2 * 60 * (uint64_t)MU_MS_PER_S)
 
 struct moment {
         uint64_t now_ms;
@@ -38,18 +36,15 @@ static void count_one(const struct mu_device *device, const struct mu_live_image
                       const struct moment *moment, uint32_t fleet_interval_s,
                       struct mu_live_facts *facts)
 {
-        uint32_t interval_s = atomic_load_explicit(&device->interval_s, memory_order_relaxed);
-        uint64_t interval_ms = (interval_s ? interval_s : fleet_interval_s) * (uint64_t)MU_MS_PER_S;
-        uint64_t silent_ms = 2 * interval_ms + GRACE_MS;
+        uint32_t own_s = atomic_load_explicit(&device->interval_s, memory_order_relaxed);
+        uint32_t interval_s = own_s ? own_s : fleet_interval_s;
         uint64_t age_ms;
 
-        if (silent_ms < SILENT_MS)
-                silent_ms = SILENT_MS;
         if (!age_of(device, image, moment, &age_ms))
                 facts->never++;
-        else if (age_ms > silent_ms)
+        else if (age_ms > mu_silence_late_s(interval_s) * (uint64_t)MU_MS_PER_S)
                 facts->silent++;
-        else if (age_ms > interval_ms + interval_ms / 2)
+        else if (age_ms > mu_silence_online_s(interval_s) * (uint64_t)MU_MS_PER_S)
                 facts->late++;
         else
                 facts->online++;
@@ -65,6 +60,7 @@ void mu_live_count(const struct mu_device_table *devices, const struct mu_live_i
         };
         uint32_t count = mu_device_table_count(devices);
 
+        ret_facts->heartbeat_interval_s = fleet_interval_s;
         for (uint32_t i = 0; i < count; i++) {
                 const struct mu_device *device = mu_device_table_at(devices, i);
                 enum mu_device_state state = mu_device_state(device);

@@ -2,10 +2,8 @@
 /*
  * live_facts.h - how many devices are where.
  *
- *   online  heard of within 1.5 of its intervals
- *   late    longer ago, but not yet silent
- *   silent  not heard of for 12 minutes, or for two intervals and 2 minutes if that is longer
- *   never   has not reported yet
+ *   online, late, silent  control/silence.h
+ *   never                 has not reported yet
  *
  * Heard of: any request whose token resolved, whatever the answer; before the first one since the
  * start, what the image says. So PostgreSQL being away makes nobody silent.
@@ -22,7 +20,7 @@
 struct mu_clock;
 struct mu_device_table;
 
-/* Adds to ret_facts' counts, which begin as 0. image may be NULL. */
+/* Adds to ret_facts' counts, which begin as 0, and sets the fleet's interval. image may be NULL. */
 void mu_live_count(const struct mu_device_table *devices, const struct mu_live_image *image,
                    const struct mu_clock *clock, uint32_t fleet_interval_s,
                    struct mu_live_facts *ret_facts);

@@ -67,6 +67,7 @@ struct mu_live_facts {
         uint32_t silent;
         uint32_t never; /* have not reported yet */
         uint32_t quarantined;
+        uint32_t heartbeat_interval_s; /* of devices without one of their own */
 };
 
 /* Everything the hub needs of the world. frame: made once, any number of sends, dropped once. */

@@ -314,6 +314,7 @@ static void make_fleet(struct mu_live_hub *hub, const struct mu_live_facts *fact
         add_number(text, ",\"quarantined\":", facts->quarantined);
         mu_text_add(text, ",\"heartbeats_per_s\":");
         mu_live_pulse_encode_rate(text, hub->fleet_rate);
+        add_number(text, ",\"heartbeat_interval_s\":", facts->heartbeat_interval_s);
         add_number(text, ",\"backlog\":", facts->backlog_records);
         mu_text_add(text, facts->storing ? ",\"storing\":true}" : ",\"storing\":false}");
 }

@@ -265,9 +265,9 @@ static void status_follows_the_interval(void **state)
 #define FIT "d.deleted_at IS NULL AND quarantined_at IS NULL AND first_seen_at IS NOT NULL AND "
 #define AGO "1790000000 - extract(epoch FROM s.received_at)"
 
-        expect(world, json_pack("{s:s}", "status", "online"), FIT AGO " <= 660");
-        expect(world, json_pack("{s:s}", "status", "late"), FIT AGO " BETWEEN 661 AND 1260");
-        expect(world, json_pack("{s:s}", "status", "silent"), FIT AGO " > 1260");
+        expect(world, json_pack("{s:s}", "status", "online"), FIT AGO " <= 450");
+        expect(world, json_pack("{s:s}", "status", "late"), FIT AGO " BETWEEN 451 AND 720");
+        expect(world, json_pack("{s:s}", "status", "silent"), FIT AGO " > 720");
         expect(world, json_pack("{s:s}", "status", "never"),
                "d.deleted_at IS NULL AND quarantined_at IS NULL AND first_seen_at IS NULL");
 

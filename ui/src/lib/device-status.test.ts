@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
+import { liveStore, type LiveFleet } from "@/live/store";
 import { byAge, lastSeen, statusNow, type Read } from "./device-status";
 
 const T = 1_760_000_000;
@@ -14,17 +15,28 @@ const device = (change: Partial<Read> = {}): Read => ({
 
 describe("the bounds", () => {
   it("are those of the appliance", () => {
-    expect(byAge(660, null)).toBe("online");
-    expect(byAge(661, null)).toBe("late");
-    expect(byAge(1260, null)).toBe("late");
-    expect(byAge(1261, null)).toBe("silent");
-    expect(byAge(121, 30)).toBe("late");
+    expect(byAge(450, null)).toBe("online");
+    expect(byAge(451, null)).toBe("late");
+    expect(byAge(720, null)).toBe("late");
+    expect(byAge(721, null)).toBe("silent");
+    expect(byAge(46, 30)).toBe("late");
+    expect(byAge(721, 30)).toBe("silent");
+    expect(byAge(1320, 600)).toBe("late");
+    expect(byAge(1321, 600)).toBe("silent");
+  });
+  it("go by the fleet's interval, when it is known", () => {
+    liveStore.fleet = { heartbeat_interval_s: 600 } as LiveFleet;
+    expect(byAge(900, null)).toBe("online");
+    expect(byAge(901, null)).toBe("late");
+    expect(byAge(46, 30)).toBe("late");
+    liveStore.fleet = null;
+    expect(byAge(451, null)).toBe("late");
   });
 });
 
 describe("statusNow", () => {
   it("grows worse as time goes by, without a word from anybody", () => {
-    expect(statusNow(device(), undefined, T + 600)).toBe("online");
+    expect(statusNow(device(), undefined, T + 400)).toBe("online");
     expect(statusNow(device(), undefined, T + 700)).toBe("late");
     expect(statusNow(device(), undefined, T + 1300)).toBe("silent");
   });

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Where a device stands at this moment: what the appliance said when it was asked, what the live
- * channel told since, and the time that went by. The bounds are the appliance's own: online up to
- * 2 of the device's intervals and a minute, late up to 4 and a minute, then silent.
+ * channel told since, and the time that went by. The bounds are the appliance's own
+ * (src/control/silence.h): online up to 1.5 of the device's intervals, late up to 12 minutes or two
+ * intervals and 2 minutes, then silent.
  *
- * The fleet's interval is the appliance's setting, which no request tells. So the usual one is
- * taken, and only where it explains what the appliance said; else its word stands.
+ * The fleet's interval comes by the live channel. Until it has, the usual one is taken, and only
+ * where it explains what the appliance said; else its word stands.
  */
 import type { Schema } from "@/api/types";
-import type { LiveDevice } from "@/live/store";
+import { liveStore, type LiveDevice } from "@/live/store";
 import { toDate } from "./format";
 
 export type Status = Schema<"Device">["status"];
 
-const FLEET_INTERVAL_S = 300;
-const SLACK_S = 60;
-const ONLINE_INTERVALS = 2;
-const LATE_INTERVALS = 4;
+const USUAL_INTERVAL_S = 300;
+const LATE_LEAST_S = 12 * 60;
+const GRACE_S = 2 * 60;
 
-export const onlineForS = (intervalS: number | null | undefined) => ONLINE_INTERVALS * (intervalS ?? FLEET_INTERVAL_S) + SLACK_S;
-export const lateForS = (intervalS: number | null | undefined) => LATE_INTERVALS * (intervalS ?? FLEET_INTERVAL_S) + SLACK_S;
+const or = (intervalS: number | null | undefined) => intervalS ?? liveStore.fleet?.heartbeat_interval_s ?? USUAL_INTERVAL_S;
+
+export const onlineForS = (intervalS: number | null | undefined) => 1.5 * or(intervalS);
+export const lateForS = (intervalS: number | null | undefined) => Math.max(LATE_LEAST_S, 2 * or(intervalS) + GRACE_S);
 
 /** A device as it was read, and when that was, in the appliance's time (epoch seconds). */
 export interface Read {

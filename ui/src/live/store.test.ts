@@ -129,7 +129,7 @@ describe("connection", () => {
 
 describe("publishing", () => {
   const fleet = (at: number): Message =>
-    ({ type: "fleet", at, devices: 1, online: 1, late: 0, silent: 0, never: 0, quarantined: 0, heartbeats_per_s: 1, backlog: 0, storing: true }) satisfies LiveFleet & { type: "fleet" };
+    ({ type: "fleet", at, devices: 1, online: 1, late: 0, silent: 0, never: 0, quarantined: 0, heartbeat_interval_s: 300, heartbeats_per_s: 1, backlog: 0, storing: true }) satisfies LiveFleet & { type: "fleet" };
 
   it("a flood of messages costs one render in 250 ms", () => {
     const listener = vi.fn();

@@ -31,6 +31,8 @@ export interface LiveFleet {
   never: number;
   quarantined: number;
   heartbeats_per_s: number;
+  /** Of devices without one of their own. */
+  heartbeat_interval_s: number;
   backlog: number;
   storing: boolean;
 }

@@ -8,14 +8,14 @@ const at = (seconds: number) => new Date(seconds * 1000).toISOString();
 const points = (...seconds: number[]) => seconds.map((second) => ({ at: at(T + second), count: 1 })) as Schema<"HistoryPoint">[];
 const spans = (segments: { from: number; to: number; state: string }[]) => segments.map((one) => [one.from - T, one.to - T, one.state]);
 
-it("is online up to two intervals after a heartbeat, then late, then silent", () => {
+it("is online for one and a half intervals after a heartbeat, then late, then silent", () => {
   const found = onlineSegments(points(0, 300, 3600), 300, null, [T, T + 4000], T - 9999);
   expect(spans(found)).toEqual([
     [0, 300, "online"],
     [300, 600, "online"],
-    [600, 1260, "online"],
-    [1260, 1860, "late"],
-    [1860, 3600, "silent"],
+    [600, 1050, "online"],
+    [1050, 1320, "late"],
+    [1320, 3600, "silent"],
     [3600, 3900, "online"],
     [3900, 4000, "online"],
   ]);

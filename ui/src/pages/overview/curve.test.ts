@@ -11,6 +11,7 @@ const at = (moment: number, rate = 20): LiveFleet => ({
   silent: 0,
   never: 0,
   quarantined: 0,
+  heartbeat_interval_s: 300,
   heartbeats_per_s: rate,
   backlog: 0,
   storing: true,

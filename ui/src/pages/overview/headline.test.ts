@@ -11,6 +11,7 @@ const fleet = (numbers: Partial<LiveFleet>): LiveFleet => ({
   silent: 0,
   never: 0,
   quarantined: 0,
+  heartbeat_interval_s: 300,
   heartbeats_per_s: 0,
   backlog: 0,
   storing: true,
