@@ -3,7 +3,7 @@
 
 /** Rows of a page; pages begin at its multiples, so that every view of a place asks for the same ones. */
 export const PAGE_ROWS = 200;
-/** So many rows beyond the view are read ahead. */
+/** So many rows beyond the view are read ahead, where it moves to. */
 export const AHEAD_ROWS = 80;
 /** Pages in memory at most: 2,400 rows, however far somebody scrolls. */
 export const PAGES_KEPT = 12;
@@ -24,13 +24,11 @@ function pagesBetween(first: number, end: number, count: number): number[] {
 
 export const pagesInView = ({ first, end }: View, count: number): number[] => pagesBetween(first, end, count);
 
-/** What is in view, then what soon will be: that of the direction in which the view moves (1: down) first. */
+/** What is in view, then what soon will be, going on as the view moved last (1: down). */
 export function pagesWanted({ first, end }: View, direction: 1 | -1, count: number): number[] {
   if (end <= first) return [];
-  const below = pagesBetween(end, end + AHEAD_ROWS, count);
-  const above = pagesBetween(first - AHEAD_ROWS, first, count);
-  const around = direction > 0 ? [...below, ...above] : [...above, ...below];
-  return [...new Set([...pagesBetween(first, end, count), ...around])];
+  const ahead = direction > 0 ? pagesBetween(end, end + AHEAD_ROWS, count) : pagesBetween(first - AHEAD_ROWS, first, count);
+  return [...new Set([...pagesBetween(first, end, count), ...ahead])];
 }
 
 /** Those of the pages in memory that are too many: the farthest from the view. */

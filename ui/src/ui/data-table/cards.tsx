@@ -7,6 +7,7 @@ import { cn } from "@/lib/cn";
 import { Button } from "../button";
 import { Checkbox } from "../checkbox";
 import { NativeSelect } from "../field";
+import { useGradual } from "./gradual";
 import { useMore, type GridProps } from "./grid";
 import { rowsThatFit, useLook, useRowWindow, type Sight } from "./row-window";
 
@@ -58,13 +59,15 @@ export function Cards<Row>(props: CardsProps<Row>) {
 
 interface CardProps<Row> extends CardsProps<Row> {
   index: number;
+  /** Its turn to be drawn has come. */
+  isDrawn: boolean;
   style: CSSProperties;
   /** Of what measures it. */
   cardRef?: Ref<HTMLDivElement>;
 }
 
-function Card<Row>({ source, rowId, rowName, selection, picker, onOpen, renderCard, index, style, cardRef }: CardProps<Row>) {
-  const row = source.at(index);
+function Card<Row>({ source, rowId, rowName, selection, picker, onOpen, renderCard, index, isDrawn, style, cardRef }: CardProps<Row>) {
+  const row = isDrawn ? source.at(index) : undefined;
   const id = row === undefined ? "" : rowId(row);
   const selected = row !== undefined && selection !== undefined && (selection.all?.chosen || selection.ids.has(id));
   return (
@@ -115,6 +118,7 @@ function FixedCards<Row>(props: CardsProps<Row>) {
   const count = rowsThatFit(source.count, cardHeight);
   const rows = useRowWindow(theWindow, sight, cardHeight, count);
   useLook(source.look, rows, source);
+  const drawn = useGradual(rows, source);
   const shown = useRef(source.list);
   useLayoutEffect(() => {
     if (shown.current !== source.list && (sight()?.top ?? 0) > 0) list.current?.scrollIntoView();
@@ -124,7 +128,7 @@ function FixedCards<Row>(props: CardsProps<Row>) {
     <div ref={list} role="list" aria-label={props.label} className="relative scroll-mt-32" style={{ height: count * cardHeight }}>
       {Array.from({ length: rows.end - rows.first }, (_, offset) => {
         const index = rows.first + offset;
-        return <Card key={index} {...props} index={index} style={{ transform: `translateY(${index * cardHeight}px)`, height: cardHeight }} />;
+        return <Card key={index} {...props} index={index} isDrawn={drawn.has(index)} style={{ transform: `translateY(${index * cardHeight}px)`, height: cardHeight }} />;
       })}
     </div>
   );
@@ -149,7 +153,7 @@ function MeasuredCards<Row>(props: CardsProps<Row>) {
   return (
     <div ref={list} role="list" aria-label={props.label} className="relative" style={{ height: virtual.getTotalSize() }}>
       {items.map(({ key, index, start }) => (
-        <Card key={key} {...props} index={index} cardRef={virtual.measureElement} style={{ transform: `translateY(${start - margin}px)` }} />
+        <Card key={key} {...props} index={index} isDrawn cardRef={virtual.measureElement} style={{ transform: `translateY(${start - margin}px)` }} />
       ))}
     </div>
   );

@@ -4,9 +4,10 @@
  * whether there are 50 or 100,000). The grid has the focus and says which row is the active one, so
  * that the arrows work however far the row is and Tab leaves the table in one step.
  */
-import { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState, type MouseEvent } from "react";
+import { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState, type MouseEvent, type ReactNode } from "react";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "../checkbox";
+import { useGradual } from "./gradual";
 import { Header } from "./header";
 import { allState, idsInMemory, pickAll, type AllState } from "./range";
 import { GridRow, WaitingRow } from "./row";
@@ -97,7 +98,7 @@ function HeaderBox<Row>({ source, rowId, selection }: GridProps<Row>) {
 }
 
 interface BodyProps<Row> extends GridProps<Row> {
-  drawn: Rows;
+  inView: Rows;
   shown: readonly Column<Row>[];
   active: number;
   domId: (index: number) => string;
@@ -106,14 +107,26 @@ interface BodyProps<Row> extends GridProps<Row> {
   onToggle: (index: number, shift: boolean) => void;
 }
 
-function Body<Row>({ source, drawn, rowId, rowName, selection, current, onOpen, shown, active, domId, height, onClick, onToggle }: BodyProps<Row>) {
-  return Array.from({ length: drawn.end - drawn.first }, (_, offset) => {
-    const index = drawn.first + offset;
-    const row = source.at(index);
+/**
+ * The rows in view. Waiting ones go round: while the list flies by, the same elements are moved from place to place,
+ * since to make and drop thousands of them a second is what the browser pays for later.
+ */
+function Body<Row>(props: BodyProps<Row>) {
+  const { source, inView, rowId, rowName, selection, current, onOpen, shown, active, domId, height, onClick, onToggle } = props;
+  const drawn = useGradual(inView, source);
+  const length = inView.end - inView.first;
+  const waiting: ReactNode[] = Array.from({ length }, () => null);
+  const here: ReactNode[] = [];
+  for (let index = inView.first; index < inView.end; index++) {
+    const row = drawn.has(index) ? source.at(index) : undefined;
     const place = { domId: domId(index), index, height, columns: shown, active: index === active };
-    if (row === undefined) return <WaitingRow key={index} {...place} box={selection !== undefined} />;
+    const slot = index % length;
+    if (row === undefined) {
+      waiting[slot] = <WaitingRow key={slot} {...place} box={selection !== undefined} />;
+      continue;
+    }
     const id = rowId(row);
-    return (
+    here.push(
       <GridRow
         key={index}
         {...place}
@@ -125,9 +138,15 @@ function Body<Row>({ source, drawn, rowId, rowName, selection, current, onOpen, 
         clickable={onOpen !== undefined}
         onClick={onClick}
         onToggle={onToggle}
-      />
+      />,
     );
-  });
+  }
+  return (
+    <>
+      {here}
+      {waiting}
+    </>
+  );
 }
 
 export function Grid<Row>(props: GridProps<Row>) {
@@ -167,7 +186,7 @@ export function Grid<Row>(props: GridProps<Row>) {
       <div style={{ minWidth: least }}>
         <Header columns={shown} sort={props.sort} onSort={props.onSort} layout={props.layout} box={selection && <HeaderBox {...props} />} />
         <div ref={body} role="rowgroup" className="relative" style={{ height: count * rowHeight }}>
-          <Body {...props} drawn={rows} shown={shown} active={active} domId={domId} height={rowHeight} {...clicks} />
+          <Body {...props} inView={rows} shown={shown} active={active} domId={domId} height={rowHeight} {...clicks} />
         </div>
       </div>
     </div>

@@ -65,9 +65,9 @@ function RowOnce<Row>(props: RowProps<Row>) {
         <div
           key={column.id}
           role="gridcell"
-          className={cn("flex min-w-0 items-center px-3", column.align === "end" && "justify-end text-right tabular")}
+          className={column.align === "end" ? "content-center truncate px-3 text-right tabular" : "content-center truncate px-3"}
         >
-          <div className="min-w-0 truncate">{column.cell(row)}</div>
+          {column.cell(row)}
         </div>
       ))}
     </div>
