@@ -21,7 +21,7 @@ def pytest_configure(config):
                             "that run alone: TSan sees nothing new in them")
     config.addinivalue_line("markers", "release: about the build that is shipped: in a whole run, "
                             "which runs all others in the sanitizer builds, these alone run in it")
-    config.addinivalue_line("markers", "long: takes half a minute: begins first")
+    config.addinivalue_line("markers", "long: takes half a minute: begins first, with those it follows")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(PlainNames())
 
@@ -38,13 +38,21 @@ class PlainNames:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Side by side (--dist loadgroup) run all tests but those that share something, such as their
-    module's daemon: they follow each other."""
+    module's daemon: they follow each other, in their order."""
+    long = set()
     for item in items:
         found = item._fixtureinfo.name2fixturedefs.values()
         if any(fixture[-1].scope in ("class", "module", "package") for fixture in found):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if item.get_closest_marker("long"):
+            long.add(group_of(item))
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.get_closest_marker("long") is None)
+        items.sort(key=lambda item: group_of(item) not in long)
+
+
+def group_of(item):
+    mark = item.get_closest_marker("xdist_group")
+    return mark.args[0] if mark else item.nodeid
 
 
 def pytest_addoption(parser):

@@ -222,6 +222,7 @@ def test_killed_at_every_step_of_a_rotation(house):
 
 # ---- by one that lies ----
 
+@pytest.mark.long
 @pytest.mark.parametrize("channel", (True, False), ids=("channel", "fetch"))
 def test_what_is_forged_is_refused_and_reported(fake, make_agent, clock, channel):
     agent = make_agent()

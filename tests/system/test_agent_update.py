@@ -93,6 +93,7 @@ def test_another_servers_file_comes_without_the_token(agent, offers, clock):
     assert offers.downloads == [(FILES + "1", False)]
 
 
+@pytest.mark.long
 def test_one_that_crashes_is_rolled_back(agent, offers, clock):
     offers.publish(NEW, CRASHING)
     ask(clock)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole way: hundreds of devices fall silent at once, and people get a handful of messages."""
+import pytest
+
 from alert_desk import Desk
 from alert_watch import MINUTE, Watch
 from appliance import wait_until
@@ -10,6 +12,7 @@ SITES = ("Berlin", "Bonn", "Ulm")
 OF_EACH = 100
 
 
+@pytest.mark.long
 def test_300_devices_of_three_sites_are_three_incidents(make_appliance, failpoint_bin_dir, scratch):
     watch = Watch(make_appliance, failpoint_bin_dir, scratch)
     desk = Desk(watch.appliance, watch.clock)

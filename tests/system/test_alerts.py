@@ -72,6 +72,7 @@ def test_thresholds_of_devices_and_tags(watch):
     assert watch.resolved_by(plain, "offline") == "rule-off"
 
 
+@pytest.mark.long
 def test_a_start_counts_as_a_stamp(watch):
     device = watch.add()
     watch.advance(10 * MINUTE)

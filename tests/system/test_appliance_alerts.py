@@ -102,6 +102,7 @@ def test_a_missing_partition(house):
     house.wait_edges("partition_missing", "fired", "resolved")
 
 
+@pytest.mark.long
 def test_records_that_were_refused(house):
     appliance = house.appliance
     appliance.sql("INSERT INTO ingest_rejects (journal_id, seq, device_id, rejected_at, reason,"

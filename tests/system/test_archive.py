@@ -126,6 +126,7 @@ def test_any_change_is_found_and_named(appliance, scratch, dice):
     assert "manifest.json: is missing" in archive(appliance, "verify", str(days[2]), expect=5)
 
 
+@pytest.mark.long
 def test_long_reader_only_delays_and_writers_pass(appliance):
     day = day_back(150)
     make_day(appliance, day, 500, known=False)
@@ -151,6 +152,7 @@ def test_long_reader_only_delays_and_writers_pass(appliance):
     assert appliance.sql("SELECT count(*) FROM ingest_rejects") == [(0,)]
 
 
+@pytest.mark.long
 def test_ingest_goes_on_while_days_are_archived(make_appliance):
     """Days of several files each, archived and restored, and not one refused heartbeat."""
     appliance = make_appliance(options=["--archive-bandwidth", "4MiB"])

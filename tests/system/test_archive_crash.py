@@ -18,6 +18,7 @@ POINTS = ["archive.taken_out", "archive.detached", "archive.begun", "archive.par
           "archive.dropping", "archive.dropped"]
 
 
+@pytest.mark.long
 def test_killed_at_every_step(make_appliance, failpoint_bin_dir):
     appliance = make_appliance(bin_dir=failpoint_bin_dir, options=KEEP_ALL)
     appliance.start()
@@ -116,6 +117,7 @@ def test_rows_that_were_moved_meanwhile(make_appliance, postgres_server, failpoi
     assert rows_of(appliance, day) == before
 
 
+@pytest.mark.long
 def test_a_day_in_trouble_holds_up_no_other_table(appliance):
     """A heartbeats day whose table is gone before its files were written: said, and stays."""
     gone, lost, day = day_back(131), day_back(130), day_back(600)

@@ -259,6 +259,7 @@ def test_a_cut_off_end_is_missed_for_ever(logged):
 
 # -- in order, whatever the order of commits --
 
+@pytest.mark.long
 def test_who_commits_late_is_linked_too(logged):
     late = logged.connect()
     cursor = late.cursor()

@@ -420,6 +420,7 @@ def test_clients_that_go_in_the_middle(daemon, token):
     wait_until(lambda: open_connections(daemon) == 0, "their connections to be closed")
 
 
+@pytest.mark.long
 def test_a_client_that_never_reads(daemon):
     """Megabytes of replies wait for nobody: cut off, and not kept in memory."""
     before = daemon.rss_bytes()

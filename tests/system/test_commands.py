@@ -451,6 +451,7 @@ def test_a_wipe_can_be_taken_back(desk):
 
 # ---- many at once ----
 
+@pytest.mark.long
 @pytest.mark.release
 def test_bulk_of_five_thousand(desk):
     ids = [str(row[0]) for row in desk.appliance.sql(

@@ -28,6 +28,7 @@ def kill_while_starting(appliance, dice):
     appliance.kill()
 
 
+@pytest.mark.long
 def test_kill_9_at_random_moments(make_appliance, request, dice):
     rounds = request.config.getoption("--rounds")
     appliance = make_appliance()

@@ -79,6 +79,7 @@ def wait_journal(appliance, *states):
     return wait_until(reached, f"the journal to be {' or '.join(states)}")
 
 
+@pytest.mark.long
 def test_journal_reaches_its_capacity(make_appliance, postgres_server):
     """PostgreSQL away for longer than the journal can hold: shed, and taken up again afterwards."""
     appliance = make_appliance(environment=postgres_server.environment,

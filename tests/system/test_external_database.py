@@ -104,6 +104,7 @@ def test_wrong_password_is_said_without_it(make_appliance, postgres_server):
     appliance.start()
 
 
+@pytest.mark.long
 def test_stop_and_start_mid_flood(external, postgres_server):
     fleet = Fleet(external, devices=24, connections=8, per_s=40000).start(external)
     fleet.wait_acknowledged(2000)
@@ -133,6 +134,7 @@ def test_stop_and_start_mid_flood(external, postgres_server):
             and external.log_events("writer.database_back"))
 
 
+@pytest.mark.long
 def test_restarts_in_quick_succession(external, postgres_server):
     """Immediate stops: what a batch had not committed is rolled back by the server's recovery."""
     fleet = Fleet(external, devices=12, connections=6).start(external)

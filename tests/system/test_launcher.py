@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.release
+pytestmark = [pytest.mark.one_thread, pytest.mark.release]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -113,6 +113,7 @@ def free_port():
         return str(probe.getsockname()[1])
 
 
+@pytest.mark.long
 def test_up_and_down(bin_dir, scratch):
     """The two commands of the README, in a directory of their own; a second up changes nothing."""
     if bin_dir.resolve() != ROOT / "build/release/bin":

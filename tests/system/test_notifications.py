@@ -87,6 +87,7 @@ def receiver(place):
 
 # ---- Discord ----
 
+@pytest.mark.long
 def test_an_incident_is_one_message_and_a_recovery(desk, discord):
     channel = desk.discord(discord)
     incident = desk.incident(rule="disk", severity="critical")
@@ -631,6 +632,7 @@ def test_killed_between_answer_and_mark_it_is_sent_again_with_the_same_id(failpo
         assert desk.sql("SELECT count(*) FROM alert_events WHERE kind = 'notified'") == [(4,)]
 
 
+@pytest.mark.long
 @pytest.mark.release
 def test_killed_at_any_moment_everything_is_told_in_order(make_appliance, dice):
     appliance = make_appliance()

@@ -68,6 +68,7 @@ def test_references_resolve_and_names_are_unique(document):
         assert told == in_path, path
 
 
+@pytest.mark.long
 def test_a_linter_passes_it(document, scratch):
     """Installed once, into the build folder."""
     assert shutil.which("npm"), "npm is missing: ./muster test installs it"

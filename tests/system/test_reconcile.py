@@ -229,6 +229,7 @@ def test_no_drift_under_load(make_appliance):
         assert row[2] <= 100
 
 
+@pytest.mark.long
 @pytest.mark.release
 def test_two_thousand_devices(daemon, fleet):
     """Each costs a look at its newest bucket, not at its days."""

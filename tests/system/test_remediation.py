@@ -132,6 +132,7 @@ def test_relaunched_and_it_helped(shop):
     assert len(shop.commands()) == 1
 
 
+@pytest.mark.long
 def test_three_tries_and_given_up(shop):
     shop.fall()
     lines = []
