@@ -117,7 +117,15 @@ const LIST: CommandType[] = [
     ttlS: HOUR_S,
     fields: [PACKAGE],
   },
-  { type: "stop_package", title: "Stop an app", icon: CircleStop, does: "It is ended at once.", role: "operator", ttlS: HOUR_S, fields: [PACKAGE] },
+  {
+    type: "stop_package",
+    title: "Stop an app",
+    icon: CircleStop,
+    does: "It is ended at once.",
+    role: "operator",
+    ttlS: HOUR_S,
+    fields: [PACKAGE],
+  },
   {
     type: "set_config",
     title: "Change settings",

@@ -5,8 +5,6 @@ import type { Schema } from "@/api/types";
 export type Command = Schema<"Command">;
 export type CommandState = Command["state"];
 
-export const STATES: readonly CommandState[] = ["awaiting_confirmation", "queued", "sent", "received", "done", "failed", "expired", "cancelled"];
-
 export const STATE_TITLES: Record<CommandState, string> = {
   awaiting_confirmation: "to confirm",
   queued: "queued",
@@ -18,17 +16,20 @@ export const STATE_TITLES: Record<CommandState, string> = {
   cancelled: "cancelled",
 };
 
+export const STATES = Object.keys(STATE_TITLES) as readonly CommandState[];
+
 /** Nothing comes after these. */
 export const isOver = (state: string): boolean => state === "done" || state === "failed" || state === "expired" || state === "cancelled";
 
 /** The device doesn't have it yet. */
 export const canCancel = (state: string): boolean => state === "awaiting_confirmation" || state === "queued" || state === "sent";
 
-const ORDER: Record<string, number> = { awaiting_confirmation: 0, queued: 1, sent: 2, received: 3, done: 4, failed: 4, expired: 4, cancelled: 4 };
+const BEFORE: Record<string, number> = { awaiting_confirmation: 0, queued: 1, sent: 2, received: 3 };
+const rank = (state: string) => BEFORE[state] ?? (isOver(state) ? 4 : -1);
 
 /** Nothing goes back: of what was read and what the live channel said, the later one. */
 export const laterState = (read: CommandState, live: string | undefined): CommandState =>
-  live !== undefined && (ORDER[live] ?? -1) > (ORDER[read] ?? 0) ? (live as CommandState) : read;
+  live !== undefined && rank(live) > rank(read) ? (live as CommandState) : read;
 
 /** Why it waits or ended as it did. */
 export function noteOf(command: Command): string | null {

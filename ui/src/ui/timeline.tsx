@@ -87,7 +87,11 @@ function Line({ segments, range, look, label }: LineProps) {
   };
   return (
     <div className="relative" onPointerMove={point} onPointerDown={point} onPointerLeave={() => setOver(null)}>
-      <div role="img" aria-label={`${label}: ${words.join(", ") || "nothing known"}`} className="relative h-6 overflow-hidden rounded-[0.375rem] bg-surface-2">
+      <div
+        role="img"
+        aria-label={`${label}: ${words.join(", ") || "nothing known"}`}
+        className="relative h-6 overflow-hidden rounded-[0.375rem] bg-surface-2"
+      >
         {shown.map((segment) => (
           <span
             key={`${segment.from}-${segment.state}`}

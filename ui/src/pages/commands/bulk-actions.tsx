@@ -56,7 +56,8 @@ export function BulkActions({ bulk }: { bulk: Bulk }) {
         typeToConfirm={words}
         danger
         onConfirm={async () => {
-          const { changed_count } = await api.post("/admin/bulk-commands/{id}/confirm", { path, body: { confirm: words }, idempotencyKey: newKey() });
+          const asked = { path, body: { confirm: words }, idempotencyKey: newKey() };
+          const { changed_count } = await api.post("/admin/bulk-commands/{id}/confirm", asked);
           toast.ok(`Confirmed: ${count(changed_count)} devices get it.`);
           await read();
         }}

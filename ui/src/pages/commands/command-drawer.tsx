@@ -38,7 +38,9 @@ const ATTEMPT_TONES: Record<Attempt["status"], Tone> = {
 
 function Attempts({ attempts, over }: { attempts: Attempt[]; over: boolean }) {
   if (attempts.length === 0)
-    return <p className="text-sm text-ink-3">{over ? "It was never sent." : "It was not sent yet. The device gets it with its next request."}</p>;
+    return (
+      <p className="text-sm text-ink-3">{over ? "It was never sent." : "It was not sent yet. The device gets it with its next request."}</p>
+    );
   return (
     <ul className="divide-y divide-line">
       {attempts.map((one) => (
@@ -70,10 +72,15 @@ const pretty = (value: unknown) => JSON.stringify(value, null, 2);
 
 function Result({ command }: { command: Command }) {
   const { report } = command;
-  if (!report) return <p className="text-sm text-ink-3">{isOver(command.state) ? "The device reported nothing." : "The device has not reported yet."}</p>;
+  if (!report) {
+    const silent = isOver(command.state) ? "The device reported nothing." : "The device has not reported yet.";
+    return <p className="text-sm text-ink-3">{silent}</p>;
+  }
   return (
     <div className="grid grid-cols-1 gap-2">
-      {report.late && <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It came after the command had expired or was cancelled.</p>}
+      {report.late && (
+        <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It came after the command had expired or was cancelled.</p>
+      )}
       {report.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm break-words">{report.error}</p>}
       {report.result !== undefined && report.result !== null ? (
         <ResultView result={report.result} name={`${command.type}-${command.device_alias}-${command.id}`} device={command.device_alias} />
@@ -108,9 +115,13 @@ function Details({ command, attempts }: { command: Command; attempts: Attempt[] 
         )}
         {command.state === "done" && took(command) && <span className="text-xs text-ink-3">answered within {took(command)}</span>}
       </div>
-      {command.error && command.error !== command.report?.error && <p className="rounded-control bg-bad-soft px-3 py-2 text-sm">{command.error}</p>}
+      {command.error && command.error !== command.report?.error && (
+        <p className="rounded-control bg-bad-soft px-3 py-2 text-sm">{command.error}</p>
+      )}
       {command.withheld && (
-        <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">It is held back: its device is in quarantine, for two may share its identity.</p>
+        <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">
+          It is held back: its device is in quarantine, for two may share its identity.
+        </p>
       )}
       <CommandSteps command={command} />
       <Facts>

@@ -31,7 +31,9 @@ export function CommandSteps({ command }: { command: Command }) {
     <ol aria-label="How far it is" className="grid grid-cols-4">
       {steps.map((step, index) => (
         <li key={step.title} className="relative grid justify-items-center gap-1 text-center">
-          {index > 0 && <span aria-hidden className={cn("absolute top-3 right-1/2 h-px w-full", went(index) ? "bg-accent" : "bg-line-strong")} />}
+          {index > 0 && (
+            <span aria-hidden className={cn("absolute top-3 right-1/2 h-px w-full", went(index) ? "bg-accent" : "bg-line-strong")} />
+          )}
           <span
             aria-hidden
             className={cn(

@@ -15,7 +15,8 @@ export interface ConfirmWipeProps {
 export function ConfirmWipe({ command, onClose }: ConfirmWipeProps) {
   const client = useQueryClient();
   const confirm = async () => {
-    await api.post("/admin/commands/{id}/confirm", { path: { id: command.id }, body: { alias: command.device_alias }, idempotencyKey: newKey() });
+    const asked = { path: { id: command.id }, body: { alias: command.device_alias }, idempotencyKey: newKey() };
+    await api.post("/admin/commands/{id}/confirm", asked);
     await client.invalidateQueries({ queryKey: ["commands"] });
     toast.ok(`${command.device_alias} will be wiped.`);
   };

@@ -41,7 +41,12 @@ export function Ledger({ onOpen }: LedgerProps) {
     <>
       {filter.bulk_id && <BulkPanel id={filter.bulk_id} onAll={() => setFilter({ bulk_id: "" })} />}
       <div className="mb-3 grid grid-cols-2 items-center gap-2 sm:flex sm:flex-wrap">
-        <NativeSelect aria-label="State" className="sm:w-auto" value={filter.state ?? ""} onChange={(event) => setFilter({ state: event.target.value })}>
+        <NativeSelect
+          aria-label="State"
+          className="sm:w-auto"
+          value={filter.state ?? ""}
+          onChange={(event) => setFilter({ state: event.target.value })}
+        >
           <option value="">Any state</option>
           {STATES.map((state) => (
             <option key={state} value={state}>
@@ -49,7 +54,12 @@ export function Ledger({ onOpen }: LedgerProps) {
             </option>
           ))}
         </NativeSelect>
-        <NativeSelect aria-label="Command" className="sm:w-auto" value={filter.type ?? ""} onChange={(event) => setFilter({ type: event.target.value })}>
+        <NativeSelect
+          aria-label="Command"
+          className="sm:w-auto"
+          value={filter.type ?? ""}
+          onChange={(event) => setFilter({ type: event.target.value })}
+        >
           <option value="">Any command</option>
           {TYPES.map((type) => (
             <option key={type} value={type}>

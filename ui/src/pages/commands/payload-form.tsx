@@ -37,7 +37,15 @@ function Control({ field, value, first, onChange, given }: Omit<OneProps, "error
       </div>
     );
   const placeholder = field.kind === "text" ? field.placeholder : undefined;
-  return <Input {...common} autoComplete="off" spellCheck={false} maxLength={field.kind === "text" ? field.most : undefined} placeholder={placeholder} />;
+  return (
+    <Input
+      {...common}
+      autoComplete="off"
+      spellCheck={false}
+      maxLength={field.kind === "text" ? field.most : undefined}
+      placeholder={placeholder}
+    />
+  );
 }
 
 function One({ error, ...props }: OneProps) {

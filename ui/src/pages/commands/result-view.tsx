@@ -57,7 +57,12 @@ function ImageView({ image, name, device }: { image: Image; name: string; device
   const [broken, setBroken] = useState(false);
   const source = `data:${image.media_type};base64,${image.data}`;
   const words = `The screen of ${device}`;
-  if (broken) return <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">The device sent a picture that can't be shown: it is no whole {image.media_type}.</p>;
+  if (broken)
+    return (
+      <p className="rounded-control bg-warn-soft px-3 py-2 text-sm">
+        The device sent a picture that can't be shown: it is no whole {image.media_type}.
+      </p>
+    );
   return (
     <figure className="grid gap-2">
       <button

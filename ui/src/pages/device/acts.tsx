@@ -24,9 +24,18 @@ export function Rename({ device, onClose }: ActProps) {
     await client.invalidateQueries({ queryKey: keyOf(device.id, "device") });
   };
   return (
-    <Confirm open onOpenChange={(open) => !open && onClose()} title="Rename the device" description="The name that people know it by." action="Rename" onConfirm={rename}>
+    <Confirm
+      open
+      onOpenChange={(open) => !open && onClose()}
+      title="Rename the device"
+      description="The name that people know it by."
+      action="Rename"
+      onConfirm={rename}
+    >
       <Field label="Name">
-        {(ids) => <Input {...ids} autoFocus maxLength={128} autoComplete="off" value={alias} onChange={(event) => setAlias(event.target.value)} />}
+        {(ids) => (
+          <Input {...ids} autoFocus maxLength={128} autoComplete="off" value={alias} onChange={(event) => setAlias(event.target.value)} />
+        )}
       </Field>
     </Confirm>
   );

@@ -61,10 +61,13 @@ const SOURCE: Record<string, string> = { default: "as built in", fleet: "as the 
 
 function RuleLine({ rule }: { rule: Rule }) {
   const { effective, sources } = rule;
-  const own = Object.values(sources).find((source) => source === "device") ?? Object.values(sources).find((source) => source.startsWith("tag:"));
-  const source = own ?? (Object.values(sources).includes("fleet") ? "fleet" : "default");
+  const all = Object.values(sources);
+  const own = all.find((one) => one === "device") ?? all.find((one) => one.startsWith("tag:"));
+  const source = own ?? (all.includes("fleet") ? "fleet" : "default");
   return (
-    <li className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-1 border-t border-line px-4 py-2.5 text-sm first:border-0 sm:grid-cols-[minmax(0,1fr)_10rem_6rem_9rem]">
+    <li
+      className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-1 border-t border-line px-4 py-2.5 text-sm first:border-0 sm:grid-cols-[minmax(0,1fr)_10rem_6rem_9rem]"
+    >
       <span className="font-medium">{rule.title}</span>
       <span className="text-ink-2 tabular max-sm:order-3">
         {effective.enabled && (effective.text_value ?? inUnit(effective.threshold, rule.unit))}

@@ -140,7 +140,10 @@ function useLines(device: Device, history: History, shown: Shown, range: Range) 
 function Plots({ device, history, shown, range, lowAt, onZoom }: PlotsProps) {
   const series = useSeries(history);
   const lines = useLines(device, history, shown, range);
-  const thresholds = useMemo(() => (lowAt === undefined ? [] : [{ value: lowAt, label: `alert below ${lowAt} %`, tone: "bad" as const }]), [lowAt]);
+  const thresholds = useMemo(
+    () => (lowAt === undefined ? [] : [{ value: lowAt, label: `alert below ${lowAt} %`, tone: "bad" as const }]),
+    [lowAt],
+  );
   if ((history.points ?? []).length === 0)
     return <Empty title="Nothing in this time">The device sent no heartbeat, or they are in the archive already.</Empty>;
   const common = { times: series.times, range, onZoom, sync: "device", axisWidth: AXIS_PX };
@@ -186,9 +189,13 @@ export function ChartsCard({ device, lowAt }: { device: Device; lowAt: number | 
   const [shown, setShown] = useState<Shown>({ span: "24h", zoom: null });
   const history = useHistory(device.id, shown);
   const read = history.data;
-  const choose = (next: [number, number] | null) => setShown((was) => ({ ...was, zoom: next && [Math.floor(next[0]), Math.ceil(next[1])] }));
+  const choose = (next: [number, number] | null) =>
+    setShown((was) => ({ ...was, zoom: next && [Math.floor(next[0]), Math.ceil(next[1])] }));
   const whole = useMemo<Range>(
-    () => (read && !shown.zoom && !history.isPlaceholderData ? [epoch(read.from), epoch(read.to)] : rangeOf({ span: shown.span, zoom: null })),
+    () => {
+      const whole = read && !shown.zoom && !history.isPlaceholderData;
+      return whole ? [epoch(read.from), epoch(read.to)] : rangeOf({ span: shown.span, zoom: null });
+    },
     [read, shown, history.isPlaceholderData],
   );
   const zoom = useZoom(shown.zoom ?? whole, whole, choose);
@@ -199,7 +206,13 @@ export function ChartsCard({ device, lowAt }: { device: Device; lowAt: number | 
         title="Over time"
         hint="Drag over a chart to look closer; or spread two fingers; or Tab into it, then + and −."
         actions={
-          <Segments label="How far back" size="sm" value={shown.span} onChange={(span) => setShown({ span, zoom: null })} options={SPAN_NAMES} />
+          <Segments
+            label="How far back"
+            size="sm"
+            value={shown.span}
+            onChange={(span) => setShown({ span, zoom: null })}
+            options={SPAN_NAMES}
+          />
         }
       />
       <CardBody className={history.isPlaceholderData ? "opacity-60 transition-opacity" : undefined}>

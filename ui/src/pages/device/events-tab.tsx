@@ -26,7 +26,8 @@ const WHAT: Record<Event["what"] & string, { label: string; icon: LucideIcon }> 
 const DAYS = { "1": "24 h", "7": "7 d", "30": "30 d" };
 const CHARGING: Record<string, string> = { true: "on the charger", false: "on battery" };
 
-const told = (event: Event, value: string | null | undefined) => (event.what === "charging" ? (CHARGING[value ?? ""] ?? value) : value) || "nothing";
+const told = (event: Event, value: string | null | undefined) =>
+  (event.what === "charging" ? (CHARGING[value ?? ""] ?? value) : value) || "nothing";
 
 function EventLine({ event }: { event: Event }) {
   const look = event.what ? WHAT[event.what] : undefined;
@@ -63,12 +64,20 @@ export function EventsTab({ deviceId }: { deviceId: string }) {
         title="Changes"
         hint="Where one heartbeat differs from the one before."
         actions={
-          <Segments label="How far back" size="sm" value={days} onChange={setDays} options={Object.entries(DAYS).map(([value, label]) => ({ value: value as keyof typeof DAYS, label }))} />
+          <Segments
+            label="How far back"
+            size="sm"
+            value={days}
+            onChange={setDays}
+            options={Object.entries(DAYS).map(([value, label]) => ({ value: value as keyof typeof DAYS, label }))}
+          />
         }
       />
       {table.error && <Failure error={table.error} retry={table.retry} className="m-4" />}
       {table.loading && <Skeleton className="m-4 h-40" />}
-      {!table.loading && !table.error && rows.length === 0 && <Empty icon={History} title="Nothing changed">One heartbeat was like the other, or there were none.</Empty>}
+      {!table.loading && !table.error && rows.length === 0 && (
+        <Empty icon={History} title="Nothing changed">One heartbeat was like the other, or there were none.</Empty>
+      )}
       <ul>
         {rows.map((event, index) => (
           <EventLine key={`${event.at}-${event.what}-${index}`} event={event} />

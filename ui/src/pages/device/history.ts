@@ -12,7 +12,13 @@ export type Range = readonly [from: number, to: number];
 export const epoch = (moment: string | null | undefined): number => (toDate(moment)?.getTime() ?? 0) / 1000;
 
 /** A point stands for a step in which there were heartbeats; `known`: nothing can be said of before. */
-export function onlineSegments(points: readonly Point[], stepS: number, intervalS: number | null | undefined, range: Range, known: number): Segment[] {
+export function onlineSegments(
+  points: readonly Point[],
+  stepS: number,
+  intervalS: number | null | undefined,
+  range: Range,
+  known: number,
+): Segment[] {
   const [from, to] = range;
   const out: Segment[] = [];
   const add = (start: number, end: number, state: string) => {

@@ -52,7 +52,11 @@ function Whose({ name, own, fleet, onReset }: WhoseProps) {
 const TEXTS: { name: "package" | "display_name" | "threshold_min"; label: string; more: ComponentProps<typeof Input> }[] = [
   { name: "package", label: "Package", more: { spellCheck: false, maxLength: 255, placeholder: "com.example.till" } },
   { name: "display_name", label: "What alerts call it", more: { maxLength: 100, placeholder: "Till" } },
-  { name: "threshold_min", label: "Minutes it may be away", more: { type: "number", inputMode: "numeric", min: 1, max: 120, className: "w-28" } },
+  {
+    name: "threshold_min",
+    label: "Minutes it may be away",
+    more: { type: "number", inputMode: "numeric", min: 1, max: 120, className: "w-28" },
+  },
 ];
 const SWITCHES: { name: "auto_remediate" | "auto_relaunch"; label: string; hint: string }[] = [
   {
@@ -66,7 +70,11 @@ const SWITCHES: { name: "auto_remediate" | "auto_relaunch"; label: string; hint:
     hint: "At once and without the network, within the same bounds.",
   },
 ];
-const WATCH = { name: "enabled", label: "Watch it", hint: "An alert tells when the service is not in the foreground for longer than it may." } as const;
+const WATCH = {
+  name: "enabled",
+  label: "Watch it",
+  hint: "An alert tells when the service is not in the foreground for longer than it may.",
+} as const;
 
 interface MembersProps {
   form: MonitoringForm;
@@ -97,7 +105,9 @@ function Members({ form, may, fleet, problem, onChange }: MembersProps) {
       {TEXTS.map(({ name, label, more }) => (
         <div key={name} className="grid gap-1">
           <Field label={label} error={name === "threshold_min" ? problem : null}>
-            {(ids) => <Input {...ids} autoComplete="off" {...more} value={form.values[name]} onChange={(event) => set(name, event.target.value)} />}
+            {(ids) => (
+              <Input {...ids} autoComplete="off" {...more} value={form.values[name]} onChange={(event) => set(name, event.target.value)} />
+            )}
           </Field>
           {whose(name)}
         </div>

@@ -13,7 +13,10 @@ const NONE = <span className="text-ink-3">–</span>;
 function Level({ share, bad }: { share: number; bad?: boolean }) {
   return (
     <div aria-hidden className="h-1.5 overflow-hidden rounded-full bg-surface-2">
-      <div className={cn("h-full rounded-full", bad ? "bg-bad" : "bg-accent")} style={{ width: `${Math.min(100, Math.max(0, share * 100))}%` }} />
+      <div
+        className={cn("h-full rounded-full", bad ? "bg-bad" : "bg-accent")}
+        style={{ width: `${Math.min(100, Math.max(0, share * 100))}%` }}
+      />
     </div>
   );
 }
@@ -41,17 +44,33 @@ export function DeviceStats({ device }: { device: Device }) {
       >
         {battery !== null && <Level share={battery / 100} bad={battery < LOW && !last?.charging} />}
       </Stat>
-      <Stat label="RAM free" icon={MemoryStick} value={ram?.value ?? NONE} unit={ram?.unit} hint={total ? `of ${gib(total).value} ${gib(total).unit}` : undefined}>
+      <Stat
+        label="RAM free"
+        icon={MemoryStick}
+        value={ram?.value ?? NONE}
+        unit={ram?.unit}
+        hint={total ? `of ${gib(total).value} ${gib(total).unit}` : undefined}
+      >
         {free !== null && total ? <Level share={free / total} bad={free / total < 0.05} /> : null}
       </Stat>
-      <Stat label="Network" icon={Network} value={last?.network ? <span className="capitalize">{last.network}</span> : NONE} hint={signal} />
+      <Stat
+        label="Network"
+        icon={Network}
+        value={last?.network ? <span className="capitalize">{last.network}</span> : NONE}
+        hint={signal}
+      />
       <Stat
         label="Uptime"
         icon={Clock}
         value={last?.uptime_s == null ? NONE : duration(last.uptime_s + (device.status === "online" ? age : 0))}
         hint={last?.uptime_s == null ? undefined : "since it was started"}
       />
-      <Stat label="Agent" icon={Cpu} value={device.agent_version ?? NONE} hint={last?.queue_depth ? `${last.queue_depth} wait in its queue` : "nothing waits in its queue"} />
+      <Stat
+        label="Agent"
+        icon={Cpu}
+        value={device.agent_version ?? NONE}
+        hint={last?.queue_depth ? `${last.queue_depth} wait in its queue` : "nothing waits in its queue"}
+      />
       <Stat
         label="App in front"
         value={last?.fg_package ? <span className="block truncate text-base leading-8" title={last.fg_package}>{last.fg_package}</span> : NONE}

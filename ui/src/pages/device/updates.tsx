@@ -51,7 +51,11 @@ function Nudge({ command }: { command: Command }) {
   return (
     <li className="grid gap-0.5">
       <span className="flex items-center gap-2">
-        <Link to={`/devices/${command.device_id}/commands?command=${command.id}`} aria-label={`Command ${command.id}`} className="rounded-full">
+        <Link
+          to={`/devices/${command.device_id}/commands?command=${command.id}`}
+          aria-label={`Command ${command.id}`}
+          className="rounded-full"
+        >
           <StateBadge state={command.state} />
         </Link>
         <Time at={command.created_at} className="ml-auto text-xs text-ink-3" />
@@ -87,7 +91,9 @@ export function UpdatesCard({ device, rules }: { device: Device; rules: readonly
           <Fact label="Runs">
             <span className="flex flex-wrap items-center gap-2">
               <span className="font-medium tabular">{running ?? "not told"}</span>
-              {running && least && (isOlder(running, least) ? <Badge tone="warn">older than {least}</Badge> : <Badge tone="ok">new enough</Badge>)}
+              {running && least && (
+                <Badge tone={isOlder(running, least) ? "warn" : "ok"}>{isOlder(running, least) ? `older than ${least}` : "new enough"}</Badge>
+              )}
             </span>
           </Fact>
           <Fact label="Since">

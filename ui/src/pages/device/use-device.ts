@@ -21,7 +21,10 @@ const REREAD_MS = 60_000;
 export function useDevice(id: string) {
   return useQuery({
     queryKey: keyOf(id, "device"),
-    queryFn: async ({ signal }): Promise<Device> => ({ ...(await api.get("/admin/devices/{id}", { path: { id }, signal })), read_at: serverNow() }),
+    queryFn: async ({ signal }): Promise<Device> => {
+      const device = await api.get("/admin/devices/{id}", { path: { id }, signal });
+      return { ...device, read_at: serverNow() };
+    },
     refetchInterval: REREAD_MS,
   });
 }
@@ -32,7 +35,12 @@ export function useNowOf(device: Device): { device: Device; status: Status } {
   useNow();
   const row = patched(device, live);
   return {
-    device: { ...device, alias: row.alias, agent_version: row.agent_version, last: row.last ? { ...device.last, ...row.last } : device.last },
+    device: {
+      ...device,
+      alias: row.alias,
+      agent_version: row.agent_version,
+      last: row.last ? { ...device.last, ...row.last } : device.last,
+    },
     status: statusNow(device, live, serverNow()),
   };
 }

@@ -61,7 +61,13 @@ function line(series: ChartSeries, markers: boolean): uPlot.Series {
     dash: series.dashed ? [5, 4] : undefined,
     fill: series.area ? translucent(colour, 12) : undefined,
     paths: series.step ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
-    points: { show: markers, filter: (plot, at) => (markers ? null : alone(plot.data[at] as ChartSeries["values"])), size: 5, fill: colour, width: 0 },
+    points: {
+      show: markers,
+      filter: (plot, at) => (markers ? null : alone(plot.data[at] as ChartSeries["values"])),
+      size: 5,
+      fill: colour,
+      width: 0,
+    },
   };
 }
 
@@ -120,6 +126,8 @@ function valueRange({ least, most, thresholds }: Wanted): uPlot.Range.Function {
   };
 }
 
+const aroundData = (_: uPlot, low: number | null, high: number | null) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.08, true);
+
 /** Series in the order of the data that `columnsOf` gives: each with its band's edges behind it. */
 export function optionsOf(wanted: Wanted): uPlot.Options {
   const lines: uPlot.Series[] = [{}];
@@ -147,7 +155,7 @@ export function optionsOf(wanted: Wanted): uPlot.Options {
     scales: {
       x: { time: true, range: (_, low, high) => [...(wanted.span() ?? [low ?? 0, high ?? 1])] as [number, number] },
       y: { range: valueRange(wanted) },
-      ...(right ? { right: { range: (_: uPlot, low: number | null, high: number | null) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.08, true) } } : {}),
+      ...(right ? { right: { range: aroundData } } : {}),
     },
     axes: [
       {

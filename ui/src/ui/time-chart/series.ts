@@ -50,7 +50,11 @@ export function describe(series: ChartSeries): string {
 }
 
 /** Where more than `gapS` passed between two points, a line must not join them: a null goes between. */
-export function withGaps(times: readonly number[], columns: readonly Values[], gapS: number): { times: number[]; columns: (number | null)[][] } {
+export function withGaps(
+  times: readonly number[],
+  columns: readonly Values[],
+  gapS: number,
+): { times: number[]; columns: (number | null)[][] } {
   const out = { times: [] as number[], columns: columns.map(() => [] as (number | null)[]) };
   times.forEach((time, index) => {
     const before = times[index - 1];
