@@ -154,9 +154,12 @@ in_memory()
                 return
         fi
         scratch=$(mktemp -d "$shm/muster-tests.XXXXXX")
-        chmod 1777 "$scratch" # PostgreSQL's user gets in too
+        # shellcheck disable=SC2064
+        trap "rm -rf '$scratch'" EXIT # also when it is interrupted
+        chmod 1777 "$scratch"         # PostgreSQL's user gets in too
         TMPDIR=$scratch "$@"
         rm -rf "$scratch"
+        trap - EXIT
 }
 
 # sanitizer_part PRESET: the unit tests, and the system tests with fewer rounds of kill -9.
