@@ -17,8 +17,11 @@ export function openKeyHelp(): void {
   window.dispatchEvent(new Event(HELP));
 }
 
-const PaletteWindow = lazy(() => import("./palette-window"));
+const loadWindow = () => import("./palette-window");
+const PaletteWindow = lazy(loadWindow);
 const KeyHelp = lazy(() => import("./key-help"));
+
+const PRELOAD_AFTER_MS = 1500;
 
 /** Once, in the shell. */
 export function Palette() {
@@ -43,6 +46,12 @@ export function Palette() {
       window.removeEventListener(HELP, help);
     };
   }, [navigate, operator, admin]);
+
+  // Not with the first load, but before anybody types into it: what is typed meanwhile would be lost.
+  useEffect(() => {
+    const timer = setTimeout(() => void loadWindow().catch(() => undefined), PRELOAD_AFTER_MS); // opening it tries again, and says why not
+    return () => clearTimeout(timer);
+  }, []);
 
   const close = () => setShown(null);
   return (

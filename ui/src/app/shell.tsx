@@ -91,12 +91,18 @@ function useMenuFocus(open: boolean, onClose: () => void) {
   useEffect(() => {
     if (!open) return;
     const before = document.activeElement;
-    close.current?.focus();
+    let frame = 0;
+    const enter = () => {
+      close.current?.focus();
+      if (document.activeElement !== close.current) frame = requestAnimationFrame(enter); // it only becomes visible now
+    };
+    enter();
     const onKey = (event: KeyboardEvent) => {
       if (event.key === "Escape") onClose();
     };
     window.addEventListener("keydown", onKey);
     return () => {
+      cancelAnimationFrame(frame);
       window.removeEventListener("keydown", onKey);
       if (before instanceof HTMLElement) before.focus();
     };

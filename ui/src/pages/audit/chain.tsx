@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link2, ShieldAlert, ShieldCheck } from "lucide-react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
@@ -79,6 +79,12 @@ export function Chain({ onOpen }: { onOpen: Open }) {
     enabled: false,
     staleTime: Number.POSITIVE_INFINITY,
   });
+  const queries = useQueryClient();
+  // What is wrong is to be looked at as it is now, not as the list has it.
+  const walk = async () => {
+    const { data } = await verify.refetch();
+    if (data && !data.ok) await queries.invalidateQueries({ queryKey: ["audit"] });
+  };
   const report = verify.data;
   const Icon = !report ? Link2 : report.ok ? ShieldCheck : ShieldAlert;
   const look = !report ? "bg-surface-2 text-ink-3" : report.ok ? "bg-ok-soft text-ok" : "bg-bad-soft text-bad";
@@ -102,11 +108,11 @@ export function Chain({ onOpen }: { onOpen: Open }) {
             </div>
           )}
         </div>
-        <Button busy={verify.isFetching} onClick={() => void verify.refetch()}>
+        <Button busy={verify.isFetching} onClick={() => void walk()}>
           {report ? "Verify again" : "Verify the chain"}
         </Button>
       </div>
-      {verify.error && <Failure error={verify.error} retry={() => void verify.refetch()} className="mt-3" />}
+      {verify.error && <Failure error={verify.error} retry={() => void walk()} className="mt-3" />}
     </Card>
   );
 }

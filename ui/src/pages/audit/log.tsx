@@ -4,7 +4,7 @@ import { useId, useMemo } from "react";
 import { api } from "@/api/client";
 import { diff, summary } from "@/lib/diff";
 import { useKeyset } from "@/lib/keyset";
-import { useDebounced } from "@/lib/use-debounced";
+import { useDraft } from "@/lib/use-draft";
 import { isActive, useFilter } from "@/lib/use-filter";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
@@ -78,7 +78,9 @@ interface FiltersProps {
 
 function Filters({ values, actors, onChange, onClear }: FiltersProps) {
   const list = useId();
-  const { actor = "", action = "", subject = "" } = values;
+  const { action = "" } = values;
+  const [actor, typeActor] = useDraft(values.actor ?? "", (text) => onChange({ actor: text }));
+  const [subject, typeSubject] = useDraft(values.subject ?? "", (text) => onChange({ subject: text }));
   const known = ACTION_GROUPS.some(([value]) => value === action);
   return (
     <div
@@ -94,7 +96,7 @@ function Filters({ values, actors, onChange, onClear }: FiltersProps) {
         list={list}
         autoComplete="off"
         value={actor}
-        onChange={(event) => onChange({ actor: event.target.value })}
+        onChange={(event) => typeActor(event.target.value)}
       />
       <datalist id={list}>
         {actors.map((one) => (
@@ -120,7 +122,7 @@ function Filters({ values, actors, onChange, onClear }: FiltersProps) {
         placeholder="To what: device:42"
         className="w-44 max-sm:w-full"
         value={subject}
-        onChange={(event) => onChange({ subject: event.target.value })}
+        onChange={(event) => typeSubject(event.target.value)}
       />
       <PeriodField values={values} onChange={onChange} />
       {isActive(values) && (
@@ -157,17 +159,16 @@ export interface AuditLogProps {
 
 export function AuditLog({ opened, onOpen }: AuditLogProps) {
   const [values, set, clear] = useFilter(FILTER);
-  const settled = useDebounced(values, 400);
   const minute = Math.floor(useNow() / MINUTE_MS) * MINUTE_MS;
   const names = useNames();
   const cells = useMemo(() => columns(names), [names]);
-  const period = periodOf(settled.period ?? "", settled.from ?? "", settled.to ?? "", minute);
+  const period = periodOf(values.period ?? "", values.from ?? "", values.to ?? "", minute);
   const asked = {
-    actor: actorOf(settled.actor?.trim() ?? "") || undefined,
-    action: settled.action,
-    subject: settled.subject?.trim() || undefined,
+    actor: actorOf(values.actor?.trim() ?? "") || undefined,
+    action: values.action,
+    subject: values.subject?.trim() || undefined,
   };
-  const list = useKeyset(["audit", asked, settled.period, settled.from, settled.to], async (before, signal) => {
+  const list = useKeyset(["audit", asked, values.period, values.from, values.to], async (before, signal) => {
     const page = await api.get("/admin/audit", { query: { ...asked, ...period, before, limit: PAGE }, signal });
     return { rows: page.entries, next: page.next_before };
   });

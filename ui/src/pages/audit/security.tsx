@@ -5,7 +5,7 @@ import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { count } from "@/lib/format";
 import { useKeyset } from "@/lib/keyset";
-import { useDebounced } from "@/lib/use-debounced";
+import { useDraft } from "@/lib/use-draft";
 import { isActive, useFilter } from "@/lib/use-filter";
 import { Badge, type Tone } from "@/ui/badge";
 import { Button } from "@/ui/button";
@@ -114,11 +114,11 @@ function EventCard({ event }: { event: Event }) {
 export function SecurityEvents() {
   const [values, set, clear] = useFilter(FILTER);
   const active = isActive(values);
-  const settled = useDebounced(values, 400);
+  const [source, typeSource] = useDraft(values.source ?? "", (text) => set({ source: text }));
   const minute = Math.floor(useNow() / MINUTE_MS) * MINUTE_MS;
-  const period = periodOf(settled.period ?? "", settled.from ?? "", settled.to ?? "", minute);
-  const asked = { kind: (settled.kind || undefined) as Event["kind"] | undefined, address: settled.source?.trim() || undefined };
-  const list = useKeyset(["security-events", asked, settled.period, settled.from, settled.to], async (before, signal) => {
+  const period = periodOf(values.period ?? "", values.from ?? "", values.to ?? "", minute);
+  const asked = { kind: (values.kind || undefined) as Event["kind"] | undefined, address: values.source?.trim() || undefined };
+  const list = useKeyset(["security-events", asked, values.period, values.from, values.to], async (before, signal) => {
     const page = await api.get("/admin/security/events", { query: { ...asked, ...period, before, limit: PAGE }, signal });
     return { rows: page.events, next: page.next_before };
   });
@@ -143,8 +143,8 @@ export function SecurityEvents() {
           placeholder="Address"
           className="w-44 max-sm:w-full"
           data-page-search
-          value={values.source ?? ""}
-          onChange={(event) => set({ source: event.target.value })}
+          value={source}
+          onChange={(event) => typeSource(event.target.value)}
         />
         <PeriodField values={values} onChange={set} />
         {active && (
