@@ -25,7 +25,8 @@ async function choose(page: Page, name: string): Promise<void> {
   await page.getByRole("button", { name: "Command", exact: true }).click();
   await page.getByRole("menuitem", { name }).click();
 }
-const rowOf = (page: Page, name: string) => page.getByRole("grid", { name: "Commands of this device" }).getByRole("row").filter({ hasText: name });
+const table = (page: Page) => page.getByRole("grid", { name: "Commands of this device" });
+const rowOf = (page: Page, name: string) => table(page).getByRole("row").filter({ hasText: name });
 
 test("the history that the generator made is drawn, and a heartbeat changes the page", async ({ page, appliance }) => {
   await load(appliance, "compressed", { devices: 3, duration: "4s", speed: 3000 }).ended;
@@ -87,11 +88,9 @@ test("time is zoomed by keys, by buttons and by fingers", async ({ page, applian
   const box = await charts.boundingBox();
   if (!box) throw new Error("the charts are nowhere");
   const fingers = await page.context().newCDPSession(page);
+  const point = (side: number, apart: number) => ({ x: box.x + box.width / 2 + side * apart, y: box.y + 60, id: side + 1 });
   const touch = (type: "touchStart" | "touchMove" | "touchEnd", apart: number) =>
-    fingers.send("Input.dispatchTouchEvent", {
-      type,
-      touchPoints: type === "touchEnd" ? [] : [-1, 1].map((side) => ({ x: box.x + box.width / 2 + side * apart, y: box.y + 60, id: side + 1 })),
-    });
+    fingers.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [point(-1, apart), point(1, apart)] });
   const spread = narrower();
   await touch("touchStart", 40);
   for (const apart of [60, 90, 140]) await touch("touchMove", apart);
@@ -268,7 +267,8 @@ test("what is watched: the fleet's is shown, one's own is kept and given back", 
   await field.fill("com.example.own");
   await page.getByRole("button", { name: "Keep", exact: true }).click();
   await expect(page.getByText("This device’s own; the fleet has com.example.fleet.")).toBeVisible();
-  expect(await appliance.ask("GET", `/admin/devices/${device.id}/monitoring`)).toMatchObject({ package: "com.example.own", threshold_min: 12 });
+  const own = await appliance.ask("GET", `/admin/devices/${device.id}/monitoring`);
+  expect(own).toMatchObject({ package: "com.example.own", threshold_min: 12 });
   await page.getByRole("button", { name: "As the fleet again" }).click();
   await expect(field).toHaveValue("com.example.fleet");
   await page.getByRole("button", { name: "Keep", exact: true }).click();

@@ -3,7 +3,8 @@ import { expect, it } from "vitest";
 import { imageOf, linesOf } from "./result-view";
 
 it("shows only images that are images", () => {
-  expect(imageOf({ media_type: "image/jpeg", data: "/9j/4AAQ", user_notified: true })).toEqual({ media_type: "image/jpeg", data: "/9j/4AAQ", user_notified: true });
+  const image = { media_type: "image/jpeg", data: "/9j/4AAQ", user_notified: true };
+  expect(imageOf(image)).toEqual(image);
   expect(imageOf({ media_type: "image/svg+xml", data: "PHN2Zz4=" })).toBeNull();
   expect(imageOf({ media_type: "text/html", data: "PHN2Zz4=" })).toBeNull();
   expect(imageOf({ media_type: "image/png", data: 'x" onerror="' })).toBeNull();

@@ -73,7 +73,15 @@ export function DeviceStats({ device }: { device: Device }) {
       />
       <Stat
         label="App in front"
-        value={last?.fg_package ? <span className="block truncate text-base leading-8" title={last.fg_package}>{last.fg_package}</span> : NONE}
+        value={
+          last?.fg_package ? (
+            <span className="block truncate text-base leading-8" title={last.fg_package}>
+              {last.fg_package}
+            </span>
+          ) : (
+            NONE
+          )
+        }
         hint={last?.monitored_last_fg_s == null ? undefined : monitoredText(last.monitored_last_fg_s, last.observed_at)}
       />
     </div>

@@ -6,8 +6,7 @@ import { Link } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { commandType } from "@/lib/command-types";
-import type { Command } from "@/lib/command-words";
-import { noteOf } from "@/lib/command-words";
+import { noteOf, type Command } from "@/lib/command-words";
 import { serverNow } from "@/live/server-now";
 import { StateBadge } from "@/pages/commands/state-badge";
 import { useLiveStates } from "@/pages/commands/use-live-states";
@@ -73,6 +72,7 @@ export function UpdatesCard({ device, rules }: { device: Device; rules: readonly
   const rule = rules?.find((one) => one.rule === "agent_outdated")?.effective;
   const least = rule?.enabled ? rule.text_value : null;
   const running = device.agent_version ?? null;
+  const old = running && least ? isOlder(running, least) : null;
   const changed = versions[0];
   return (
     <Card>
@@ -91,9 +91,7 @@ export function UpdatesCard({ device, rules }: { device: Device; rules: readonly
           <Fact label="Runs">
             <span className="flex flex-wrap items-center gap-2">
               <span className="font-medium tabular">{running ?? "not told"}</span>
-              {running && least && (
-                <Badge tone={isOlder(running, least) ? "warn" : "ok"}>{isOlder(running, least) ? `older than ${least}` : "new enough"}</Badge>
-              )}
+              {old !== null && <Badge tone={old ? "warn" : "ok"}>{old ? `older than ${least}` : "new enough"}</Badge>}
             </span>
           </Fact>
           <Fact label="Since">
