@@ -186,6 +186,32 @@ run_in_foreground()
         exit "$status"
 }
 
+serves_built_console()
+{
+        cmp -s "$console_dir/index.html" <(curl -s -m 5 -H 'Accept: text/html' "$1/" 2>/dev/null)
+}
+
+# renew_console PID: a running musterd has the console in memory, and reads it anew when it is told.
+renew_console()
+{
+        local url tries
+        url=$(run_value http_url)
+        [[ -z ${MUSTER_CONSOLE_DIR-} ]] && ! serves_built_console "$url" || return 0
+        if ! kill -HUP "$1" 2>/dev/null; then
+                warn "musterd (pid $1) is not yours to signal: it goes on with the console it has"
+                return
+        fi
+        for ((tries = 0; tries < 100; tries++)); do
+                if serves_built_console "$url"; then
+                        say "The console was rebuilt, and is served now."
+                        return
+                fi
+                sleep 0.1
+        done
+        warn "the console served is another than the one built into $console_dir;" \
+                "$data_dir/logs/musterd.log may say why"
+}
+
 command_up()
 {
         local detach=0 pid
@@ -211,6 +237,7 @@ command_up()
                 port=$(run_value https_url | sed -E 's/.*:([0-9]+).*/\1/')
                 http_port=$(run_value http_url | sed -E 's/.*:([0-9]+).*/\1/')
                 print_banner "$pid"
+                renew_console "$pid"
                 say "It was running already; nothing was started. After an upgrade: ./muster down, then up."
                 return
         fi

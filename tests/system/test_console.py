@@ -4,6 +4,7 @@ import difflib
 import gzip
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -161,6 +162,30 @@ def test_sighup_reads_them_anew(served, folder):
     said = wait_until(lambda: served.log_events("console.unusable"), "the refusal in the log")
     assert "index.html is not the file" in said[0]["detail"]
     assert get(served, "/").body == b"<p>new"
+
+
+RENEW = """root=$1 launcher=$1/deploy/launcher
+source "$launcher/ui.sh"; source "$launcher/console.sh"; source "$launcher/daemon.sh"
+console_dir=$2; renew_console "$3"
+"""
+
+
+def renew(served, folder):
+    """As `./muster up` does it beside a running appliance, once it has built the console."""
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", RENEW, "renew", ROOT, folder,
+                           str(served.process.pid)], capture_output=True, text=True, timeout=60,
+                          env={"PATH": os.environ["PATH"], "MUSTER_DATA_DIR": served.data_dir},
+                          check=True)
+    return done.stdout + done.stderr
+
+
+def test_a_rebuilt_console_is_served_after_up(served, folder):
+    assert renew(served, folder) == ""
+    put_console(folder, dict(FILES, **{"/index.html": ("text/html; charset=utf-8", b"<p>new")}))
+    assert "served now" in renew(served, folder)
+    assert get(served, "/").body == b"<p>new"
+    assert renew(served, folder) == ""
+    assert len(served.log_events("console.read")) == 2, "told once, when there was something new"
 
 
 def test_without_files_the_appliance_says_so(make_appliance, scratch):
