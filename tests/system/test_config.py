@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from appliance import wait_until
 
-pytestmark = [pytest.mark.one_thread, pytest.mark.release]
+pytestmark = pytest.mark.one_thread
 
 
 @pytest.fixture(scope="module")

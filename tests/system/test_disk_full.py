@@ -8,8 +8,6 @@ import pytest
 from appliance import wait_until
 from fleet import Fleet
 
-pytestmark = pytest.mark.release
-
 MIB = 1 << 20
 
 
@@ -103,6 +101,7 @@ def test_journal_reaches_its_capacity(make_appliance, postgres_server):
     assert fleet.shed_without_retry_after == 0
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("kind", ["ext4", "tmpfs"])
 def test_journal_disk_is_full(small_disk, make_appliance, postgres_server, kind):
     """Somebody else fills the disk: refused, never acknowledged without being durable."""

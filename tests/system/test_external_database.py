@@ -8,8 +8,6 @@ from appliance import wait_until
 from fleet import Fleet
 from postgres_server import PASSWORD
 
-pytestmark = pytest.mark.release
-
 MIB = 1 << 20
 
 
@@ -36,6 +34,7 @@ def facts_of(server):
     }
 
 
+@pytest.mark.release
 def test_server_is_left_as_it_was(make_appliance, postgres_server):
     before = facts_of(postgres_server)
     pid = postgres_server.pid()
@@ -104,6 +103,7 @@ def test_wrong_password_is_said_without_it(make_appliance, postgres_server):
     appliance.start()
 
 
+@pytest.mark.release
 @pytest.mark.long
 def test_stop_and_start_mid_flood(external, postgres_server):
     fleet = Fleet(external, devices=24, connections=8, per_s=40000).start(external)

@@ -8,8 +8,6 @@ from appliance import wait_until
 from doubles.fcm_double import Answer, FcmDouble, unavailable
 from doubles.smtp_double import SmtpDouble
 
-pytestmark = pytest.mark.release
-
 
 FETCHED = 'muster_fcm_access_tokens_total{result="ok"}'
 FAILED = 'muster_fcm_access_tokens_total{result="failed"}'
@@ -35,6 +33,7 @@ def test_without_settings_nothing_is_sent(appliance):
                 and ("fcm" in name or "smtp" in name)]
 
 
+@pytest.mark.release
 def test_the_access_token_is_fetched_at_start_and_kept_fresh(make_appliance, scratch, google):
     google.token_life_s = 4
     appliance = make_appliance(options=google.options(scratch)).spawn()
