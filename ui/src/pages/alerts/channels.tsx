@@ -31,7 +31,7 @@ function ChannelCard({ channel }: { channel: Channel }) {
         </span>
         <div className="min-w-0 grow">
           <div className="flex items-center gap-2">
-            <h3 className="truncate text-sm font-semibold">{channel.name}</h3>
+            <h2 className="truncate text-sm font-semibold">{channel.name}</h2>
             <Health channel={channel} />
           </div>
           <p className="truncate text-xs text-ink-3">

@@ -67,7 +67,7 @@ const COLUMNS: Column<Silence>[] = [
   { id: "starts", title: "Begins", width: 110, cell: (one) => <Time at={one.starts_at} /> },
   { id: "ends", title: "Ends", width: 110, cell: (one) => <Time at={one.ends_at} /> },
   { id: "by", title: "Made by", width: 120, cell: (one) => <span className="truncate">{actorName(one.created_by)}</span> },
-  { id: "end", title: "", width: 104, align: "end", always: true, cell: (one) => <EndNow silence={one} /> },
+  { id: "end", title: "Actions", width: 104, align: "end", always: true, cell: (one) => <EndNow silence={one} /> },
 ];
 
 function SilenceCard({ silence }: { silence: Silence }) {
