@@ -25,6 +25,9 @@ export async function faults(page: Page, look: "whole" | "contrast"): Promise<st
     only,
   );
   return found.violations.flatMap(({ id, help, nodes }) =>
-    nodes.slice(0, SHOWN).map((node) => `${id}: ${help}: ${node.target.join(" ")} ${(node.failureSummary ?? "").split("\n")[1]?.trim() ?? ""}`),
+    nodes.slice(0, SHOWN).map(({ target, failureSummary = "" }) => {
+      const [, why = ""] = failureSummary.split("\n");
+      return `${id}: ${help}: ${target.join(" ")} ${why.trim()}`;
+    }),
   );
 }

@@ -82,12 +82,14 @@ export const DIALOGS: View[] = [
   { name: "people-tokens-new", path: "/people?tab=tokens", opens: press("New API token") },
 ];
 
+const BUSY = ["[aria-busy=true]:not(button)", "[data-testid=skeleton]", "[role=status][aria-label$='are being read']"]
+  .map((one) => `main ${one}`)
+  .join(", ");
+
 /** Reads of the page itself are over: nothing is busy, nothing is a skeleton. */
 export async function settled(page: Page): Promise<void> {
   await page.getByRole("main").waitFor();
-  await page.waitForFunction(
-    () => document.querySelector("h1") !== null && !document.querySelector("main [aria-busy=true]:not(button), main [data-testid=skeleton], main [role=status][aria-label$='are being read']"),
-  );
+  await page.waitForFunction((busy) => document.querySelector("h1") !== null && !document.querySelector(busy), BUSY);
   await page.evaluate(() => document.fonts.ready);
 }
 

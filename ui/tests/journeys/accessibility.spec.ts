@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/** WCAG A and AA on every page, tab and dialog, in both themes, at a desk and on a phone; the keyboard; calm for who asked for it. */
+import type { Page } from "@playwright/test";
+import { faults } from "../house/axe";
+import { expect, test as base } from "../house/journey";
+import { walk } from "../house/keyboard";
+import { DIALOGS, open, PLACES, settled, type View } from "../house/pages";
+import { setScene, type Scene } from "../house/scene";
+
+const DESK = { width: 1366, height: 900 };
+const PHONE = { width: 390, height: 844 };
+const NARROWEST = 360;
+
+const test = base.extend<object, { scene: Scene }>({
+  scene: [
+    async ({ appliance }, use) => {
+      const scene = await setScene(appliance);
+      await use(scene);
+      await scene.close();
+    },
+    { scope: "worker", timeout: 180_000 },
+  ],
+});
+test.use({ house: { name: "accessibility" } });
+
+/** As app/theme.ts does it; colours are there two frames later. */
+const dress = (page: Page, theme: "light" | "dark") =>
+  page.evaluate(async (choice) => {
+    document.documentElement.dataset["theme"] = choice;
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+    await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => undefined))); // some colours pass over, shortly
+  }, theme);
+
+async function tooWide(page: Page): Promise<string[]> {
+  await page.setViewportSize({ ...PHONE, width: NARROWEST });
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  return over > 0 ? [`${over} px wider than a window of ${NARROWEST} px`] : [];
+}
+
+/** All rules once at each width; in the other theme only what a theme can break. */
+async function look(page: Page, view: View, deviceId: string): Promise<string[]> {
+  await page.setViewportSize(DESK);
+  await open(page, view, deviceId);
+  const found: string[] = [];
+  const take = (where: string, wrong: string[]) => found.push(...wrong.map((text) => `${where}: ${text}`));
+  await dress(page, "light");
+  take("desk, light", await faults(page, "whole"));
+  await dress(page, "dark");
+  take("desk, dark", await faults(page, "contrast"));
+  await page.setViewportSize(PHONE);
+  if (!view.opens) await settled(page);
+  take("phone, dark", await faults(page, "whole"));
+  await dress(page, "light");
+  take("phone, light", await faults(page, "contrast"));
+  take("phone", await tooWide(page));
+  return found;
+}
+
+for (const view of [...PLACES, ...DIALOGS])
+  test(`${view.name}: axe finds nothing, and it fits a small phone`, async ({ page, scene }) => {
+    expect(await look(page, view, scene.deviceId)).toEqual([]);
+  });
+
+test("axe finds nothing on the way in", async ({ as, complaints, scene: _ }) => {
+  complaints.allow(/401/); // who asks whether there is a session is told no
+  const page = await as("viewer", { signedOut: true });
+  await page.goto("/");
+  await page.getByLabel("Password", { exact: true }).waitFor();
+  for (const size of [DESK, PHONE]) {
+    await page.setViewportSize(size);
+    for (const theme of ["light", "dark"] as const) {
+      await dress(page, theme);
+      expect(await faults(page, "whole"), `${size.width} px, ${theme}`).toEqual([]);
+    }
+  }
+  expect(await tooWide(page)).toEqual([]);
+});
+
+for (const path of ["/", "/devices", "/alerts/rules", "/settings"])
+  test(`${path}: Tab reaches all that can be operated, and one sees where one is`, async ({ page, scene: _ }) => {
+    await page.goto(path);
+    await settled(page);
+    expect(await walk(page)).toEqual({ unreached: [], unmarked: [] });
+  });
+
+/** What moves while a list is being read. */
+async function moving(page: Page): Promise<number> {
+  await page.route("**/admin/devices?*", () => undefined); // never answered
+  await page.goto("/devices");
+  await page.getByRole("main").locator("[aria-busy=true]").first().waitFor();
+  return page.evaluate(() => document.getAnimations().filter((one) => one.playState === "running").length);
+}
+
+test("nothing moves for who wants no motion", async ({ page, scene: _ }) => {
+  expect(await moving(page)).toBe(0);
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  expect(await moving(page)).toBeGreaterThan(0);
+});
