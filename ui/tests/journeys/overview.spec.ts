@@ -5,7 +5,6 @@ import type { Appliance, Registered } from "../house/appliance";
 import { expect, test } from "../house/journey";
 import { load } from "../house/program";
 import { sql } from "../house/sql";
-import { until } from "../house/until";
 
 // A device is late after three seconds, unless it has an interval of its own.
 test.use({ house: { name: "overview", settings: { MUSTER_INGEST_HEARTBEAT_INTERVAL: "2s" } } });
@@ -28,6 +27,8 @@ async function calm(appliance: Appliance, alias: string): Promise<Registered> {
 }
 
 let till: Registered;
+/** The second heartbeat within ten seconds would be a repetition: those before another are dated back. */
+const ago = (seconds: number) => Date.now() / 1000 - seconds;
 
 test("a fleet of nobody says what to do; its first device shows, falls silent and comes back", async ({ appliance, page }) => {
   await page.goto("/");
@@ -48,7 +49,7 @@ test("a fleet of nobody says what to do; its first device shows, falls silent an
   await expect(headline(page)).toHaveText(/^1 device is silent/);
   await shows(page, "Silent", 1);
 
-  await appliance.heartbeat(till, { battery: 80, agent_version: "9.9.9", network: "ethernet" });
+  await appliance.heartbeat(till, { ts: ago(60), battery: 80, agent_version: "9.9.9", network: "ethernet" });
   await expect(headline(page)).toHaveText("The one device reports");
   await shows(page, "Silent", 0);
   await shows(page, "Online", 1);
@@ -93,7 +94,7 @@ test("a channel that is lost shows, and what changed meanwhile is there when it 
   await appliance.start();
   const second = await calm(appliance, "Till 2");
   await appliance.heartbeat(second, { battery: 50 });
-  await appliance.heartbeat(till, { battery: 80 });
+  await appliance.heartbeat(till, { ts: ago(40), battery: 80 });
   await expect(connection(page)).toHaveText("Live");
   await expect(page.getByText("not live, as of")).toBeHidden();
   await expect(page.getByText(`${FLEET + 2} devices in all`)).toBeVisible();
@@ -104,7 +105,7 @@ test("an incident comes into the page, is acknowledged with a note, and goes whe
   const onlooker = await as("viewer");
   await Promise.all([page.goto("/"), onlooker.goto("/")]);
   await expect(card(page, "Open incidents")).toContainText("Nothing is open");
-  await appliance.heartbeat(till, { battery: 4 });
+  await appliance.heartbeat(till, { ts: ago(20), battery: 4 });
   const open = card(page, "Open incidents").getByRole("listitem").filter({ hasText: "Till one" });
   await expect(open).toContainText("Low battery");
   await expect(card(page, "Alert feed").getByRole("listitem").first()).toContainText("Till one · Low battery");
@@ -124,18 +125,13 @@ test("an incident comes into the page, is acknowledged with a note, and goes whe
   const { entries } = await appliance.ask<{ entries: { action: string }[] }>("GET", "/admin/audit?limit=5");
   expect(entries.map((entry) => entry.action)).toContain("incident.acknowledge");
 
-  await until("its alert to be over", async () => {
-    await appliance.heartbeat(till, { battery: 90 });
-    const { alerts } = await appliance.ask<{ alerts: unknown[] }>("GET", "/admin/alerts?state=firing");
-    return alerts.length === 0;
-  });
+  await appliance.heartbeat(till, { battery: 90, agent_version: "9.9.9" });
   await expect(card(page, "Open incidents")).toContainText("Nothing is open");
   await expect(card(page, "Alert feed")).toContainText("is over");
   await shows(page, "Alerting", 0);
 });
 
-test("each number leads to what it counts", async ({ appliance, page }) => {
-  await appliance.heartbeat(till, { battery: 90, agent_version: "9.9.9" });
+test("each number leads to what it counts", async ({ page }) => {
   await page.goto("/");
   await tile(page, "Late").click();
   await expect(page).toHaveURL(/\/devices\?status=late/);

@@ -54,7 +54,7 @@ function Acked({ incident }: { incident: Incident }) {
 const columnsOf = (firing: Map<string | null, Alert>): Column<Incident>[] => [
   { id: "severity", title: "Severity", width: 104, always: true, cell: (incident) => <StatusBadge status={incident.severity} /> },
   { id: "what", title: "What", grow: 3, width: 260, always: true, cell: (incident) => <What incident={incident} alert={firing.get(incident.id)} /> },
-  { id: "place", title: "Where", grow: 1, width: 150, cell: (incident) => <span className="truncate">{incidentPlace(incident)}</span> },
+  { id: "place", title: "Where", grow: 1, width: 180, cell: (incident) => <span className="truncate">{incidentPlace(incident)}</span> },
   {
     id: "devices",
     title: "Devices",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useConnection, useFleet } from "@/live/use-live";
+import { cn } from "@/lib/cn";
 import { liveStore } from "@/live/store";
 import { Card } from "@/ui/card";
 import { Skeleton } from "@/ui/states";
@@ -62,7 +63,8 @@ export default function Page() {
       <div className="grid gap-4 xl:grid-cols-3">
         <Pulse className="min-w-0 xl:col-span-2" />
         <ApplianceCard fleet={fleet} />
-        <Incidents className="min-w-0 xl:col-span-2" />
+        {/* Where one is under another, what is wrong comes first. */}
+        <Incidents className={cn("min-w-0 xl:col-span-2", summary.data?.open_incidents && "max-xl:order-first")} />
         <Feed className="min-w-0" />
       </div>
       <Distributions />
