@@ -182,7 +182,7 @@ def test_memory_at_rest(daemon, plain, how):
         private = memory["Private_Clean"] + memory["Private_Dirty"]
         return private < PRIVATE_BYTES_MAX and memory["Rss"] < RSS_BYTES_MAX
 
-    # What the first report was sent by is closed when nothing is due: at the next ping at the latest.
+    # What the first report was sent by is closed when nothing is due: at a ping, at the latest.
     plain.wait(is_small, f"little memory: {memory_of(plain)}")
 
 
