@@ -49,7 +49,7 @@ function Attempts({ attempts, over }: { attempts: Attempt[]; over: boolean }) {
             <span className="w-6 text-xs text-ink-3 tabular">{one.number}</span>
             <span className="font-medium">{PATHS[one.path] ?? one.path}</span>
             <Badge tone={ATTEMPT_TONES[one.status]}>{one.status}</Badge>
-            <span className="ml-auto text-xs text-ink-3 tabular">{one.latency_us === null ? "" : latency(one.latency_us / 1e6)}</span>
+            <span className="ml-auto text-xs text-ink-3 tabular">{one.latency_us ? latency(one.latency_us / 1e6) : ""}</span>
             <Time at={one.started_at} className="text-xs whitespace-nowrap text-ink-3" />
           </div>
           {(one.error || one.http_status) && (

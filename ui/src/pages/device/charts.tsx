@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
+import { decimal } from "@/lib/format";
 import { serverNow } from "@/live/server-now";
 import { Card, CardBody, CardHeader } from "@/ui/card";
 import { Segments } from "@/ui/select";
@@ -75,7 +76,7 @@ const useApps = (id: string, shown: Shown) =>
   });
 
 const percentText = (value: number) => `${Math.round(value)} %`;
-const ramText = (mb: number) => (mb >= 1024 ? `${(mb / 1024).toFixed(1)} GiB` : `${Math.round(mb)} MiB`);
+const ramText = (mb: number) => (mb === 0 || mb >= 1000 ? `${decimal(mb / 1024)} GiB` : `${Math.round(mb)} MiB`);
 
 /** All four begin and end at the same place: what was at one time stands under each other. */
 const AXIS_PX = 60;
