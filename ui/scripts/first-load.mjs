@@ -17,7 +17,8 @@ const FONT_OF_LATIN_TEXT = /-latin(-ext)?-[^/]*\.woff2$/;
 
 function withImports(chunks, name, found = new Set()) {
   const chunk = chunks[name];
-  if (!chunk) throw new Error(`${BUNDLER_MANIFEST} does not have ${name}, which the first load is reckoned from (ui/scripts/first-load.mjs)`);
+  if (!chunk)
+    throw new Error(`${BUNDLER_MANIFEST} does not have ${name}, which the first load is reckoned from (ui/scripts/first-load.mjs)`);
   if (found.has(chunk)) return found;
   found.add(chunk);
   for (const other of chunk.imports ?? []) withImports(chunks, other, found);

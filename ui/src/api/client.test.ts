@@ -132,7 +132,12 @@ describe("what went wrong", () => {
       headers: { "x-request-id": "abc" },
     });
     const error = await failure(request("GET", "/x"));
-    expect([error.message, error.field, error.requestId, error.slug]).toEqual(["limit must be at most 500.", "limit", "abc", "urn:muster:problem:invalid"]);
+    expect([error.message, error.field, error.requestId, error.slug]).toEqual([
+      "limit must be at most 500.",
+      "limit",
+      "abc",
+      "urn:muster:problem:invalid",
+    ]);
   });
 
   it("is a plain sentence when a proxy answers in HTML", async () => {

@@ -119,7 +119,12 @@ export default function PaletteWindow({ onClose, onHelp }: { onClose: () => void
     { label: "Theme: dark", words: "appearance night", icon: Moon, act: after(() => setTheme("dark")) },
     { label: "Theme: as the system", words: "appearance auto", icon: Monitor, act: after(() => setTheme("system")) },
     { label: "Keys", words: "keyboard shortcuts help", icon: Keyboard, act: onHelp },
-    { label: "API documentation", words: "openapi docs reference", icon: BookOpen, act: after(() => window.open("/api/docs", "_blank", "noopener")) },
+    {
+      label: "API documentation",
+      words: "openapi docs reference",
+      icon: BookOpen,
+      act: after(() => window.open("/api/docs", "_blank", "noopener")),
+    },
     { label: "Sign out", words: "logout leave", icon: LogOut, act: after(() => void signOut().catch(toast.failed)) },
   ].filter((action) => matches(typed, `${action.label} ${action.words}`));
   const devices = q !== "" && typed.trim() !== "" ? (found.data?.devices ?? []) : [];

@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { actorName, alertSentence, amount, eventLine, incidentPlace, incidentSentence, incidentTitle, span, type Incident, type IncidentEvent } from "./alert-words";
+import {
+  actorName,
+  alertSentence,
+  amount,
+  eventLine,
+  incidentPlace,
+  incidentSentence,
+  incidentTitle,
+  span,
+  type Incident,
+  type IncidentEvent,
+} from "./alert-words";
 
 const INCIDENT: Incident = {
   id: "1",
@@ -36,7 +47,16 @@ const event = (kind: string, detail: object | null): IncidentEvent => ({
 
 describe("spans", () => {
   it("have two units from hours on", () => {
-    expect([0, 59, 60, 782, 5400, 3600, 187_200, 172_800].map(span)).toEqual(["0 s", "59 s", "1 min", "13 min", "1 h 30 min", "1 h", "2 d 4 h", "2 d"]);
+    expect([0, 59, 60, 782, 5400, 3600, 187_200, 172_800].map(span)).toEqual([
+      "0 s",
+      "59 s",
+      "1 min",
+      "13 min",
+      "1 h 30 min",
+      "1 h",
+      "2 d 4 h",
+      "2 d",
+    ]);
   });
 
   it("and values have their rule's unit", () => {
@@ -52,11 +72,15 @@ describe("spans", () => {
 
 describe("a sentence", () => {
   it("has value and limit", () =>
-    expect(alertSentence({ rule: "low_battery", unit: "percent", value: 8, threshold: 15, detail: null })).toBe("Battery at 8 % (limit 15 %)."));
+    expect(alertSentence({ rule: "low_battery", unit: "percent", value: 8, threshold: 15, detail: null })).toBe(
+      "Battery at 8 % (limit 15 %).",
+    ));
 
   it("names the service, or says that there is one", () => {
     const alert = { rule: "service_down", unit: "minutes", value: 10, threshold: 1 } as const;
-    expect(alertSentence({ ...alert, detail: { service: "Kiosk" } as never })).toBe("Kiosk was last in the foreground 10 min ago (limit 1 min).");
+    expect(alertSentence({ ...alert, detail: { service: "Kiosk" } as never })).toBe(
+      "Kiosk was last in the foreground 10 min ago (limit 1 min).",
+    );
     expect(alertSentence({ ...alert, detail: null })).toContain("The monitored service");
   });
 });
@@ -85,7 +109,9 @@ describe("a line of a thread", () => {
     expect(eventLine(event("noted", { text: "On my way" }))).toEqual({ title: "Note", more: "On my way" });
   });
 
-  it("of a kind that is new here is shown all the same", () => expect(eventLine(event("some_thing", null))).toEqual({ title: "some thing", more: null }));
+  it("of a kind that is new here is shown all the same", () =>
+    expect(eventLine(event("some_thing", null))).toEqual({ title: "some thing", more: null }));
 
-  it("has people by their names", () => expect(["user:alice", "appliance", "alert:25"].map(actorName)).toEqual(["alice", "appliance", "alert 25"]));
+  it("has people by their names", () =>
+    expect(["user:alice", "appliance", "alert:25"].map(actorName)).toEqual(["alice", "appliance", "alert 25"]));
 });

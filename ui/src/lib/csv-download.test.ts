@@ -11,7 +11,9 @@ it("takes the appliance's name for the file, without a path", () => {
 });
 
 it("fetches with the filter and saves what came", async () => {
-  const fetched = vi.fn(async (_url: string) => new Response("id,alias\n1,Till\n", { headers: { "content-disposition": 'attachment; filename="d.csv"' } }));
+  const fetched = vi.fn(
+    async (_url: string) => new Response("id,alias\n1,Till\n", { headers: { "content-disposition": 'attachment; filename="d.csv"' } }),
+  );
   vi.stubGlobal("fetch", fetched);
   const made: Blob[] = [];
   URL.createObjectURL = (blob) => (made.push(blob as Blob), "blob:1");

@@ -71,7 +71,9 @@ export function DevicePicker({ value, onChange, placeholder = "Search by name or
 
   if (value)
     return (
-      <div className={cn("flex h-9 items-center gap-2 rounded-control border border-line-strong bg-surface-2 pr-1 pl-3 text-sm", className)}>
+      <div
+        className={cn("flex h-9 items-center gap-2 rounded-control border border-line-strong bg-surface-2 pr-1 pl-3 text-sm", className)}
+      >
         <span className="min-w-0 grow truncate">
           {value.alias} <span className="text-ink-3 tabular">#{value.id}</span>
         </span>
@@ -114,7 +116,10 @@ export function DevicePicker({ value, onChange, placeholder = "Search by name or
                   event.preventDefault(); // the field keeps the focus
                   choose(index);
                 }}
-                className={cn("flex cursor-pointer items-center gap-2 rounded-control px-2.5 py-1.5 text-sm", index === active && "bg-surface-2")}
+                className={cn(
+                  "flex cursor-pointer items-center gap-2 rounded-control px-2.5 py-1.5 text-sm",
+                  index === active && "bg-surface-2",
+                )}
               >
                 <span className="min-w-0 grow truncate">
                   {device.alias} <span className="text-xs text-ink-3">{device.site ?? ""}</span>

@@ -30,7 +30,17 @@ it("bare values have no path", () => {
 });
 
 it("values as text", () => {
-  expect([null, "", "x", 5, true, [], ["a", 2], [{ a: 1 }], {}].map(valueText)).toEqual(["none", "empty", "x", "5", "true", "empty", "a, 2", '[{"a":1}]', "{}"]);
+  expect([null, "", "x", 5, true, [], ["a", 2], [{ a: 1 }], {}].map(valueText)).toEqual([
+    "none",
+    "empty",
+    "x",
+    "5",
+    "true",
+    "empty",
+    "a, 2",
+    '[{"a":1}]',
+    "{}",
+  ]);
 });
 
 it("a summary stays short", () => {

@@ -49,7 +49,12 @@ describe("the address", () => {
   });
 
   it("of this machine leads nowhere from another", () => {
-    expect(["https://127.0.0.1:8443", "https://localhost", "https://[::1]:8443", "https://fleet.example"].map(isLocal)).toEqual([true, true, true, false]);
+    expect(["https://127.0.0.1:8443", "https://localhost", "https://[::1]:8443", "https://fleet.example"].map(isLocal)).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
   });
 });
 

@@ -61,7 +61,12 @@ export function tokenState(token: Token, nowMs: number): TokenState {
  * Which devices came in by a token, in the order in which they were noticed: the one that the appliance names, and all that
  * are new when it let in at least as many. A device that came in some other way meanwhile is not taken for one of them.
  */
-export function arrivedBy(known: readonly string[], fresh: readonly string[], before: number, token: Pick<Token, "uses" | "last_device_id">): string[] {
+export function arrivedBy(
+  known: readonly string[],
+  fresh: readonly string[],
+  before: number,
+  token: Pick<Token, "uses" | "last_device_id">,
+): string[] {
   const uses = token.uses - before;
   if (uses <= 0) return [...known];
   const found = new Set(known);

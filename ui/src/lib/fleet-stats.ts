@@ -147,5 +147,8 @@ export function topOf(shares: readonly Share[], most: number, otherLabel = (kind
   // The newest versions come first, but what many devices have must be seen too.
   const kept = new Set([...shares].toSorted((a, b) => b.count - a.count).slice(0, most - 1));
   const rest = shares.filter((share) => !kept.has(share));
-  return [...shares.filter((share) => kept.has(share)), { label: otherLabel(rest.length), count: rest.reduce((sum, share) => sum + share.count, 0) }];
+  return [
+    ...shares.filter((share) => kept.has(share)),
+    { label: otherLabel(rest.length), count: rest.reduce((sum, share) => sum + share.count, 0) },
+  ];
 }

@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { bucketOf, histogram, histogramSince, labelsOf, latency, mean, MetricsReader, parseMetrics, quantile, rate, total, type Reading } from "./metrics";
+import {
+  bucketOf,
+  histogram,
+  histogramSince,
+  labelsOf,
+  latency,
+  mean,
+  MetricsReader,
+  parseMetrics,
+  quantile,
+  rate,
+  total,
+  type Reading,
+} from "./metrics";
 
 const at = (seconds: number, text: string): Reading => ({ at: seconds, families: parseMetrics(text) });
 
@@ -64,7 +77,12 @@ describe("histograms", () => {
   it("are not cumulated, and the routes add up", () => {
     const other = HISTOGRAM([0, 0, 1, 0], 0.7).replaceAll("/a", "/b");
     const reading = at(0, `${HISTOGRAM([1, 2, 3, 4], 9)}\n${other}`);
-    expect(histogram(reading, "t", '"/a"')).toEqual({ bounds: [0.1, 0.5, 1, Number.POSITIVE_INFINITY], counts: [1, 2, 3, 4], count: 10, sum: 9 });
+    expect(histogram(reading, "t", '"/a"')).toEqual({
+      bounds: [0.1, 0.5, 1, Number.POSITIVE_INFINITY],
+      counts: [1, 2, 3, 4],
+      count: 10,
+      sum: 9,
+    });
     expect(histogram(reading, "t")?.counts).toEqual([1, 2, 4, 4]);
     expect(histogram(reading, "none")).toBeNull();
   });
@@ -103,7 +121,8 @@ describe("histograms", () => {
 
 describe("a large text", () => {
   it("takes no long task: a piece of 64 KiB is read within 10 ms", () => {
-    const line = (route: number, bound: number) => `muster_http_request_duration_seconds_bucket{method="POST",route="/v1/r${route}",le="${bound}"} 12345\n`;
+    const line = (route: number, bound: number) =>
+      `muster_http_request_duration_seconds_bucket{method="POST",route="/v1/r${route}",le="${bound}"} 12345\n`;
     let text = "";
     for (let route = 0; route < 400; route++) for (let bound = 0; bound < 17; bound++) text += line(route, bound);
     expect(text.length).toBeGreaterThan(500_000);

@@ -15,5 +15,9 @@ it("are those that the appliance knows", () => {
 });
 
 it("all of a kind are one", () => {
-  expect(scopesOf(new Set(["devices:read", "devices:write", "devices:delete", "doctor:read", "jobs:run"]))).toEqual(["devices:*", "jobs:run", "doctor:read"]);
+  expect(scopesOf(new Set(["devices:read", "devices:write", "devices:delete", "doctor:read", "jobs:run"]))).toEqual([
+    "devices:*",
+    "jobs:run",
+    "doctor:read",
+  ]);
 });

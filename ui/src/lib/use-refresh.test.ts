@@ -47,11 +47,11 @@ describe("reading again", () => {
 
   it("leaves lists alone that were read far down", () => {
     const state = (pages: unknown) => ({ state: { data: pages } }) as never;
-    expect([isLong(state({ pages: [1, 2] })), isLong(state({ pages: [1, 2, 3] })), isLong(state(undefined)), isLong(state([1, 2, 3]))]).toEqual([
-      false,
-      true,
-      false,
-      false,
-    ]);
+    expect([
+      isLong(state({ pages: [1, 2] })),
+      isLong(state({ pages: [1, 2, 3] })),
+      isLong(state(undefined)),
+      isLong(state([1, 2, 3])),
+    ]).toEqual([false, true, false, false]);
   });
 });

@@ -73,7 +73,12 @@ describe("commands and alerts", () => {
   it("keeps a bounded number of both", () => {
     const alert = (at: number) => ({ incident_id: "1", alert_id: null, device_id: null, rule: "offline", change: "fired", at });
     for (let seq = 1; seq <= 50; seq++)
-      store.take(delta(seq, { commands: Array.from({ length: 10 }, (_, i) => command(`${seq}-${i}`, "sent")), alerts: Array.from({ length: 10 }, () => alert(seq)) }));
+      store.take(
+        delta(seq, {
+          commands: Array.from({ length: 10 }, (_, i) => command(`${seq}-${i}`, "sent")),
+          alerts: Array.from({ length: 10 }, () => alert(seq)),
+        }),
+      );
     expect(store.commands).toHaveLength(200);
     expect(store.alerts).toHaveLength(200);
     expect(store.alerts[0]?.at).toBe(50);
@@ -113,8 +118,17 @@ describe("connection", () => {
   });
 
   it("knows the minutes before it was opened", () => {
-    store.take({ type: "pulse", heartbeats_per_s: [[10, 1.5], [15, 2]] });
-    expect(store.pulse).toEqual([{ at: 10, heartbeats_per_s: 1.5 }, { at: 15, heartbeats_per_s: 2 }]);
+    store.take({
+      type: "pulse",
+      heartbeats_per_s: [
+        [10, 1.5],
+        [15, 2],
+      ],
+    });
+    expect(store.pulse).toEqual([
+      { at: 10, heartbeats_per_s: 1.5 },
+      { at: 15, heartbeats_per_s: 2 },
+    ]);
     store.reset();
     expect(store.pulse).toEqual([]);
   });
@@ -129,7 +143,20 @@ describe("connection", () => {
 
 describe("publishing", () => {
   const fleet = (at: number): Message =>
-    ({ type: "fleet", at, devices: 1, online: 1, late: 0, silent: 0, never: 0, quarantined: 0, heartbeat_interval_s: 300, heartbeats_per_s: 1, backlog: 0, storing: true }) satisfies LiveFleet & { type: "fleet" };
+    ({
+      type: "fleet",
+      at,
+      devices: 1,
+      online: 1,
+      late: 0,
+      silent: 0,
+      never: 0,
+      quarantined: 0,
+      heartbeat_interval_s: 300,
+      heartbeats_per_s: 1,
+      backlog: 0,
+      storing: true,
+    }) satisfies LiveFleet & { type: "fleet" };
 
   it("a flood of messages costs one render in 250 ms", () => {
     const listener = vi.fn();

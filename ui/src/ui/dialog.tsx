@@ -105,11 +105,30 @@ export function Confirm({ open, onOpenChange, title, description, action, typeTo
       <div className="grid gap-4">
         {children}
         {typeToConfirm && (
-          <Field label={<>Type <b className="font-mono text-ink">{typeToConfirm}</b> to go on</>}>
-            {(field) => <Input {...field} autoFocus autoComplete="off" spellCheck={false} value={typed} onChange={(event) => setTyped(event.target.value)} />}
+          <Field
+            label={
+              <>
+                Type <b className="font-mono text-ink">{typeToConfirm}</b> to go on
+              </>
+            }
+          >
+            {(field) => (
+              <Input
+                {...field}
+                autoFocus
+                autoComplete="off"
+                spellCheck={false}
+                value={typed}
+                onChange={(event) => setTyped(event.target.value)}
+              />
+            )}
           </Field>
         )}
-        {error && <p role="alert" className="rounded-control bg-bad-soft px-3 py-2 text-sm text-bad">{error}</p>}
+        {error && (
+          <p role="alert" className="rounded-control bg-bad-soft px-3 py-2 text-sm text-bad">
+            {error}
+          </p>
+        )}
       </div>
     </Dialog>
   );

@@ -107,7 +107,9 @@ export function MenuChoice<Value extends string>({ value, onChange, options }: M
 }
 
 export function MenuLabel({ children }: { children: ReactNode }) {
-  return <Radix.Label className="px-2.5 pt-1.5 pb-1 text-[0.6875rem] font-semibold tracking-wide text-ink-3 uppercase">{children}</Radix.Label>;
+  return (
+    <Radix.Label className="px-2.5 pt-1.5 pb-1 text-[0.6875rem] font-semibold tracking-wide text-ink-3 uppercase">{children}</Radix.Label>
+  );
 }
 
 export const MenuLine = () => <Radix.Separator className="my-1 h-px bg-line" />;

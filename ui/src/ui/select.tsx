@@ -21,7 +21,10 @@ export function Segments<Value extends string>({ label, value, onChange, options
       value={value}
       onValueChange={(next) => onChange(next as Value)}
       orientation="horizontal"
-      className={cn("inline-flex max-w-full gap-0.5 overflow-x-auto rounded-control border border-line bg-surface-2 p-0.5 [scrollbar-width:none]", className)}
+      className={cn(
+        "inline-flex max-w-full gap-0.5 overflow-x-auto rounded-control border border-line bg-surface-2 p-0.5 [scrollbar-width:none]",
+        className,
+      )}
     >
       {options.map(({ value: one, label: name, icon: Icon }) => (
         <RadioGroup.Item

@@ -10,7 +10,17 @@ export function Skeleton({ className }: { className?: string }) {
   return <div aria-hidden data-testid="skeleton" className={cn("animate-pulse rounded-control bg-line/70", className)} />;
 }
 
-export function Empty({ icon: Icon, title, children, action }: { icon?: LucideIcon; title: string; children?: ReactNode; action?: ReactNode }) {
+export function Empty({
+  icon: Icon,
+  title,
+  children,
+  action,
+}: {
+  icon?: LucideIcon;
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}) {
   return (
     <div className="grid place-items-center gap-2 px-6 py-12 text-center">
       {Icon && (

@@ -134,7 +134,10 @@ function Scale({ range: [from, to] }: { range: readonly [number, number] }) {
 export function Timeline({ label, lines, states, range, legend = true, className }: TimelineProps) {
   const look = (state: string): StateLook => states[state] ?? { label: state, tone: "idle" };
   const named = lines.some((line) => line.label);
-  const seconds = timeIn(lines.flatMap((line) => line.segments), range);
+  const seconds = timeIn(
+    lines.flatMap((line) => line.segments),
+    range,
+  );
   const whole = seconds.reduce((sum, [, each]) => sum + each, 0);
   return (
     <figure aria-label={label} className={cn("min-w-0", className)}>

@@ -47,7 +47,11 @@ export function Toaster() {
       {shown.map((note) => {
         const Icon = note.tone === "ok" ? CircleCheck : CircleAlert;
         return (
-          <div key={note.id} role={note.tone === "bad" ? "alert" : undefined} className="pointer-events-auto flex items-start gap-2.5 rounded-card border border-line bg-raised px-3.5 py-3 shadow-float">
+          <div
+            key={note.id}
+            role={note.tone === "bad" ? "alert" : undefined}
+            className="pointer-events-auto flex items-start gap-2.5 rounded-card border border-line bg-raised px-3.5 py-3 shadow-float"
+          >
             <Icon className={cn("mt-0.5 size-4 shrink-0", note.tone === "ok" ? "text-ok" : "text-bad")} aria-hidden />
             <p className="grow text-sm">{note.text}</p>
             <Button variant="ghost" size="icon-sm" className="-my-1 -mr-1.5" aria-label="Dismiss" onClick={() => dismiss(note.id)}>

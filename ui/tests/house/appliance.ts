@@ -131,7 +131,11 @@ export class Appliance {
   async ask<Answer = unknown>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const answer = await fetch(this.url + path, {
       method,
-      headers: { "X-Admin-Key": this.secret("admin-key"), ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+      headers: {
+        "X-Admin-Key": this.secret("admin-key"),
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();

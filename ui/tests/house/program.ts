@@ -34,9 +34,13 @@ const withoutSettings = (): NodeJS.ProcessEnv =>
 export function load(appliance: Appliance, scenario: string, options: Record<string, string | number | true>): Running {
   const given: Record<string, string | number | true> = { "devices-file": join(appliance.home, "devices"), ...options };
   const words = Object.entries(given).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
-  const child = spawn(join(binDir(), "muster-loadgen"), [scenario, "--url", appliance.url, "--admin-key-file", appliance.adminKeyFile, "--quiet", ...words], {
-    stdio: "ignore",
-  });
+  const child = spawn(
+    join(binDir(), "muster-loadgen"),
+    [scenario, "--url", appliance.url, "--admin-key-file", appliance.adminKeyFile, "--quiet", ...words],
+    {
+      stdio: "ignore",
+    },
+  );
   return running(child, "muster-loadgen");
 }
 

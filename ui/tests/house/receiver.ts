@@ -46,6 +46,8 @@ export class Receiver {
 /** Is one of its signatures by this secret, as Standard Webhooks has it? */
 export function isSignedBy({ headers, text }: Told, secret: string): boolean {
   const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
-  const expected = createHmac("sha256", key).update(`${String(headers["webhook-id"])}.${String(headers["webhook-timestamp"])}.${text}`).digest("base64");
+  const expected = createHmac("sha256", key)
+    .update(`${String(headers["webhook-id"])}.${String(headers["webhook-timestamp"])}.${text}`)
+    .digest("base64");
   return String(headers["webhook-signature"]).split(" ").includes(`v1,${expected}`);
 }

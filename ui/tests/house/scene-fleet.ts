@@ -20,8 +20,30 @@ const VERSIONS = [NEWEST, NEWEST, NEWEST, "2.4.0", NEWEST, "2.4.0", NEWEST];
 /** The one that nobody updated. */
 const OUTDATED = "Workshop PC";
 const DRIVERS = [
-  "Aylin", "Björn", "Carla", "Deniz", "Emil", "Frauke", "Goran", "Hanna", "Ida", "Jonas", "Kerem", "Lena",
-  "Marek", "Nele", "Olaf", "Paula", "Quirin", "Rosa", "Sören", "Tomasz", "Ute", "Viktor", "Wiebke", "Yusuf",
+  "Aylin",
+  "Björn",
+  "Carla",
+  "Deniz",
+  "Emil",
+  "Frauke",
+  "Goran",
+  "Hanna",
+  "Ida",
+  "Jonas",
+  "Kerem",
+  "Lena",
+  "Marek",
+  "Nele",
+  "Olaf",
+  "Paula",
+  "Quirin",
+  "Rosa",
+  "Sören",
+  "Tomasz",
+  "Ute",
+  "Viktor",
+  "Wiebke",
+  "Yusuf",
 ];
 
 /** By alias; the rest is well. Bremen's three go together, which makes a site's outage. */
@@ -51,7 +73,12 @@ function plain(): Plain[] {
     tags: n % 5 === 0 ? ["driver", "night-shift"] : ["driver"],
   }));
   const scanners = depots.flatMap((site) =>
-    Array.from({ length: site === "Hamburg" ? 8 : 4 }, (_, n): Plain => ({ alias: `Scanner ${site} ${n + 1}`, kind: "android", site, tags: ["warehouse"] })),
+    Array.from({ length: site === "Hamburg" ? 8 : 4 }, (_, n): Plain => ({
+      alias: `Scanner ${site} ${n + 1}`,
+      kind: "android",
+      site,
+      tags: ["warehouse"],
+    })),
   );
   const gates = depots.map((site): Plain => ({ alias: `Gate ${site}`, kind: "desktop", site, tags: ["gate", "kiosk"] }));
   const offices = ["Dispatch", "Accounts", "Workshop", "Reception", "Planning", "Personnel", "Customs", "Purchasing"];
@@ -69,7 +96,7 @@ const APPS = [APP, APP, "com.google.android.apps.maps", APP, "com.android.chrome
 const PROGRAMS = ["firefox-esr", "libreoffice", "firefox-esr", "thunderbird", "kiosk-browser"];
 const FULL_AT_H = 6;
 
-const hourOf = (ts: number) => ((ts / 3600) % 24 + 1 + 24) % 24; // Central European winter
+const hourOf = (ts: number) => (((ts / 3600) % 24) + 1 + 24) % 24; // Central European winter
 
 /** A tablet is used by day and charges by night; a computer has the mains. */
 export function reading(member: Member, n: number, ts: number, now: number): Record<string, unknown> {
@@ -92,7 +119,11 @@ export function reading(member: Member, n: number, ts: number, now: number): Rec
     ram_total_mb: desktop ? 16_000 : 5_800,
     ram_free_mb: Math.round((desktop ? 9_200 : 2_300) + wave * 700 + (n % 5) * 60),
     uptime_s: Math.round(86_400 * (3 + (n % 11)) + ts - now),
-    fg_package: desktop ? PROGRAMS[(slot + n) % PROGRAMS.length] : member.condition === "closed" && now - ts < 2700 ? "com.android.settings" : APPS[slot % APPS.length],
+    fg_package: desktop
+      ? PROGRAMS[(slot + n) % PROGRAMS.length]
+      : member.condition === "closed" && now - ts < 2700
+        ? "com.android.settings"
+        : APPS[slot % APPS.length],
     ...(desktop ? {} : { monitored_last_fg_s: member.condition === "closed" ? Math.round(now - 2520) : Math.round(ts - (slot % 4) * 60) }),
     agent_version: member.version,
     power_ok: n % 9 !== 4,

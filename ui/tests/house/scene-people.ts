@@ -52,7 +52,9 @@ export class Answering {
     const { key, version } = this.device.hmac;
     const digest = (text = "") => createHash("sha256").update(text).digest("hex");
     const lines = ["MUSTER-RESULT-1", this.device.device_id, id, status, digest(answer.result), digest(answer.error), at, version];
-    const signature = createHmac("sha256", Buffer.from(key, "base64")).update(lines.map((line) => `${line}\n`).join("")).digest("hex");
+    const signature = createHmac("sha256", Buffer.from(key, "base64"))
+      .update(lines.map((line) => `${line}\n`).join(""))
+      .digest("hex");
     await this.ask("POST", "/v1/action-result", { command_id: id, status, finished_at: at, key_version: version, signature, ...answer });
   }
 }
@@ -87,11 +89,19 @@ export async function command(appliance: Appliance, admin: Ask, operator: Ask, o
   await order(admin, "Tablet Ute", "wipe", { reason: "Lost on the ferry, reported on Monday" });
 }
 
-const LOG = ["12:01:07 net.regain wifi", "12:01:07 queue.drain items=3", "12:01:08 deliver.ok", "12:06:08 deliver.ok", "12:11:09 deliver.ok"].join("\n");
+const LOG = [
+  "12:01:07 net.regain wifi",
+  "12:01:07 queue.drain items=3",
+  "12:01:08 deliver.ok",
+  "12:06:08 deliver.ok",
+  "12:11:09 deliver.ok",
+].join("\n");
 
 /** To all scanners at once; about half have answered. */
 export async function orderForMany(appliance: Appliance, operator: Ask, of: DeviceOf, aliases: string[]): Promise<void> {
-  const selection = await operator<{ id: string }>("POST", "/admin/selections", { device_ids: aliases.map((alias) => of(alias).device_id) });
+  const selection = await operator<{ id: string }>("POST", "/admin/selections", {
+    device_ids: aliases.map((alias) => of(alias).device_id),
+  });
   await operator("POST", "/admin/commands", { type: "nudge_update", payload: {}, selection_id: selection.id });
   for (const alias of aliases.slice(0, Math.ceil(aliases.length / 2))) {
     const device = new Answering(appliance, of(alias));
@@ -112,10 +122,24 @@ export async function chief(appliance: Appliance, first: Ask): Promise<Ask> {
 
 /** Accounts, tokens, whom alerts go to, what is silenced for now. */
 export async function office(admin: Ask, hook: string): Promise<void> {
-  await admin("POST", "/admin/users", { username: "mira.vogt", role: "operator", email: "mira.vogt@nordlicht.example", password: PASSWORD });
-  await admin("POST", "/admin/users", { username: "jan.petersen", role: "viewer", email: "jan.petersen@nordlicht.example", password: PASSWORD });
+  await admin("POST", "/admin/users", {
+    username: "mira.vogt",
+    role: "operator",
+    email: "mira.vogt@nordlicht.example",
+    password: PASSWORD,
+  });
+  await admin("POST", "/admin/users", {
+    username: "jan.petersen",
+    role: "viewer",
+    email: "jan.petersen@nordlicht.example",
+    password: PASSWORD,
+  });
   await admin("POST", "/admin/users", { username: "night.desk", role: "operator", email: "night@nordlicht.example" });
-  const gone = await admin<{ user: { id: string } }>("POST", "/admin/users", { username: "t.lorenz", role: "operator", password: PASSWORD });
+  const gone = await admin<{ user: { id: string } }>("POST", "/admin/users", {
+    username: "t.lorenz",
+    role: "operator",
+    password: PASSWORD,
+  });
   await admin("PATCH", `/admin/users/${gone.user.id}`, { disabled: true });
   await admin("POST", "/admin/api-tokens", { name: "Grafana", scopes: ["devices:read", "alerts:read"], expires_in_s: 86_400 * 180 });
   await admin("POST", "/admin/api-tokens", { name: "Tour planning", scopes: ["devices:*", "commands:write"], role: "operator" });
@@ -127,9 +151,25 @@ export async function office(admin: Ask, hook: string): Promise<void> {
   const channel = { kind: "webhook", allow_private: true };
   await admin("POST", "/admin/alert-channels", { ...channel, name: "Dispatch desk", url: `${hook}/dispatch`, min_severity: "warning" });
   await admin("POST", "/admin/alert-channels", { ...channel, name: "Ticket system", url: `${hook}/tickets`, min_severity: "critical" });
-  await admin("POST", "/admin/alert-channels", { ...channel, name: "Workshop", url: `${hook}/workshop`, rules: ["low_battery"], enabled: false });
-  await admin("POST", "/admin/alert-silences", { site: "Rostock", rule: "offline", duration_s: 7200, comment: "New switch in the hall until noon" });
-  await admin("POST", "/admin/alert-silences", { tag: "kiosk", starts_at: inDays(2), ends_at: inDays(2.25), comment: "Weekend maintenance" });
+  await admin("POST", "/admin/alert-channels", {
+    ...channel,
+    name: "Workshop",
+    url: `${hook}/workshop`,
+    rules: ["low_battery"],
+    enabled: false,
+  });
+  await admin("POST", "/admin/alert-silences", {
+    site: "Rostock",
+    rule: "offline",
+    duration_s: 7200,
+    comment: "New switch in the hall until noon",
+  });
+  await admin("POST", "/admin/alert-silences", {
+    tag: "kiosk",
+    starts_at: inDays(2),
+    ends_at: inDays(2.25),
+    comment: "Weekend maintenance",
+  });
 }
 
 const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();

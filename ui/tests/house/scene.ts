@@ -43,7 +43,12 @@ async function receiver(): Promise<Server> {
 async function enrol(appliance: Appliance, admin: Ask): Promise<Map<string, Enrolled>> {
   const enrolled = new Map<string, Enrolled>();
   for (const { alias, kind, site, tags, version } of FLEET) {
-    const device = await appliance.ask<Enrolled>("POST", "/v1/register", { alias, kind, agent_version: version, hardware_id: hardware(alias) });
+    const device = await appliance.ask<Enrolled>("POST", "/v1/register", {
+      alias,
+      kind,
+      agent_version: version,
+      hardware_id: hardware(alias),
+    });
     enrolled.set(alias, device);
     const notes = alias === "Tablet Goran" ? "Spare screen fitted in March. Goran drives tour 12 (Altona, Wedel)." : undefined;
     await admin("PATCH", `/admin/devices/${device.device_id}`, { site, tags, ...(notes ? { notes } : {}) });
@@ -51,7 +56,12 @@ async function enrol(appliance: Appliance, admin: Ask): Promise<Map<string, Enro
   return enrolled;
 }
 
-const hardware = (alias: string) => `NL-${[...alias].reduce((sum, letter) => (sum * 33 + letter.charCodeAt(0)) % 0xffffff, 7).toString(16).padStart(6, "0").toUpperCase()}`;
+const hardware = (alias: string) =>
+  `NL-${[...alias]
+    .reduce((sum, letter) => (sum * 33 + letter.charCodeAt(0)) % 0xffffff, 7)
+    .toString(16)
+    .padStart(6, "0")
+    .toUpperCase()}`;
 
 async function beat(appliance: Appliance, device: Enrolled, heartbeats: Record<string, unknown>[]): Promise<void> {
   for (let from = 0; from < heartbeats.length; from += BATCH) {
@@ -139,7 +149,12 @@ export async function setScene(appliance: Appliance): Promise<Scene> {
   await live(appliance, of, now);
   const operator = await somebody(appliance, "mira.vogt", PASSWORD);
   await command(appliance, admin, operator, of);
-  await orderForMany(appliance, operator, of, FLEET.filter(({ alias }) => /^Scanner (Hamburg|Kiel)/.test(alias)).map(({ alias }) => alias));
+  await orderForMany(
+    appliance,
+    operator,
+    of,
+    FLEET.filter(({ alias }) => /^Scanner (Hamburg|Kiel)/.test(alias)).map(({ alias }) => alias),
+  );
   await attack(appliance);
   await stored(appliance);
   sql(appliance, past(FLEET, of));

@@ -4,7 +4,11 @@ import { setTimeout as pause } from "node:timers/promises";
 const BETWEEN_MS = 50;
 
 /** The first answer of `ask` that is something; after `limitMs` an error that names what was waited for. */
-export async function until<Answer>(what: string, ask: () => Answer | null | undefined | false | Promise<Answer | null | undefined | false>, limitMs = 30_000): Promise<Answer> {
+export async function until<Answer>(
+  what: string,
+  ask: () => Answer | null | undefined | false | Promise<Answer | null | undefined | false>,
+  limitMs = 30_000,
+): Promise<Answer> {
   const end = Date.now() + limitMs;
   for (;;) {
     const answer = await ask();

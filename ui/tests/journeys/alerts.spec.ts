@@ -37,7 +37,10 @@ async function firing(appliance: Appliance, fleet: Registered[], number: number)
   });
 }
 
-test("an incident comes into the list, is taken care of in its drawer, and is over when the device is well", async ({ appliance, page }) => {
+test("an incident comes into the list, is taken care of in its drawer, and is over when the device is well", async ({
+  appliance,
+  page,
+}) => {
   const [till] = await devices(appliance, "Till 4", 1);
   await page.goto("/alerts");
   await expect(page.getByText("Nothing is wrong")).toBeVisible();
@@ -49,7 +52,9 @@ test("an incident comes into the list, is taken care of in its drawer, and is ov
   await row.click();
   await expect(page).toHaveURL(/[?&]incident=\d+/);
   await drawer(page).getByRole("button", { name: "Acknowledge" }).click();
-  await dialog(page).getByLabel(/What is being done/).fill("Somebody brings a charger");
+  await dialog(page)
+    .getByLabel(/What is being done/)
+    .fill("Somebody brings a charger");
   await dialog(page).getByRole("button", { name: "Acknowledge" }).click();
   const thread = drawer(page).getByRole("list", { name: "Thread" });
   await expect(thread.getByRole("listitem").first()).toContainText("Acknowledged by admin");
@@ -80,7 +85,9 @@ test("what happens to a whole site at once is one incident; history finds each d
   const fleet = await devices(appliance, "Kiosk", MANY, { site: "Basel" });
   await page.goto("/alerts");
   await charge(appliance, fleet, 3, 30);
-  const row = incidents(page).getByRole("row").filter({ hasText: `${MANY} devices low on battery` });
+  const row = incidents(page)
+    .getByRole("row")
+    .filter({ hasText: `${MANY} devices low on battery` });
   await expect(row).toContainText("Site Basel");
   await expect(page.getByRole("tab", { name: "Incidents" })).toContainText("1");
   await row.click();
@@ -126,7 +133,9 @@ test("a rule is changed for all and for a tag, switched off, and as it was built
   const differs = drawer(page).getByRole("region", { name: "Where it differs" });
   await differs.getByRole("button", { name: "Add" }).click();
   await dialog(page).getByLabel("Tag", { exact: true }).fill("counter");
-  await dialog(page).getByLabel(/Fires when below/).fill("50");
+  await dialog(page)
+    .getByLabel(/Fires when below/)
+    .fill("50");
   await dialog(page).getByRole("button", { name: "Save" }).click();
   await expect(differs.getByRole("listitem").filter({ hasText: "counter" })).toContainText("below 50 %");
   await firing(appliance, both, 1); // judged anew: the one with the tag
@@ -142,8 +151,14 @@ test("a rule is changed for all and for a tag, switched off, and as it was built
   await dialog(page).getByRole("button", { name: "Take back" }).click();
   await expect(differs.getByText("It is the same for every device.")).toBeVisible();
   await firing(appliance, both, 0);
-  const { rules } = await appliance.ask<{ rules: { rule: string; fleet: unknown; tag_override_count: number }[] }>("GET", "/admin/alert-rules");
-  expect(rules.find((rule) => rule.rule === "low_battery")).toMatchObject({ tag_override_count: 0, effective: { threshold: 15, enabled: true } });
+  const { rules } = await appliance.ask<{ rules: { rule: string; fleet: unknown; tag_override_count: number }[] }>(
+    "GET",
+    "/admin/alert-rules",
+  );
+  expect(rules.find((rule) => rule.rule === "low_battery")).toMatchObject({
+    tag_override_count: 0,
+    effective: { threshold: 15, enabled: true },
+  });
 });
 
 test("a silence keeps what it covers from being told, until it is ended", async ({ appliance, page }) => {
@@ -153,13 +168,20 @@ test("a silence keeps what it covers from being told, until it is ended", async 
   await expect(dialog(page).getByRole("button", { name: "Silence", exact: true })).toBeDisabled();
   await dialog(page).getByRole("combobox", { name: "Device" }).fill("Quiet");
   await page.getByRole("option", { name: /Quiet tablet/ }).click();
-  await dialog(page).getByRole("radio", { name: "4 h" }).or(dialog(page).getByRole("button", { name: "4 h" })).first().click();
+  await dialog(page)
+    .getByRole("radio", { name: "4 h" })
+    .or(dialog(page).getByRole("button", { name: "4 h" }))
+    .first()
+    .click();
   await dialog(page).getByLabel("Why").fill("The battery is being changed");
   await dialog(page).getByRole("button", { name: "Silence", exact: true }).click();
   const row = page.getByRole("grid", { name: "Silences" }).getByRole("row").filter({ hasText: "Quiet tablet" });
   await expect(row).toContainText("The battery is being changed");
   await expect(page.getByRole("tab", { name: "Silences" })).toContainText("1");
-  const { silences } = await appliance.ask<{ silences: { device_id: string; comment: string }[] }>("GET", "/admin/alert-silences?state=active");
+  const { silences } = await appliance.ask<{ silences: { device_id: string; comment: string }[] }>(
+    "GET",
+    "/admin/alert-silences?state=active",
+  );
   expect(silences).toMatchObject([{ device_id: quiet!.device_id, comment: "The battery is being changed" }]);
 
   await row.getByRole("button", { name: "End now" }).click();
@@ -173,7 +195,9 @@ async function newChannel(page: Page, kind: RegExp, name: string, address: strin
   await page.getByRole("button", { name: "New channel" }).first().click();
   await dialog(page).getByRole("radio", { name: kind }).click();
   await dialog(page).getByLabel("Name").fill(name);
-  await dialog(page).getByLabel(/^(URL|Addresses)/).fill(address);
+  await dialog(page)
+    .getByLabel(/^(URL|Addresses)/)
+    .fill(address);
   await dialog(page).getByRole("button", { name: "Make it" }).click();
 }
 
@@ -202,13 +226,21 @@ test("a webhook is made, tested, told of an incident, gets a new secret, and is 
     const [till] = await devices(appliance, "Till 9", 1);
     await page.goto("/alerts/channels");
     await page.getByRole("button", { name: "New channel" }).click();
-    await dialog(page).getByRole("radio", { name: /^Webhook/ }).click();
+    await dialog(page)
+      .getByRole("radio", { name: /^Webhook/ })
+      .click();
     await dialog(page).getByLabel("Name").fill("Pager");
     await dialog(page).getByLabel(/^URL/).fill(receiver.url);
-    await dialog(page).getByRole("checkbox", { name: /private network/ }).click();
+    await dialog(page)
+      .getByRole("checkbox", { name: /private network/ })
+      .click();
     await dialog(page).getByRole("button", { name: "Make it" }).click();
     await expect(dialog(page)).toContainText("Pager is ready");
-    const secret = (await dialog(page).getByText(/^whsec_/).innerText()).trim();
+    const secret = (
+      await dialog(page)
+        .getByText(/^whsec_/)
+        .innerText()
+    ).trim();
     await dialog(page).getByRole("button", { name: "Send a test" }).click();
     await expect(dialog(page).getByText("it arrived")).toBeVisible();
     expect(receiver.told.map((one) => one.body.type)).toEqual(["alert.test"]);
@@ -228,7 +260,11 @@ test("a webhook is made, tested, told of an incident, gets a new secret, and is 
     await page.getByRole("menuitem", { name: "New signing secret" }).click();
     await dialog(page).getByRole("button", { name: "Make a new secret" }).click();
     await expect(dialog(page)).toContainText("The new secret of Pager");
-    const next = (await dialog(page).getByText(/^whsec_/).innerText()).trim();
+    const next = (
+      await dialog(page)
+        .getByText(/^whsec_/)
+        .innerText()
+    ).trim();
     expect(next).not.toBe(secret);
     await dialog(page).getByRole("button", { name: "Done" }).click();
     receiver.told.length = 0;
@@ -239,7 +275,9 @@ test("a webhook is made, tested, told of an incident, gets a new secret, and is 
     await pager.getByRole("button", { name: "What to do with Pager" }).click();
     await page.getByRole("menuitem", { name: "Remove" }).click();
     await expect(dialog(page).getByRole("button", { name: "Remove" })).toBeDisabled();
-    await dialog(page).getByLabel(/Type Pager/).fill("Pager");
+    await dialog(page)
+      .getByLabel(/Type Pager/)
+      .fill("Pager");
     await dialog(page).getByRole("button", { name: "Remove" }).click();
     await expect(page.getByText("Nobody is told yet")).toBeVisible();
     expect(await appliance.ask("GET", "/admin/alert-channels")).toMatchObject({ channels: [] });

@@ -15,7 +15,12 @@ const backups = mkdtempSync(join(tmpdir(), "muster-journey-backups-"));
 test.use({
   house: {
     name: "appliance",
-    settings: { MUSTER_INGEST_HEARTBEAT_INTERVAL: "2s", MUSTER_BACKUP_DIRECTORY: backups, MUSTER_BACKUP_INTERVAL: "0", MUSTER_BACKUP_CHECK_INTERVAL: "0" },
+    settings: {
+      MUSTER_INGEST_HEARTBEAT_INTERVAL: "2s",
+      MUSTER_BACKUP_DIRECTORY: backups,
+      MUSTER_BACKUP_INTERVAL: "0",
+      MUSTER_BACKUP_CHECK_INTERVAL: "0",
+    },
   },
 });
 test.afterAll(() => rmSync(backups, { recursive: true, force: true }));
@@ -44,12 +49,19 @@ function oldDay(appliance: Appliance, day: string, rows: number): void {
 
 async function runJob(appliance: Appliance, name: string): Promise<void> {
   const { run_id } = await appliance.ask<{ run_id: string }>("POST", `/admin/jobs/${name}/run`);
-  await until(`the job ${name} to end`, async () => (await appliance.ask<{ finished_at: string | null }>("GET", `/admin/job-runs/${run_id}`)).finished_at, 60_000);
+  await until(
+    `the job ${name} to end`,
+    async () => (await appliance.ask<{ finished_at: string | null }>("GET", `/admin/job-runs/${run_id}`)).finished_at,
+    60_000,
+  );
 }
 
 test("under load the stages' rates move, and how long things take is drawn", async ({ appliance, page }) => {
   await page.goto("/appliance");
-  const stages = page.getByRole("tabpanel").getByRole("listitem").filter({ has: page.getByRole("heading", { level: 2 }) });
+  const stages = page
+    .getByRole("tabpanel")
+    .getByRole("listitem")
+    .filter({ has: page.getByRole("heading", { level: 2 }) });
   await expect(stages).toHaveCount(5);
   await expect(stages.first()).toContainText("Frontends");
   await expect(stages.first()).toContainText(/0\s*per s/);
@@ -58,7 +70,12 @@ test("under load the stages' rates move, and how long things take is drawn", asy
     for (const index of [0, 1, 2, 3]) await expect(stages.nth(index)).toContainText(/[1-9][\d.]*\s*per s/);
     await expect(stage(page, "Frontends")).toContainText(/p99\s*[\d.]+ (µs|ms|s)/);
     await expect(page.getByRole("figure", { name: /Request to answer/ })).toContainText("counted");
-    await expect(page.getByRole("list", { name: /Arrival to stored: how many/ }).getByRole("listitem").first()).toBeVisible();
+    await expect(
+      page
+        .getByRole("list", { name: /Arrival to stored: how many/ })
+        .getByRole("listitem")
+        .first(),
+    ).toBeVisible();
     await page.getByRole("tab", { name: "Database" }).click();
     await expect(page.getByRole("grid", { name: "Statements" })).toContainText("copy");
     await expect(page.getByRole("meter", { name: "Connections in use" })).toBeVisible();
@@ -80,7 +97,11 @@ test("the days that PostgreSQL holds are listed, with those made ahead", async (
 
 test("a job that is started by hand runs to its end, and stands in the audit log", async ({ appliance, page }) => {
   await page.goto("/appliance/jobs");
-  const row = page.getByRole("grid", { name: "Jobs" }).getByRole("row").filter({ hasText: /^Analyze|analyze/ }).first();
+  const row = page
+    .getByRole("grid", { name: "Jobs" })
+    .getByRole("row")
+    .filter({ hasText: /^Analyze|analyze/ })
+    .first();
   await row.getByRole("button", { name: "Run now: analyze" }).click();
   await expect(page.getByText(/^analyze ran: ok/)).toBeVisible();
   await row.click();
@@ -96,11 +117,15 @@ test("a day in the archive is verified, restored for a while and let go again", 
   await page.goto("/appliance/archives");
   await expect(page.getByText("No day is archived yet")).toBeVisible();
   oldDay(appliance, day, 500);
-  await until("the day to be archived", async () => {
-    await runJob(appliance, "archive");
-    const { archives } = await appliance.ask<{ archives: { state: string }[] }>("GET", "/admin/archives");
-    return archives.some((archive) => archive.state === "archived");
-  }, 90_000);
+  await until(
+    "the day to be archived",
+    async () => {
+      await runJob(appliance, "archive");
+      const { archives } = await appliance.ask<{ archives: { state: string }[] }>("GET", "/admin/archives");
+      return archives.some((archive) => archive.state === "archived");
+    },
+    90_000,
+  );
 
   await page.reload();
   const row = page.getByRole("grid", { name: "Archived days" }).getByRole("row").filter({ hasText: day });

@@ -91,7 +91,10 @@ test("goes on past its first page, to the very first entry", async ({ appliance,
     await expect(page.getByText(loaded)).toBeVisible();
   }
   await page.keyboard.press("End");
-  const { entries } = await appliance.ask<{ entries: { id: string; after: { alias: string } }[] }>("GET", "/admin/audit?action=device.*&limit=500");
+  const { entries } = await appliance.ask<{ entries: { id: string; after: { alias: string } }[] }>(
+    "GET",
+    "/admin/audit?action=device.*&limit=500",
+  );
   expect(entries).toHaveLength(made);
   await expect(rows(page, new RegExp(`registered.*device ${entries.at(-1)?.after.alias}`))).toBeVisible();
 });
@@ -123,7 +126,11 @@ test("the chain is verified: whole; and not, once somebody meddled, with each pl
 test("what looked like an attack stands beside it, and a quiet appliance says so", async ({ appliance, page }) => {
   await page.goto("/audit?tab=offenders");
   await expect(page.getByText("Nobody was held up")).toBeVisible();
-  await fetch(`${appliance.url}/v1/heartbeat`, { method: "POST", headers: { Authorization: "Bearer md_forged", "Content-Type": "application/json" }, body: "{}" });
+  await fetch(`${appliance.url}/v1/heartbeat`, {
+    method: "POST",
+    headers: { Authorization: "Bearer md_forged", "Content-Type": "application/json" },
+    body: "{}",
+  });
   await fetch(`${appliance.url}/admin/devices`, { headers: { "X-Admin-Key": "guessed" } });
   const events = page.getByRole("grid", { name: "Security events" });
   await page.getByRole("tab", { name: "Security events" }).click();

@@ -24,7 +24,12 @@ test("no request leaves the appliance, whatever page is opened", async ({ page, 
   for (const view of PLACES) await open(page, view, device.device_id);
   expect(outside).toEqual([]);
   // and if one tried: the policy says no before a request is made
-  const tried = await page.evaluate(() => fetch("https://example.com/").then(() => "went out", () => "held back"));
+  const tried = await page.evaluate(() =>
+    fetch("https://example.com/").then(
+      () => "went out",
+      () => "held back",
+    ),
+  );
   expect(tried).toBe("held back");
   expect(outside).toEqual([]);
 });
@@ -63,7 +68,11 @@ test("each browser gets the smallest form it knows", async ({ request }) => {
     const form = async (accepted: string) => {
       const answer = await request.get(path, { headers: { "Accept-Encoding": accepted } });
       expect(answer.headers()["vary"] ?? "", path).toMatch(/accept-encoding/i);
-      return { encoding: answer.headers()["content-encoding"], length: Number(answer.headers()["content-length"]), text: await answer.text() };
+      return {
+        encoding: answer.headers()["content-encoding"],
+        length: Number(answer.headers()["content-length"]),
+        text: await answer.text(),
+      };
     };
     const [br, gzip, plain] = [await form("gzip, br"), await form("gzip"), await form("identity")];
     expect([br.encoding, gzip.encoding, plain.encoding], path).toEqual(["br", "gzip", undefined]);

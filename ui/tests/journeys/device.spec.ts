@@ -182,7 +182,10 @@ test("a command's states come one by one; a failure says why; one that waits is 
   await expect(rowOf(page, "Launch an app")).toContainText("No such package is installed.");
 
   await choose(page, "Reboot…");
-  await page.getByRole("dialog", { name: /^Reboot/ }).getByRole("button", { name: "Send" }).click();
+  await page
+    .getByRole("dialog", { name: /^Reboot/ })
+    .getByRole("button", { name: "Send" })
+    .click();
   await rowOf(page, "Reboot").click();
   const drawer = page.getByRole("dialog", { name: "Reboot" });
   await expect(drawer).toContainText("Ends by itself");
@@ -223,8 +226,7 @@ test("a screenshot is asked for with its reason and seen, large too", async ({ p
 });
 
 /** 2 by 3 pixels. */
-const PICTURE =
-  "iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAEElEQVR4nGM4IQcEJxhQKABAEQYZ0vND3gAAAABJRU5ErkJggg==";
+const PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAEElEQVR4nGM4IQcEJxhQKABAEQYZ0vND3gAAAABJRU5ErkJggg==";
 
 test("a wipe takes two steps and a name; an operator has no such command", async ({ page, as, appliance }) => {
   const device = await Device.register(appliance, "Lost till");
@@ -282,7 +284,10 @@ test("an alert leads from the device to its incident", async ({ page, appliance 
   await appliance.ask("PUT", `/admin/alert-rules/low_battery/devices/${device.id}`, { enabled: true, threshold: 20, hold_s: 0 });
   await device.heartbeat({ battery: 3, charging: false });
   await page.goto(`/devices/${device.id}/alerts`);
-  await page.getByRole("link", { name: /battery/i }).first().click();
+  await page
+    .getByRole("link", { name: /battery/i })
+    .first()
+    .click();
   await expect(page).toHaveURL(/\/alerts\?incident=\d+/);
   await expect(page.getByRole("dialog")).toContainText("Empty till");
 });

@@ -41,7 +41,10 @@ const ask = async (appliance: Appliance, query: string) =>
 const statusOf = async (appliance: Appliance, id: string) => (await appliance.ask<Device>("GET", `/admin/devices/${id}`)).status;
 
 const table = (page: Page) => page.getByRole("grid", { name: "Devices" });
-const rowOf = (page: Page, alias: string) => table(page).getByRole("row").filter({ has: page.getByRole("link", { name: alias, exact: true }) });
+const rowOf = (page: Page, alias: string) =>
+  table(page)
+    .getByRole("row")
+    .filter({ has: page.getByRole("link", { name: alias, exact: true }) });
 const names = (page: Page) => table(page).getByRole("row").getByRole("link").allInnerTexts();
 const shows = (page: Page, ...aliases: string[]) => expect.poll(() => names(page)).toEqual(aliases);
 const box = (page: Page, alias: string) => page.getByRole("checkbox", { name: `Select ${alias}`, exact: true });
@@ -122,13 +125,15 @@ test("search, filters and order stand in the address: a reload and Back keep the
   await expect(page.getByText("2 match")).toBeVisible();
   await table(page).getByRole("columnheader", { name: "Battery" }).getByRole("button").first().click();
   await shows(page, "kasse 2", "kasse 1");
-  await expect.poll(() => Object.fromEntries(new URL(page.url()).searchParams)).toEqual({
-    q: "kasse",
-    site: "Porto",
-    tag: "front",
-    agent_version: "4.2.0",
-    sort: "battery",
-  });
+  await expect
+    .poll(() => Object.fromEntries(new URL(page.url()).searchParams))
+    .toEqual({
+      q: "kasse",
+      site: "Porto",
+      tag: "front",
+      agent_version: "4.2.0",
+      sort: "battery",
+    });
 
   await page.reload();
   await shows(page, "kasse 2", "kasse 1");
@@ -184,7 +189,10 @@ test("a view is kept, opened, renamed and deleted; a column that is chosen stays
 });
 
 test("a range with Shift, then all that match: what was shown gets its tag, what came later does not", async ({ page, appliance }) => {
-  await seed(appliance, [1, 2, 3, 4, 5].map((number) => ({ alias: `rack ${number}`, tags: ["keep"] })));
+  await seed(
+    appliance,
+    [1, 2, 3, 4, 5].map((number) => ({ alias: `rack ${number}`, tags: ["keep"] })),
+  );
   await page.goto("/devices?q=rack");
   await box(page, "rack 2").click();
   await box(page, "rack 4").click({ modifiers: ["Shift"] });
@@ -228,7 +236,10 @@ test("a command to all that are chosen is followed until each device has answere
 });
 
 test("delete with the word typed: exactly the chosen are gone, and the audit log knows who did it", async ({ page, appliance }) => {
-  const made = await seed(appliance, [1, 2, 3, 4].map((number) => ({ alias: `scrap ${number}`, heartbeat: { battery: 50 } })));
+  const made = await seed(
+    appliance,
+    [1, 2, 3, 4].map((number) => ({ alias: `scrap ${number}`, heartbeat: { battery: 50 } })),
+  );
   await page.goto("/devices?q=scrap");
   await box(page, "scrap 1").click();
   await box(page, "scrap 3").click();
@@ -249,7 +260,10 @@ test("delete with the word typed: exactly the chosen are gone, and the audit log
   expect(statuses).toEqual(["deleted", "online", "deleted", "online"]);
   await expect(appliance.heartbeat(made[0] as Registered)).rejects.toThrow("410");
   await appliance.heartbeat(made[1] as Registered);
-  const { entries } = await appliance.ask<{ entries: { action: string; subject: string; actor: string }[] }>("GET", "/admin/audit?limit=100");
+  const { entries } = await appliance.ask<{ entries: { action: string; subject: string; actor: string }[] }>(
+    "GET",
+    "/admin/audit?limit=100",
+  );
   const gone = entries.filter((entry) => entry.action === "device.delete").map((entry) => entry.subject);
   expect(gone.sort()).toEqual([made[0], made[2]].map((device) => `device:${device?.device_id}`).sort());
   expect(entries.find((entry) => entry.action === "device.delete")?.actor).toContain("admin");
@@ -266,7 +280,9 @@ test("the export holds what the filter shows, and nothing that a spreadsheet wou
   await expect(page.getByText("3 match")).toBeVisible();
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: /as CSV/ }).click()]);
   expect(download.suggestedFilename()).toMatch(/\.csv$/);
-  const [head, ...rows] = readFileSync(await download.path(), "utf8").trimEnd().split("\r\n");
+  const [head, ...rows] = readFileSync(await download.path(), "utf8")
+    .trimEnd()
+    .split("\r\n");
   expect(head).toMatch(/^id,alias,kind,/);
   expect(rows).toHaveLength(3);
   expect(rows.map((row) => row.slice(row.indexOf(",") + 1))).toEqual([
@@ -282,12 +298,16 @@ test("a quarantine is seen, and ended by a decision", async ({ page, appliance }
   await quarantine(appliance, copied);
   await page.goto("/devices?status=quarantined");
   await shows(page, "twin copied", "twin trusted");
-  await rowOf(page, "twin trusted").getByRole("button", { name: /quarantined/ }).click();
+  await rowOf(page, "twin trusted")
+    .getByRole("button", { name: /quarantined/ })
+    .click();
   await page.getByRole("dialog", { name: "Quarantine of twin trusted" }).getByRole("button", { name: "End the quarantine" }).click();
   await shows(page, "twin copied");
   expect(await statusOf(appliance, trusted.device_id)).toBe("online");
 
-  await rowOf(page, "twin copied").getByRole("button", { name: /quarantined/ }).click();
+  await rowOf(page, "twin copied")
+    .getByRole("button", { name: /quarantined/ })
+    .click();
   const dialog = page.getByRole("dialog", { name: "Quarantine of twin copied" });
   await dialog.getByRole("radio", { name: /A copy is about/ }).check();
   await dialog.getByRole("button", { name: "Revoke its tokens" }).click();
@@ -296,7 +316,10 @@ test("a quarantine is seen, and ended by a decision", async ({ page, appliance }
 });
 
 test("by keys alone: arrows, Space, Shift, Escape, Enter", async ({ page, appliance }) => {
-  await seed(appliance, [1, 2, 3, 4].map((number) => ({ alias: `key ${number}` })));
+  await seed(
+    appliance,
+    [1, 2, 3, 4].map((number) => ({ alias: `key ${number}` })),
+  );
   await page.goto("/devices?q=key+");
   await expect(rowOf(page, "key 4")).toBeVisible();
   await table(page).focus();

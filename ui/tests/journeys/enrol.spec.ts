@@ -116,7 +116,10 @@ test("revoked: whoever waits is told, and the agent is refused with words", asyn
   await makeToken(page, "given by mistake");
   const shown = await command(page);
   await page.getByRole("button", { name: "Revoke given by mistake" }).click();
-  await page.getByRole("dialog", { name: /Revoke/ }).getByRole("button", { name: "Revoke" }).click();
+  await page
+    .getByRole("dialog", { name: /Revoke/ })
+    .getByRole("button", { name: "Revoke" })
+    .click();
   await stateIs(page, "ended");
   await expect(page.getByTestId("waiting")).toContainText("The token was revoked");
   await expect(rowOf(page, "given by mistake")).toBeHidden(); // it is not open
@@ -128,9 +131,16 @@ test("revoked: whoever waits is told, and the agent is refused with words", asyn
   expect(refused.said).toMatch(/revoked/i);
   const token = await tokenCalled(appliance, "given by mistake");
   expect(token.revoked_at).not.toBeNull();
-  const { entries } = await appliance.ask<{ entries: { action: string; subject: string; actor: string }[] }>("GET", "/admin/audit?limit=20");
+  const { entries } = await appliance.ask<{ entries: { action: string; subject: string; actor: string }[] }>(
+    "GET",
+    "/admin/audit?limit=20",
+  );
   expect(entries).toContainEqual(
-    expect.objectContaining({ action: "enrolment_token.revoke", subject: `enrolment-token:${token.id}`, actor: expect.stringContaining("admin") }),
+    expect.objectContaining({
+      action: "enrolment_token.revoke",
+      subject: `enrolment-token:${token.id}`,
+      actor: expect.stringContaining("admin"),
+    }),
   );
 });
 
@@ -151,7 +161,11 @@ test("a token whose time is over says so and can't be revoked any more", async (
 
 test("more tokens than a page of the list: counted at once, and the oldest is reached", async ({ page, appliance }) => {
   for (let number = 0; number < 230; number++)
-    await appliance.ask("POST", "/admin/enrolment-tokens", { max_uses: 1, expires_in_s: 86_400, note: `Batch ${String(number).padStart(3, "0")}` });
+    await appliance.ask("POST", "/admin/enrolment-tokens", {
+      max_uses: 1,
+      expires_in_s: 86_400,
+      note: `Batch ${String(number).padStart(3, "0")}`,
+    });
   const { count, open_count } = await appliance.ask<{ count: number; open_count: number }>("GET", "/admin/enrolment-tokens?limit=1");
   await page.goto("/enrol");
   await expect(page.getByRole("radio", { name: `Open ${open_count}` })).toBeVisible();

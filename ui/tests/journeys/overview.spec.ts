@@ -16,7 +16,8 @@ const headline = (page: Page) => page.getByTestId("headline");
 const connection = (page: Page) => page.getByTestId("connection");
 const card = (page: Page, name: string) => page.getByRole("region", { name, exact: true });
 const tile = (page: Page, name: string) => page.getByRole("main").getByRole("link", { name: new RegExp(`^${name}`) });
-const shows = (page: Page, name: string, number: number) => expect(tile(page, name).getByText(String(number), { exact: true })).toBeVisible();
+const shows = (page: Page, name: string, number: number) =>
+  expect(tile(page, name).getByText(String(number), { exact: true })).toBeVisible();
 const rate = async (page: Page) => Number.parseFloat((await page.getByTestId("heartbeats-per-s").innerText()).replaceAll(",", ""));
 
 /** One whose heartbeats are not expected for ten minutes. */
@@ -137,7 +138,9 @@ test("each number leads to what it counts", async ({ page }) => {
   await expect(page).toHaveURL(/\/devices\?status=late/);
   await expect(page.getByRole("grid", { name: "Devices" })).toContainText("late");
   await page.goBack();
-  await card(page, "Agent version").getByRole("link", { name: /9\.9\.9/ }).click();
+  await card(page, "Agent version")
+    .getByRole("link", { name: /9\.9\.9/ })
+    .click();
   await expect(page).toHaveURL(/agent_version=9\.9\.9/);
   await expect(page.getByRole("grid", { name: "Devices" })).toContainText("Till one");
 });

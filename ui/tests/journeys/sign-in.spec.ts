@@ -41,7 +41,10 @@ async function answers(appliance: Appliance, username: string, password: string)
   return (await fetch(`${appliance.url}/api/auth/login`, { method: "POST", headers: { "Content-Type": "application/json" }, body })).status;
 }
 
-test("a wrong password is said in words; the right one leads to where one wanted to go, and a reload stays there", async ({ appliance, as }) => {
+test("a wrong password is said in words; the right one leads to where one wanted to go, and a reload stays there", async ({
+  appliance,
+  as,
+}) => {
   await appliance.passwordOf("viewer");
   const page = await as("viewer", { signedOut: true });
   await page.goto("/devices");
@@ -54,10 +57,16 @@ test("a wrong password is said in words; the right one leads to where one wanted
   await page.reload();
   await expect(heading(page, "Devices")).toBeVisible();
   // The token that opens everything for a month is out of reach of scripts.
-  expect(await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage }))).not.toMatch(/muster_refresh|mx_|eyJ/);
+  expect(await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage }))).not.toMatch(
+    /muster_refresh|mx_|eyJ/,
+  );
 });
 
-test("too many wrong passwords lock the name, with when to try again; an administrator opens it", async ({ appliance, page: admin, as }) => {
+test("too many wrong passwords lock the name, with when to try again; an administrator opens it", async ({
+  appliance,
+  page: admin,
+  as,
+}) => {
   await make(appliance, "lena");
   const page = await as("viewer", { signedOut: true });
   await page.goto("/");

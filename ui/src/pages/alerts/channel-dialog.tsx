@@ -77,7 +77,12 @@ export function ChannelDialog({ channel, onClose }: ChannelDialogProps) {
         </>
       }
     >
-      <ChannelForm draft={draft} onChange={(change) => setDraft((was) => ({ ...was, ...change }))} error={saving.error} existing={Boolean(channel)} />
+      <ChannelForm
+        draft={draft}
+        onChange={(change) => setDraft((was) => ({ ...was, ...change }))}
+        error={saving.error}
+        existing={Boolean(channel)}
+      />
       {saving.error && !isOfField(saving.error, CHANNEL_FIELDS) && <Failure error={saving.error} className="mt-4" />}
     </Dialog>
   );

@@ -116,7 +116,13 @@ function Address({ draft, onChange, error, existing }: ChannelFormProps) {
     return (
       <Field label="Addresses" hint="One a line, 20 at most." error={fieldError(error, "to")}>
         {(field) => (
-          <Textarea {...field} spellCheck={false} placeholder="duty@example.org" value={draft.to} onChange={(event) => onChange({ to: event.target.value })} />
+          <Textarea
+            {...field}
+            spellCheck={false}
+            placeholder="duty@example.org"
+            value={draft.to}
+            onChange={(event) => onChange({ to: event.target.value })}
+          />
         )}
       </Field>
     );
@@ -162,7 +168,11 @@ function What({ draft, onChange }: ChannelFormProps) {
     <div className="grid items-start gap-3.5 sm:grid-cols-2">
       <Field label="At least so bad">
         {(field) => (
-          <NativeSelect {...field} value={draft.minSeverity} onChange={(event) => onChange({ minSeverity: event.target.value as ChannelDraft["minSeverity"] })}>
+          <NativeSelect
+            {...field}
+            value={draft.minSeverity}
+            onChange={(event) => onChange({ minSeverity: event.target.value as ChannelDraft["minSeverity"] })}
+          >
             <option value="info">Information: everything</option>
             <option value="warning">Warning and critical</option>
             <option value="critical">Critical alone</option>
@@ -170,7 +180,13 @@ function What({ draft, onChange }: ChannelFormProps) {
         )}
       </Field>
       <PickMany label="Rules" any="Any rule" options={RULE_OPTIONS} value={draft.rules} onChange={(rules) => onChange({ rules })} />
-      <PickMany label="Sites" any="Any site" options={named(sites)} value={draft.sites} onChange={(chosen) => onChange({ sites: chosen })} />
+      <PickMany
+        label="Sites"
+        any="Any site"
+        options={named(sites)}
+        value={draft.sites}
+        onChange={(chosen) => onChange({ sites: chosen })}
+      />
       <PickMany label="Tags" any="Any tag" options={named(tags)} value={draft.tags} onChange={(chosen) => onChange({ tags: chosen })} />
     </div>
   );
@@ -193,7 +209,9 @@ function When({ draft, onChange, error }: ChannelFormProps) {
         {draft.mode === "digest" && (
           <>
             <Field label="Time of day" error={fieldError(error, "digest_at")}>
-              {(field) => <Input {...field} type="time" value={draft.digestAt} onChange={(event) => onChange({ digestAt: event.target.value })} />}
+              {(field) => (
+                <Input {...field} type="time" value={draft.digestAt} onChange={(event) => onChange({ digestAt: event.target.value })} />
+              )}
             </Field>
             <Field label="Time zone" hint="Such as Europe/Vienna." error={fieldError(error, "digest_zone")}>
               {(field) => <Input {...field} value={draft.digestZone} onChange={(event) => onChange({ digestZone: event.target.value })} />}
@@ -201,7 +219,16 @@ function When({ draft, onChange, error }: ChannelFormProps) {
           </>
         )}
         <Field label="Most messages a minute" hint="What is over waits, and is told together." error={fieldError(error, "rate_per_min")}>
-          {(field) => <Input {...field} type="number" min={1} max={600} value={draft.ratePerMin} onChange={(event) => onChange({ ratePerMin: event.target.value })} />}
+          {(field) => (
+            <Input
+              {...field}
+              type="number"
+              min={1}
+              max={600}
+              value={draft.ratePerMin}
+              onChange={(event) => onChange({ ratePerMin: event.target.value })}
+            />
+          )}
         </Field>
       </div>
     </>
@@ -219,7 +246,13 @@ export function ChannelForm(props: ChannelFormProps) {
         {!existing && <Kinds {...props} />}
         <Field label="Name" error={fieldError(error, "name")}>
           {(field) => (
-            <Input {...field} maxLength={100} placeholder="On-call pager" value={draft.name} onChange={(event) => onChange({ name: event.target.value })} />
+            <Input
+              {...field}
+              maxLength={100}
+              placeholder="On-call pager"
+              value={draft.name}
+              onChange={(event) => onChange({ name: event.target.value })}
+            />
           )}
         </Field>
         <Address {...props} />

@@ -19,13 +19,19 @@ export function ChannelTest({ channel }: { channel: Channel }) {
     queryKey: ["alerts", "test", id],
     queryFn: ({ signal }) => api.get("/admin/alert-notifications/{id}", { path: { id: id ?? "" }, signal }),
     enabled: id !== undefined,
-    refetchInterval: (query) => (query.state.data && query.state.data.state !== "waiting" ? false : (LOOKS_MS[query.state.dataUpdateCount] ?? false)),
+    refetchInterval: (query) =>
+      query.state.data && query.state.data.state !== "waiting" ? false : (LOOKS_MS[query.state.dataUpdateCount] ?? false),
   });
   const told = result.data;
   return (
     <div className="grid gap-2">
       <div className="flex flex-wrap items-center gap-3">
-        <Button size="sm" busy={sending.isPending || told?.state === "waiting"} disabled={!channel.enabled} onClick={() => sending.mutate()}>
+        <Button
+          size="sm"
+          busy={sending.isPending || told?.state === "waiting"}
+          disabled={!channel.enabled}
+          onClick={() => sending.mutate()}
+        >
           <Send /> Send a test
         </Button>
         <span role="status" className="flex min-w-0 items-center gap-2 text-sm">

@@ -30,9 +30,16 @@ describe("a channel in words", () => {
   it("of everything", () => expect(whatIsTold(CHANNEL)).toBe("everything"));
 
   it("of some of it, once a day", () =>
-    expect(whatIsTold({ ...CHANNEL, min_severity: "warning", rules: ["offline"], sites: ["Graz", "Linz", "Wien"], mode: "digest", digest_at: "07:30" })).toBe(
-      "warnings and worse, of Device offline, at 3 sites, once a day at 07:30 (UTC)",
-    ));
+    expect(
+      whatIsTold({
+        ...CHANNEL,
+        min_severity: "warning",
+        rules: ["offline"],
+        sites: ["Graz", "Linz", "Wien"],
+        mode: "digest",
+        digest_at: "07:30",
+      }),
+    ).toBe("warnings and worse, of Device offline, at 3 sites, once a day at 07:30 (UTC)"));
 
   it("says where it leads", () => {
     expect(leadsTo(CHANNEL)).toBe("pager.example.org");
@@ -40,4 +47,5 @@ describe("a channel in words", () => {
   });
 });
 
-it("takes addresses as people type them", () => expect(addressesOf(" a@x.org,b@x.org\nc@x.org; a@x.org ")).toEqual(["a@x.org", "b@x.org", "c@x.org"]));
+it("takes addresses as people type them", () =>
+  expect(addressesOf(" a@x.org,b@x.org\nc@x.org; a@x.org ")).toEqual(["a@x.org", "b@x.org", "c@x.org"]));

@@ -52,7 +52,9 @@ function ChannelCard({ channel }: { channel: Channel }) {
             <p className="mt-0.5 break-words text-ink">{channel.error}</p>
             {channel.broken && (
               <p className="mt-0.5 text-ink-2">
-                {channel.enabled ? "Nothing is sent until it is changed or a test gets through." : "Turn it on again when the other side wants it."}
+                {channel.enabled
+                  ? "Nothing is sent until it is changed or a test gets through."
+                  : "Turn it on again when the other side wants it."}
               </p>
             )}
           </div>

@@ -85,7 +85,18 @@ export function History({ openIncident }: PlaceProps) {
   const layout = useTableLayout("alerts");
   const list = useKeyset(["alerts", "history", filter], async (cursor, signal) => {
     const { alerts, rule, severity, site, tag, device, days } = filter;
-    const query = { state: alerts ?? "all", rule, severity, site, tag, device_id: device, since: daysAgo(days), sort: "newest", cursor, limit: PAGE };
+    const query = {
+      state: alerts ?? "all",
+      rule,
+      severity,
+      site,
+      tag,
+      device_id: device,
+      since: daysAgo(days),
+      sort: "newest",
+      cursor,
+      limit: PAGE,
+    };
     const page = await api.get("/admin/alerts", { query: query as never, signal });
     return { rows: page.alerts, next: page.next_cursor };
   });

@@ -3,7 +3,16 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "@/api/client";
-import { actorName, alertSentence, incidentPlace, incidentSentence, incidentTitle, isGroup, type Alert, type Incident } from "@/lib/alert-words";
+import {
+  actorName,
+  alertSentence,
+  incidentPlace,
+  incidentSentence,
+  incidentTitle,
+  isGroup,
+  type Alert,
+  type Incident,
+} from "@/lib/alert-words";
 import { count } from "@/lib/format";
 import { Badge, StatusBadge } from "@/ui/badge";
 import { Drawer } from "@/ui/drawer";
@@ -36,11 +45,21 @@ function About({ incident, alert, onOpen }: { incident: Incident; alert: Alert |
     <div className="grid grid-cols-1 gap-4">
       <div className="flex flex-wrap items-center gap-2">
         <StatusBadge status={incident.severity} />
-        {incident.closed_at ? <Badge tone="ok">over</Badge> : incident.acked_at ? <Badge tone="info">in hand</Badge> : <Badge tone="bad">open</Badge>}
+        {incident.closed_at ? (
+          <Badge tone="ok">over</Badge>
+        ) : incident.acked_at ? (
+          <Badge tone="info">in hand</Badge>
+        ) : (
+          <Badge tone="bad">open</Badge>
+        )}
       </div>
       {sentence && <p className="text-[0.9375rem]">{sentence}</p>}
       {incident.merged_into && (
-        <button type="button" className="w-fit text-sm font-medium text-accent hover:underline" onClick={() => onOpen(incident.merged_into ?? "")}>
+        <button
+          type="button"
+          className="w-fit text-sm font-medium text-accent hover:underline"
+          onClick={() => onOpen(incident.merged_into ?? "")}
+        >
           Show incident {incident.merged_into}
         </button>
       )}
@@ -65,7 +84,8 @@ function About({ incident, alert, onOpen }: { incident: Incident; alert: Alert |
         </Fact>
         {incident.closed_at && (
           <Fact label="Over">
-            <Time at={incident.closed_at} />, after <Lasted alert={{ pending_at: incident.opened_at, fired_at: null, resolved_at: incident.closed_at }} />
+            <Time at={incident.closed_at} />, after{" "}
+            <Lasted alert={{ pending_at: incident.opened_at, fired_at: null, resolved_at: incident.closed_at }} />
           </Fact>
         )}
         {incident.acked_by && (

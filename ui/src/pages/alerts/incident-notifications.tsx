@@ -14,5 +14,10 @@ export function IncidentNotifications({ id }: { id: string }) {
   });
   if (query.error) return <Failure error={query.error} retry={() => void query.refetch()} />;
   if (!query.data) return <Skeleton className="h-32" />;
-  return <NotificationList notifications={query.data.notifications} empty="Nobody was told: no channel takes this rule and severity, or there is none." />;
+  return (
+    <NotificationList
+      notifications={query.data.notifications}
+      empty="Nobody was told: no channel takes this rule and severity, or there is none."
+    />
+  );
 }

@@ -41,7 +41,16 @@ function ThreadLine({ event, incident, unit, last }: { event: IncidentEvent; inc
           {said && <> by {actorName(event.actor)}</>}
           {isGroup(incident) && event.device_alias && <span className="text-ink-2"> · {event.device_alias}</span>}
         </p>
-        {more && <p className={cn("break-words", said ? "mt-1 rounded-control bg-surface-2 px-2.5 py-1.5 text-sm whitespace-pre-line" : "text-xs text-ink-2")}>{more}</p>}
+        {more && (
+          <p
+            className={cn(
+              "break-words",
+              said ? "mt-1 rounded-control bg-surface-2 px-2.5 py-1.5 text-sm whitespace-pre-line" : "text-xs text-ink-2",
+            )}
+          >
+            {more}
+          </p>
+        )}
       </div>
       <Time at={event.at} className="text-xs leading-5 whitespace-nowrap text-ink-3" />
     </li>

@@ -53,14 +53,26 @@ function Acked({ incident }: { incident: Incident }) {
 
 const columnsOf = (firing: Map<string | null, Alert>): Column<Incident>[] => [
   { id: "severity", title: "Severity", width: 104, always: true, cell: (incident) => <StatusBadge status={incident.severity} /> },
-  { id: "what", title: "What", grow: 3, width: 260, always: true, cell: (incident) => <What incident={incident} alert={firing.get(incident.id)} /> },
+  {
+    id: "what",
+    title: "What",
+    grow: 3,
+    width: 260,
+    always: true,
+    cell: (incident) => <What incident={incident} alert={firing.get(incident.id)} />,
+  },
   { id: "place", title: "Where", grow: 1, width: 180, cell: (incident) => <span className="truncate">{incidentPlace(incident)}</span> },
   {
     id: "devices",
     title: "Devices",
     width: 90,
     align: "end",
-    cell: (incident) => (incident.kind === "appliance" ? "–" : isGroup(incident) ? count(incident.closed_at ? incident.alert_count : incident.firing_count) : "1"),
+    cell: (incident) =>
+      incident.kind === "appliance"
+        ? "–"
+        : isGroup(incident)
+          ? count(incident.closed_at ? incident.alert_count : incident.firing_count)
+          : "1",
   },
   { id: "since", title: "Since", width: 116, cell: (incident) => <Time at={incident.opened_at} /> },
   {
@@ -68,7 +80,13 @@ const columnsOf = (firing: Map<string | null, Alert>): Column<Incident>[] => [
     title: "State",
     width: 120,
     cell: (incident) =>
-      incident.closed_at ? <Badge tone="ok">over</Badge> : incident.acked_at ? <Badge tone="info">in hand</Badge> : <Badge tone="bad">open</Badge>,
+      incident.closed_at ? (
+        <Badge tone="ok">over</Badge>
+      ) : incident.acked_at ? (
+        <Badge tone="info">in hand</Badge>
+      ) : (
+        <Badge tone="bad">open</Badge>
+      ),
   },
   { id: "acked", title: "Acknowledged by", width: 150, cell: (incident) => <Acked incident={incident} /> },
 ];
@@ -122,7 +140,13 @@ export function Incidents({ openIncident }: PlaceProps) {
         />
         <label className="relative grow max-sm:col-span-2 sm:max-w-64">
           <Search className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-ink-3" aria-hidden />
-          <Input className="pl-8" placeholder="Device or site" aria-label="Search incidents" value={text} onChange={(event) => setText(event.target.value)} />
+          <Input
+            className="pl-8"
+            placeholder="Device or site"
+            aria-label="Search incidents"
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
         </label>
         <RuleChoice value={filter.rule} onChange={(value) => setFilter({ rule: value })} />
         <SeverityChoice value={filter.severity} onChange={(value) => setFilter({ severity: value })} />

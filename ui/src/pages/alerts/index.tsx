@@ -40,7 +40,11 @@ export default function AlertsPage() {
   const Content = PLACES[place];
   return (
     <>
-      <PageHeader title="Alerts" hint="What is wrong, told once, and told when it is over." actions={<RefreshNote stale={stale} refresh={refresh} />} />
+      <PageHeader
+        title="Alerts"
+        hint="What is wrong, told once, and told when it is over."
+        actions={<RefreshNote stale={stale} refresh={refresh} />}
+      />
       {place === "incidents" && <Summary summary={summary.data} />}
       <Tabs
         label="Alerts"

@@ -40,7 +40,14 @@ function WhoseFields({ target, onChange }: { target: Target; onChange: (target: 
         <Field label="Tag">
           {(field) => (
             <>
-              <Input {...field} list={list} value={target.tag} maxLength={64} autoComplete="off" onChange={(event) => onChange({ ...target, tag: event.target.value })} />
+              <Input
+                {...field}
+                list={list}
+                value={target.tag}
+                maxLength={64}
+                autoComplete="off"
+                onChange={(event) => onChange({ ...target, tag: event.target.value })}
+              />
               <datalist id={list}>
                 {tags.map((tag) => (
                   <option key={tag} value={tag} />
@@ -50,7 +57,9 @@ function WhoseFields({ target, onChange }: { target: Target; onChange: (target: 
           )}
         </Field>
       ) : (
-        <Field label="Device">{(field) => <DevicePicker {...field} value={target.device} onChange={(device) => onChange({ ...target, device })} />}</Field>
+        <Field label="Device">
+          {(field) => <DevicePicker {...field} value={target.device} onChange={(device) => onChange({ ...target, device })} />}
+        </Field>
       )}
     </div>
   );
@@ -59,7 +68,11 @@ function WhoseFields({ target, onChange }: { target: Target; onChange: (target: 
 /** Other values for a tag's devices, or for one. */
 export function OverrideDialog({ rule, override, onClose }: { rule: AlertRule; override: Override | null; onClose: () => void }) {
   const queries = useQueryClient();
-  const [target, setTarget] = useState<Target>({ kind: override?.device ? "device" : "tag", tag: override?.tag ?? "", device: override?.device ?? null });
+  const [target, setTarget] = useState<Target>({
+    kind: override?.device ? "device" : "tag",
+    tag: override?.tag ?? "",
+    device: override?.device ?? null,
+  });
   const [draft, setDraft] = useState(() => draftOfLayer(override?.values ?? null));
   const change = changeOf(rule, draft);
   const ofTag = target.kind === "tag";
@@ -70,7 +83,8 @@ export function OverrideDialog({ rule, override, onClose }: { rule: AlertRule; o
           path: { rule: rule.rule, tag: target.tag.trim() },
           body: { ...change, priority: Number(draft.priority) },
         });
-      else await api.put("/admin/alert-rules/{rule}/devices/{id}", { path: { rule: rule.rule, id: target.device?.id ?? "" }, body: change });
+      else
+        await api.put("/admin/alert-rules/{rule}/devices/{id}", { path: { rule: rule.rule, id: target.device?.id ?? "" }, body: change });
     },
     onSuccess: async () => {
       toast.ok(`${rule.title} differs for ${ofTag ? target.tag : target.device?.alias}.`);

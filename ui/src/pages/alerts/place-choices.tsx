@@ -26,5 +26,9 @@ interface Props {
 const options = (names: string[], value: string | undefined) =>
   (value && !names.includes(value) ? [value, ...names] : names).map((name) => [name, name] as const);
 
-export const TagChoice = ({ any = "Any tag", ...props }: Props) => <Choice label="Tag" any={any} options={options(useTags(), props.value)} {...props} />;
-export const SiteChoice = ({ any = "Any site", ...props }: Props) => <Choice label="Site" any={any} options={options(useSites(), props.value)} {...props} />;
+export const TagChoice = ({ any = "Any tag", ...props }: Props) => (
+  <Choice label="Tag" any={any} options={options(useTags(), props.value)} {...props} />
+);
+export const SiteChoice = ({ any = "Any site", ...props }: Props) => (
+  <Choice label="Site" any={any} options={options(useSites(), props.value)} {...props} />
+);

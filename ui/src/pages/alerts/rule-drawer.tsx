@@ -71,7 +71,13 @@ function ForAll({ rule }: { rule: AlertRule }) {
 
 export function RuleDrawer({ rule, onClose }: { rule: AlertRule | null; onClose: () => void }) {
   return (
-    <Drawer open={rule !== null} onOpenChange={(open) => !open && onClose()} title={rule?.title ?? "Rule"} description={rule ? ruleDoc(rule) : undefined} className="sm:max-w-xl">
+    <Drawer
+      open={rule !== null}
+      onOpenChange={(open) => !open && onClose()}
+      title={rule?.title ?? "Rule"}
+      description={rule ? ruleDoc(rule) : undefined}
+      className="sm:max-w-xl"
+    >
       {rule && (
         <div className="grid grid-cols-1 gap-8">
           <ForAll key={rule.rule} rule={rule} />

@@ -139,7 +139,12 @@ export function RuleForm(props: RuleFormProps) {
     <div className="grid items-start gap-4 sm:grid-cols-2">
       <Field label="Judged">
         {(field) => (
-          <NativeSelect {...field} value={draft.enabled} disabled={disabled} onChange={(event) => onChange({ enabled: event.target.value })}>
+          <NativeSelect
+            {...field}
+            value={draft.enabled}
+            disabled={disabled}
+            onChange={(event) => onChange({ enabled: event.target.value })}
+          >
             <option value="">{`${widerName} (${wider.enabled ? "on" : "off"})`}</option>
             <option value="true">On</option>
             <option value="false">Off</option>
@@ -148,7 +153,12 @@ export function RuleForm(props: RuleFormProps) {
       </Field>
       <Field label="Severity">
         {(field) => (
-          <NativeSelect {...field} value={draft.severity} disabled={disabled} onChange={(event) => onChange({ severity: event.target.value })}>
+          <NativeSelect
+            {...field}
+            value={draft.severity}
+            disabled={disabled}
+            onChange={(event) => onChange({ severity: event.target.value })}
+          >
             <option value="">{`${widerName} (${wider.severity})`}</option>
             {SEVERITIES.map((severity) => (
               <option key={severity} value={severity}>
@@ -177,4 +187,6 @@ export function RuleForm(props: RuleFormProps) {
 
 /** "Built in: below 15 %, until 20 %". */
 export const builtIn = (rule: AlertRule): string =>
-  rule.limits.text_value ? "Built in: off until a version is set." : `Built in: ${rule.fires} ${amount(rule.unit, rule.defaults.threshold)}.`;
+  rule.limits.text_value
+    ? "Built in: off until a version is set."
+    : `Built in: ${rule.fires} ${amount(rule.unit, rule.defaults.threshold)}.`;

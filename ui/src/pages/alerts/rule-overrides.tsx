@@ -31,7 +31,9 @@ function Line({ one, rule, onEdit, onRemove }: { one: Override; rule: AlertRule;
       <div className="min-w-0 grow">
         <p className="truncate text-sm font-medium">
           {nameOf(one)}
-          {one.tag !== undefined && one.values.priority !== 0 && <span className="ml-2 text-xs font-normal text-ink-3">priority {one.values.priority}</span>}
+          {one.tag !== undefined && one.values.priority !== 0 && (
+            <span className="ml-2 text-xs font-normal text-ink-3">priority {one.values.priority}</span>
+          )}
         </p>
         <p className="text-xs text-ink-2">{whatDiffers(rule, one.values)}</p>
       </div>
@@ -56,8 +58,15 @@ export function RuleOverrides({ rule }: { rule: AlertRule }) {
   const [editing, setEditing] = useState<Override | "new" | null>(null);
   const [removing, setRemoving] = useState<Override | null>(null);
   const { rows, query } = useKeyset<Override>(["alerts", "rules", rule.rule, "overrides"], async (cursor, signal) => {
-    const page = await api.get("/admin/alert-rules/{rule}/overrides", { path: { rule: rule.rule }, query: { cursor, limit: PAGE }, signal });
-    const devices = page.devices.map(({ device_id, device_alias, values }) => ({ device: { id: device_id, alias: device_alias ?? device_id }, values }));
+    const page = await api.get("/admin/alert-rules/{rule}/overrides", {
+      path: { rule: rule.rule },
+      query: { cursor, limit: PAGE },
+      signal,
+    });
+    const devices = page.devices.map(({ device_id, device_alias, values }) => ({
+      device: { id: device_id, alias: device_alias ?? device_id },
+      values,
+    }));
     return { rows: [...(cursor ? [] : page.tags), ...devices], next: page.next_cursor };
   });
   const remove = async (one: Override) => {
@@ -84,7 +93,13 @@ export function RuleOverrides({ rule }: { rule: AlertRule }) {
       {query.data && rows.length === 0 && <p className="py-2 text-sm text-ink-3">It is the same for every device.</p>}
       <ul className="divide-y divide-line">
         {rows.map((one) => (
-          <Line key={one.device ? `d${one.device.id}` : `t${one.tag}`} one={one} rule={rule} onEdit={() => setEditing(one)} onRemove={() => setRemoving(one)} />
+          <Line
+            key={one.device ? `d${one.device.id}` : `t${one.tag}`}
+            one={one}
+            rule={rule}
+            onEdit={() => setEditing(one)}
+            onRemove={() => setRemoving(one)}
+          />
         ))}
       </ul>
       {query.hasNextPage && (

@@ -43,9 +43,17 @@ describe("a rule in words", () => {
 
 describe("a form", () => {
   it("sends what it was given, and null for what is as the wider scope has it", () =>
-    expect(changeOf(BATTERY, draftOfLayer(LAYER))).toEqual({ threshold: 30, clear_at: null, hold_s: 300, clear_hold_s: null, severity: "critical", enabled: false }));
+    expect(changeOf(BATTERY, draftOfLayer(LAYER))).toEqual({
+      threshold: 30,
+      clear_at: null,
+      hold_s: 300,
+      clear_hold_s: null,
+      severity: "critical",
+      enabled: false,
+    }));
 
-  it("sends nothing that the rule doesn't have", () => expect(Object.keys(changeOf(OFFLINE, draftOfLayer(null)))).toEqual(["severity", "enabled", "threshold"]));
+  it("sends nothing that the rule doesn't have", () =>
+    expect(Object.keys(changeOf(OFFLINE, draftOfLayer(null)))).toEqual(["severity", "enabled", "threshold"]));
 
   it("knows when nothing differs", () => {
     expect(isEmptyChange(changeOf(BATTERY, draftOfLayer(null)))).toBe(true);

@@ -55,7 +55,11 @@ function RuleLine({ rule, onOpen }: { rule: AlertRule; onOpen: () => void }) {
 /** What is judged, when it fires, and for whom it differs. */
 export function Rules() {
   const [opened, open] = useOpened("rule");
-  const query = useQuery({ queryKey: ["alerts", "rules"], queryFn: ({ signal }) => api.get("/admin/alert-rules", { signal }), staleTime: 60_000 });
+  const query = useQuery({
+    queryKey: ["alerts", "rules"],
+    queryFn: ({ signal }) => api.get("/admin/alert-rules", { signal }),
+    staleTime: 60_000,
+  });
   const rules = query.data?.rules ?? [];
   const groups = [
     { about: "device", title: "About devices", hint: "They may differ for tags and for single devices; the narrower one wins." },

@@ -16,7 +16,17 @@ import { RuleChoice } from "./filters";
 import { SiteChoice, TagChoice } from "./place-choices";
 import { DURATIONS, silenceBody, type SilenceDraft } from "./silence-draft";
 
-const NOTHING: SilenceDraft = { device: null, rule: "", tag: "", site: "", all: false, duration: "3600", begins: "", ends: "", comment: "" };
+const NOTHING: SilenceDraft = {
+  device: null,
+  rule: "",
+  tag: "",
+  site: "",
+  all: false,
+  duration: "3600",
+  begins: "",
+  ends: "",
+  comment: "",
+};
 
 interface PartProps {
   draft: SilenceDraft;
@@ -28,7 +38,14 @@ function Scope({ draft, change }: PartProps) {
     <fieldset className="grid gap-3.5">
       <legend className="mb-2 text-sm font-semibold">What</legend>
       <Field label="Device">
-        {(field) => <DevicePicker {...field} placeholder="Any device" value={draft.device} onChange={(device: PickedDevice | null) => change({ device, all: false })} />}
+        {(field) => (
+          <DevicePicker
+            {...field}
+            placeholder="Any device"
+            value={draft.device}
+            onChange={(device: PickedDevice | null) => change({ device, all: false })}
+          />
+        )}
       </Field>
       <div className="grid gap-3.5 sm:grid-cols-3">
         <div className="grid gap-1.5">
@@ -60,20 +77,37 @@ function When({ draft, change, error }: PartProps & { error: unknown }) {
   return (
     <fieldset className="grid gap-3.5">
       <legend className="mb-2 text-sm font-semibold">For how long</legend>
-      <Segments label="For how long" className="w-fit" value={draft.duration} onChange={(duration) => change({ duration })} options={DURATIONS} />
+      <Segments
+        label="For how long"
+        className="w-fit"
+        value={draft.duration}
+        onChange={(duration) => change({ duration })}
+        options={DURATIONS}
+      />
       {draft.duration === "until" && (
         <div className="grid items-start gap-3.5 sm:grid-cols-2">
           <Field label="From" hint="Empty: from now on." error={fieldError(error, "starts_at")}>
-            {(field) => <Input {...field} type="datetime-local" value={draft.begins} onChange={(event) => change({ begins: event.target.value })} />}
+            {(field) => (
+              <Input {...field} type="datetime-local" value={draft.begins} onChange={(event) => change({ begins: event.target.value })} />
+            )}
           </Field>
           <Field label="Until" hint="30 days at most." error={fieldError(error, "ends_at")}>
-            {(field) => <Input {...field} type="datetime-local" value={draft.ends} onChange={(event) => change({ ends: event.target.value })} />}
+            {(field) => (
+              <Input {...field} type="datetime-local" value={draft.ends} onChange={(event) => change({ ends: event.target.value })} />
+            )}
           </Field>
         </div>
       )}
       <Field label="Why" error={fieldError(error, "comment")}>
         {(field) => (
-          <Textarea {...field} className="min-h-16" maxLength={500} placeholder="Router is being replaced" value={draft.comment} onChange={(event) => change({ comment: event.target.value })} />
+          <Textarea
+            {...field}
+            className="min-h-16"
+            maxLength={500}
+            placeholder="Router is being replaced"
+            value={draft.comment}
+            onChange={(event) => change({ comment: event.target.value })}
+          />
         )}
       </Field>
     </fieldset>

@@ -11,7 +11,9 @@ describe("a silence", () => {
   });
 
   it("is for all that was chosen together", () =>
-    expect(silenceBody({ ...DRAFT, device: { id: "7", alias: "Till 4" }, rule: "offline", site: "Graz", all: true, comment: "Router" })).toEqual({
+    expect(
+      silenceBody({ ...DRAFT, device: { id: "7", alias: "Till 4" }, rule: "offline", site: "Graz", all: true, comment: "Router" }),
+    ).toEqual({
       device_id: "7",
       rule: "offline",
       site: "Graz",

@@ -62,7 +62,14 @@ function EndNow({ silence }: { silence: Silence }) {
 
 const COLUMNS: Column<Silence>[] = [
   { id: "state", title: "State", width: 104, always: true, cell: (one) => <Badge tone={TONES[one.state]}>{one.state}</Badge> },
-  { id: "what", title: "What is silenced", grow: 2, width: 220, always: true, cell: (one) => <span className="truncate font-medium">{whatIsSilenced(one)}</span> },
+  {
+    id: "what",
+    title: "What is silenced",
+    grow: 2,
+    width: 220,
+    always: true,
+    cell: (one) => <span className="truncate font-medium">{whatIsSilenced(one)}</span>,
+  },
   { id: "why", title: "Why", grow: 2, width: 180, cell: (one) => <span className="truncate text-ink-2">{one.comment || "–"}</span> },
   { id: "starts", title: "Begins", width: 110, cell: (one) => <Time at={one.starts_at} /> },
   { id: "ends", title: "Ends", width: 110, cell: (one) => <Time at={one.ends_at} /> },

@@ -19,7 +19,14 @@ const NAMES = ["sent", "kind", "channel"] as const;
 const COLUMNS: Column<Notification>[] = [
   { id: "state", title: "State", width: 104, always: true, cell: (one) => <NotificationState state={one.state} /> },
   { id: "kind", title: "What", width: 110, cell: (one) => KINDS[one.kind] },
-  { id: "channel", title: "Channel", grow: 1, width: 180, always: true, cell: (one) => <span className="truncate font-medium">{one.channel_name}</span> },
+  {
+    id: "channel",
+    title: "Channel",
+    grow: 1,
+    width: 180,
+    always: true,
+    cell: (one) => <span className="truncate font-medium">{one.channel_name}</span>,
+  },
   { id: "by", title: "By", width: 100, cell: (one) => CHANNEL_KINDS[one.channel_kind].name },
   {
     id: "incident",
@@ -28,7 +35,13 @@ const COLUMNS: Column<Notification>[] = [
     align: "end",
     cell: (one) => <span className="tabular">{one.incident_id ?? "–"}</span>,
   },
-  { id: "outcome", title: "How it went", grow: 2, width: 220, cell: (one) => <span className="truncate text-ink-2">{outcome(one) || "–"}</span> },
+  {
+    id: "outcome",
+    title: "How it went",
+    grow: 2,
+    width: 220,
+    cell: (one) => <span className="truncate text-ink-2">{outcome(one) || "–"}</span>,
+  },
   { id: "when", title: "When", width: 116, cell: (one) => <Time at={one.finished_at ?? one.due_at} /> },
 ];
 

@@ -28,7 +28,8 @@ function wordsOf(asked: ArchiveAsked): Words {
   if (asked.kind === "verify-all")
     return {
       title: "Verify the whole archive",
-      description: "All its files are read and held against their manifests, the chain and the database. It goes on in the background, a day at a time.",
+      description:
+        "All its files are read and held against their manifests, the chain and the database. It goes on in the background, a day at a time.",
       action: "Verify all",
     };
   const { day, rows, plain_bytes } = asked.archive;
@@ -42,7 +43,11 @@ function wordsOf(asked: ArchiveAsked): Words {
         action: "Restore",
       };
     case "drop":
-      return { title: `Let ${day} go again`, description: "The restored rows leave the database before their time. Its files stay.", action: "Let it go" };
+      return {
+        title: `Let ${day} go again`,
+        description: "The restored rows leave the database before their time. Its files stay.",
+        action: "Let it go",
+      };
   }
 }
 

@@ -174,7 +174,10 @@ function useColumns(onAsk: (asked: ArchiveAsked) => void): Column<ArchiveDay>[] 
   const may = useMay("admin");
   return useMemo(() => {
     if (!may) return COLUMNS;
-    return [...COLUMNS, { id: "actions", title: "Actions", width: 80, align: "end", always: true, cell: (one) => <Actions archive={one} onAsk={onAsk} /> }];
+    return [
+      ...COLUMNS,
+      { id: "actions", title: "Actions", width: 80, align: "end", always: true, cell: (one) => <Actions archive={one} onAsk={onAsk} /> },
+    ];
   }, [may, onAsk]);
 }
 
@@ -188,7 +191,14 @@ export function ArchivesTab() {
   const request = useArchiveRequest((ended) => {
     const what = `${tableName(ended.parent)}, ${ended.day}`;
     if (ended.state === "failed" || ended.ok === false) toast.failed(new Error(`${what}: ${ended.detail ?? "not as it should be"}`));
-    else toast.ok(ended.kind === "verify" ? `Verified: ${what} is as it should be.` : ended.kind === "restore" ? `${what} can be read again.` : `${what} is gone again; its files stay.`);
+    else
+      toast.ok(
+        ended.kind === "verify"
+          ? `Verified: ${what} is as it should be.`
+          : ended.kind === "restore"
+            ? `${what} can be read again.`
+            : `${what} is gone again; its files stay.`,
+      );
     reread();
   });
   const list = useKeyset(["archives", "list", parent], async (cursor, signal) => {
@@ -205,7 +215,12 @@ export function ArchivesTab() {
           hint="Days past their retention, in compressed files whose manifests form a chain"
           actions={
             <>
-              <NativeSelect aria-label="Table" className="h-8 w-auto text-xs" value={parent} onChange={(event) => setParent(event.target.value)}>
+              <NativeSelect
+                aria-label="Table"
+                className="h-8 w-auto text-xs"
+                value={parent}
+                onChange={(event) => setParent(event.target.value)}
+              >
                 <option value="">All tables</option>
                 {TABLES.map((table) => (
                   <option key={table} value={table}>

@@ -139,7 +139,8 @@ export function BackupsTab() {
   });
   const run = useJobRun((ended) => {
     if (ended.state === "failed") toast.failed(new Error(`The backup failed: ${ended.error ?? "no reason was given"}`));
-    else if (ended.state === "skipped") toast.failed(new Error(`No backup was made: ${ended.error ?? "none is configured, or another process makes one"}`));
+    else if (ended.state === "skipped")
+      toast.failed(new Error(`No backup was made: ${ended.error ?? "none is configured, or another process makes one"}`));
     else toast.ok("The backup is made.");
     reread();
   });
@@ -159,7 +160,11 @@ export function BackupsTab() {
   return (
     <>
       <Card className="overflow-hidden">
-        <CardHeader title="Backups" hint="Of the database, the journal, the archive and the secrets" actions={list.rows.length > 0 && button} />
+        <CardHeader
+          title="Backups"
+          hint="Of the database, the journal, the archive and the secrets"
+          actions={list.rows.length > 0 && button}
+        />
         <DataTable
           label="Backups"
           columns={COLUMNS}

@@ -51,7 +51,10 @@ const nameOf = (check: string) => check.replaceAll("-", " ");
 
 function verdict({ counts }: Schema<"Doctor">): string {
   const things = (number: number) => (number === 1 ? "1 thing" : `${number} things`);
-  if (counts.fail > 0) return counts.warn > 0 ? `${things(counts.fail)} must be mended, ${counts.warn} should be looked at` : `${things(counts.fail)} must be mended`;
+  if (counts.fail > 0)
+    return counts.warn > 0
+      ? `${things(counts.fail)} must be mended, ${counts.warn} should be looked at`
+      : `${things(counts.fail)} must be mended`;
   if (counts.warn > 0) return `${things(counts.warn)} should be looked at`;
   return "Everything is as it should be";
 }

@@ -47,8 +47,17 @@ export function HistogramView({ title, histogram, write = latency }: HistogramVi
               const says = `${end(from + index)}: ${count(value)} (${percent(value, histogram.count)})`;
               return (
                 // The browser's own note: eighty others would be drawn anew with every reading.
-                <span key={from + index} role="listitem" aria-label={says} title={says} className="flex h-full grow items-end rounded-t-sm hover:bg-surface-2">
-                  <span className="w-full rounded-t-sm bg-accent" style={{ height: `${(100 * value) / most}%`, minHeight: value > 0 ? 2 : 0 }} />
+                <span
+                  key={from + index}
+                  role="listitem"
+                  aria-label={says}
+                  title={says}
+                  className="flex h-full grow items-end rounded-t-sm hover:bg-surface-2"
+                >
+                  <span
+                    className="w-full rounded-t-sm bg-accent"
+                    style={{ height: `${(100 * value) / most}%`, minHeight: value > 0 ? 2 : 0 }}
+                  />
                 </span>
               );
             })}

@@ -60,7 +60,12 @@ export default function Page() {
   return (
     <>
       <PageHeader title="Appliance" hint="What takes in the fleet's heartbeats, and how it is" actions={<State />} />
-      <Tabs label="Parts of the appliance" tabs={parts.map(({ value, label }) => ({ value, label }))} value={chosen.value} onChange={choose}>
+      <Tabs
+        label="Parts of the appliance"
+        tabs={parts.map(({ value, label }) => ({ value, label }))}
+        value={chosen.value}
+        onChange={choose}
+      >
         <TabPanel value={chosen.value}>
           <chosen.component />
         </TabPanel>

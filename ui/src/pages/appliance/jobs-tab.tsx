@@ -71,12 +71,33 @@ function columnsOf(may: boolean, runNow: (job: string) => Promise<void>, running
         </div>
       ),
     },
-    { id: "outcome", title: "Outcome", width: 150, sortable: true, first: "desc", compare: (a, b) => trouble(a) - trouble(b), cell: (job) => <Outcome job={job} /> },
+    {
+      id: "outcome",
+      title: "Outcome",
+      width: 150,
+      sortable: true,
+      first: "desc",
+      compare: (a, b) => trouble(a) - trouble(b),
+      cell: (job) => <Outcome job={job} />,
+    },
     { id: "last", title: "Last run", width: 120, cell: (job) => <Time at={job.last?.finished_at} otherwise="never" /> },
     { id: "took", title: "Took", width: 90, align: "end", cell: (job) => latency(job.last?.duration_s ?? null) },
     { id: "changed", title: "Changed", width: 90, align: "end", cell: (job) => (job.last ? count(job.last.changed) : "–") },
-    { id: "every", title: "Every", width: 80, align: "end", sortable: true, compare: (a, b) => a.interval_s - b.interval_s, cell: (job) => duration(job.interval_s) },
-    { id: "due", title: "Next", width: 110, cell: (job) => (job.due_at ? <Time at={job.due_at} /> : <span className="text-ink-3">when asked</span>) },
+    {
+      id: "every",
+      title: "Every",
+      width: 80,
+      align: "end",
+      sortable: true,
+      compare: (a, b) => a.interval_s - b.interval_s,
+      cell: (job) => duration(job.interval_s),
+    },
+    {
+      id: "due",
+      title: "Next",
+      width: 110,
+      cell: (job) => (job.due_at ? <Time at={job.due_at} /> : <span className="text-ink-3">when asked</span>),
+    },
   ];
   if (!may) return columns;
   const run: Column<Job> = {
@@ -112,7 +133,8 @@ function JobCard({ job }: { job: Job }) {
       </p>
       <p className="truncate text-xs text-ink-3">{job.doc}</p>
       <p className="text-xs text-ink-2 tabular">
-        <Time at={job.last?.finished_at} otherwise="never ran" /> · {latency(job.last?.duration_s ?? null)} · {count(job.last?.changed ?? 0)} changed
+        <Time at={job.last?.finished_at} otherwise="never ran" /> · {latency(job.last?.duration_s ?? null)} ·{" "}
+        {count(job.last?.changed ?? 0)} changed
       </p>
     </div>
   );

@@ -24,7 +24,9 @@ export function JournalCard({ now }: { now: Reading }) {
         <Meter label="Room" used={used} whole={capacity} says={`${bytes(used)} of ${bytes(capacity)}`} />
         <Facts>
           <Fact label="Segments">{count(sum(now, "muster_journal_segments"))}</Fact>
-          <Fact label="Full in">{left !== null && Number.isFinite(left) ? duration(left) : "never"} at this rate, if nothing were stored</Fact>
+          <Fact label="Full in">
+            {left !== null && Number.isFinite(left) ? duration(left) : "never"} at this rate, if nothing were stored
+          </Fact>
           <Fact label="Durable up to">{count(sum(now, "muster_journal_durable_sequence"))}</Fact>
           <Fact label="Stored up to">{count(sum(now, "muster_writer_checkpoint_sequence"))} (checkpoint)</Fact>
           <Fact label="Disk errors">{errors > 0 ? <span className="text-bad">{count(errors)}</span> : "none"}</Fact>

@@ -23,7 +23,10 @@ export function Meter({ label, used, whole, says }: { label: string; used: numbe
         aria-valuetext={`${says}, ${percent(used, whole)}`}
         className="mt-1.5 h-1.5 overflow-hidden rounded-full bg-surface-2"
       >
-        <div className={cn("h-full rounded-full transition-[width] duration-500", FILL[tone])} style={{ width: `${Math.min(100, share * 100)}%`, minWidth: used > 0 ? 3 : 0 }} />
+        <div
+          className={cn("h-full rounded-full transition-[width] duration-500", FILL[tone])}
+          style={{ width: `${Math.min(100, share * 100)}%`, minWidth: used > 0 ? 3 : 0 }}
+        />
       </div>
     </div>
   );

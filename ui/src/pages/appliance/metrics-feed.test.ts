@@ -10,7 +10,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const text = (rows: number) => parseMetrics(`muster_heartbeats_acknowledged_total ${rows}\nmuster_writer_rows_total ${rows}\nmuster_backlog_records 0`);
+const text = (rows: number) =>
+  parseMetrics(`muster_heartbeats_acknowledged_total ${rows}\nmuster_writer_rows_total ${rows}\nmuster_backlog_records 0`);
 
 describe("the feed", () => {
   it("reads while somebody looks, and no longer", async () => {

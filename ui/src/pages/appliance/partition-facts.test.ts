@@ -24,7 +24,16 @@ it("counts each table's days", () => {
     ],
     "2026-11-21",
   );
-  expect(heartbeats).toEqual({ parent: "heartbeats", bytes: 600, rows: 50, held: 2, oldest: "2026-11-19", ahead: 2, leaving: 1, restored: 1 });
+  expect(heartbeats).toEqual({
+    parent: "heartbeats",
+    bytes: 600,
+    rows: 50,
+    held: 2,
+    oldest: "2026-11-19",
+    ahead: 2,
+    leaving: 1,
+    restored: 1,
+  });
   expect(events?.parent).toBe("alert_events");
   expect([heartbeats, events].map((table) => table && isShort(table))).toEqual([false, true]);
 });

@@ -20,7 +20,12 @@ const utcToday = () => new Date(serverNow() * 1000).toISOString().slice(0, 10);
 
 /** Where a day is on its way: made ahead, today's, held, leaving. */
 function stateOf({ state, day }: Partition, today: string): { tone: Tone; says: string } {
-  if (state === "attached") return day > today ? { tone: "neutral", says: "made ahead" } : day === today ? { tone: "ok", says: "today" } : { tone: "ok", says: "held" };
+  if (state === "attached")
+    return day > today
+      ? { tone: "neutral", says: "made ahead" }
+      : day === today
+        ? { tone: "ok", says: "today" }
+        : { tone: "ok", says: "held" };
   return state === "restored" ? { tone: "accent", says: "restored" } : { tone: "info", says: state };
 }
 
@@ -53,8 +58,23 @@ const columnsOf = (today: string): Column<Partition>[] => [
     compare: (a, b) => (a.rows ?? 0) - (b.rows ?? 0),
     cell: (one) => (one.rows === null ? <span className="text-ink-3">–</span> : count(one.rows)),
   },
-  { id: "bytes", title: "On disk", width: 110, align: "end", sortable: true, first: "desc", compare: (a, b) => a.bytes - b.bytes, cell: (one) => bytes(one.bytes) },
-  { id: "partition", title: "Name", width: 220, grow: 1, cell: (one) => <span className="truncate font-mono text-xs">{one.partition}</span> },
+  {
+    id: "bytes",
+    title: "On disk",
+    width: 110,
+    align: "end",
+    sortable: true,
+    first: "desc",
+    compare: (a, b) => a.bytes - b.bytes,
+    cell: (one) => bytes(one.bytes),
+  },
+  {
+    id: "partition",
+    title: "Name",
+    width: 220,
+    grow: 1,
+    cell: (one) => <span className="truncate font-mono text-xs">{one.partition}</span>,
+  },
 ];
 
 function PartitionCard({ partition, today }: { partition: Partition; today: string }) {
@@ -98,7 +118,10 @@ function TableStat({ table }: { table: TableFacts }) {
 /** The days that PostgreSQL holds: one partition each, made ahead, and gone as a whole. */
 export function PartitionsTab() {
   const [parent, setParent] = useState("heartbeats");
-  const query = useQuery({ queryKey: ["partitions"], queryFn: ({ signal }) => api.get("/admin/partitions", { query: { limit: MOST }, signal }) });
+  const query = useQuery({
+    queryKey: ["partitions"],
+    queryFn: ({ signal }) => api.get("/admin/partitions", { query: { limit: MOST }, signal }),
+  });
   if (query.error && !query.data) return <Failure error={query.error} retry={() => void query.refetch()} />;
   const today = utcToday();
   const partitions = query.data?.partitions ?? [];
@@ -117,7 +140,12 @@ export function PartitionsTab() {
           title="Days"
           hint="One partition each: made a week ahead, written, and past its retention archived as a whole. Days are UTC's."
           actions={
-            <NativeSelect aria-label="Table" className="h-8 w-auto text-xs" value={parent} onChange={(event) => setParent(event.target.value)}>
+            <NativeSelect
+              aria-label="Table"
+              className="h-8 w-auto text-xs"
+              value={parent}
+              onChange={(event) => setParent(event.target.value)}
+            >
               <option value="">All tables</option>
               {tables.map((table) => (
                 <option key={table.parent} value={table.parent}>
@@ -134,7 +162,11 @@ export function PartitionsTab() {
           rowId={(one) => one.partition}
           loading={query.isPending}
           renderCard={(one) => <PartitionCard partition={one} today={today} />}
-          empty={<Empty icon={CalendarDays} title="No partition is there">The appliance makes them at its start; the log says why it could not.</Empty>}
+          empty={
+            <Empty icon={CalendarDays} title="No partition is there">
+              The appliance makes them at its start; the log says why it could not.
+            </Empty>
+          }
         />
       </Card>
     </div>

@@ -38,7 +38,12 @@ function StageCard({ stage }: { stage: Stage }) {
         <Dot tone={stage.tone} />
         <span className="sr-only">{stage.trouble ?? "well"}</span>
       </header>
-      <p className={cn("px-3.5 pt-1.5 text-xs lg:min-h-10", stage.trouble ? (stage.tone === "bad" ? "text-bad" : "text-warn") : "text-ink-3")}>
+      <p
+        className={cn(
+          "px-3.5 pt-1.5 text-xs lg:min-h-10",
+          stage.trouble ? (stage.tone === "bad" ? "text-bad" : "text-warn") : "text-ink-3",
+        )}
+      >
         {stage.trouble ?? stage.does}
       </p>
       <div className="px-3.5 pt-2">
@@ -66,7 +71,10 @@ function Flow({ rate }: { rate: number | null }) {
   return (
     <div
       aria-hidden
-      className={cn("flex items-center justify-center gap-2 py-1.5 text-xs tabular xl:w-14 xl:flex-col xl:gap-1 xl:py-0", moving ? "text-accent" : "text-ink-3")}
+      className={cn(
+        "flex items-center justify-center gap-2 py-1.5 text-xs tabular xl:w-14 xl:flex-col xl:gap-1 xl:py-0",
+        moving ? "text-accent" : "text-ink-3",
+      )}
     >
       <span className="font-medium">{rate === null ? "–" : decimal(rate)}</span>
       <ArrowRight className={cn("hidden size-5 xl:block", moving && "animate-pulse")} />

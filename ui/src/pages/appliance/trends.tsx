@@ -37,13 +37,29 @@ export function Trends({ trend }: { trend: readonly TrendPoint[] }) {
       <Card className="min-w-0">
         <CardHeader title="Heartbeats per second" hint="Acknowledged to devices and stored in PostgreSQL" />
         <CardBody>
-          <TimeChart label="Heartbeats per second" times={shown.times} series={shown.rates} range={shown.range} least={0} height={180} sync="appliance" />
+          <TimeChart
+            label="Heartbeats per second"
+            times={shown.times}
+            series={shown.rates}
+            range={shown.range}
+            least={0}
+            height={180}
+            sync="appliance"
+          />
         </CardBody>
       </Card>
       <Card className="min-w-0">
         <CardHeader title="Latency, p99" hint="From the whole request to its answer, and to the row" />
         <CardBody>
-          <TimeChart label="Latency, p99" times={shown.times} series={shown.waits} range={shown.range} least={0} height={180} sync="appliance" />
+          <TimeChart
+            label="Latency, p99"
+            times={shown.times}
+            series={shown.waits}
+            range={shown.range}
+            least={0}
+            height={180}
+            sync="appliance"
+          />
         </CardBody>
       </Card>
     </div>

@@ -12,10 +12,12 @@ it("shows only images that are images", () => {
 });
 
 it("finds the lines of a log", () => {
-  expect(linesOf({ events: [{ at: 1760000000.5, level: "info", event: "agent.start" }] })).toEqual(["2025-10-09T08:53:20.500Z  info  agent.start"]);
-  expect(linesOf({ aside: [], events: [{ ts: "2026-01-01T00:00:00Z", level: "info", event: "queue.drain", heartbeats: 2, path: "/v1" }] })).toEqual([
-    "2026-01-01T00:00:00Z  info  queue.drain  heartbeats=2  path=/v1",
+  expect(linesOf({ events: [{ at: 1760000000.5, level: "info", event: "agent.start" }] })).toEqual([
+    "2025-10-09T08:53:20.500Z  info  agent.start",
   ]);
+  expect(
+    linesOf({ aside: [], events: [{ ts: "2026-01-01T00:00:00Z", level: "info", event: "queue.drain", heartbeats: 2, path: "/v1" }] }),
+  ).toEqual(["2026-01-01T00:00:00Z  info  queue.drain  heartbeats=2  path=/v1"]);
   expect(linesOf({ log: "a\nb" })).toEqual(["a", "b"]);
   expect(linesOf({ events: [] })).toEqual([]);
   expect(linesOf({ ok: true })).toBeNull();

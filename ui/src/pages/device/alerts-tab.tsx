@@ -65,9 +65,7 @@ function RuleLine({ rule }: { rule: Rule }) {
   const own = all.find((one) => one === "device") ?? all.find((one) => one.startsWith("tag:"));
   const source = own ?? (all.includes("fleet") ? "fleet" : "default");
   return (
-    <li
-      className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-1 border-t border-line px-4 py-2.5 text-sm first:border-0 sm:grid-cols-[minmax(0,1fr)_10rem_6rem_9rem]"
-    >
+    <li className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-1 border-t border-line px-4 py-2.5 text-sm first:border-0 sm:grid-cols-[minmax(0,1fr)_10rem_6rem_9rem]">
       <span className="font-medium">{rule.title}</span>
       <span className="text-ink-2 tabular max-sm:order-3">
         {effective.enabled && (effective.text_value ?? inUnit(effective.threshold, rule.unit))}
@@ -88,7 +86,11 @@ function Rules({ deviceId }: { deviceId: string }) {
       <CardHeader title="What it is judged by" hint="Own values go before those of its tags, those before the fleet's." />
       {rules.error && <Failure error={rules.error} retry={() => void rules.refetch()} className="m-4" />}
       {rules.isPending && <Skeleton className="m-4 h-40" />}
-      <ul>{rules.data?.map((rule) => <RuleLine key={rule.rule} rule={rule} />)}</ul>
+      <ul>
+        {rules.data?.map((rule) => (
+          <RuleLine key={rule.rule} rule={rule} />
+        ))}
+      </ul>
     </Card>
   );
 }

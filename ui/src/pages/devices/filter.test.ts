@@ -5,10 +5,19 @@ import { chipsOf, filterOf, isFiltered, searchOf, sortOf } from "./filter";
 const read = (text: string) => filterOf(new URLSearchParams(text));
 
 it("goes into the query string and comes back the same", () => {
-  const filter = read("q=till&kind=android&tag=b&tag=a&tag=b&status=silent&battery_below=15&network=wifi&site=Porto&app=com.x&agent_version=4.2");
+  const filter = read(
+    "q=till&kind=android&tag=b&tag=a&tag=b&status=silent&battery_below=15&network=wifi&site=Porto&app=com.x&agent_version=4.2",
+  );
   expect(filter).toEqual({
-    q: "till", kind: "android", tag: ["b", "a"], status: "silent", battery_below: 15,
-    network: "wifi", site: "Porto", app: "com.x", agent_version: "4.2",
+    q: "till",
+    kind: "android",
+    tag: ["b", "a"],
+    status: "silent",
+    battery_below: 15,
+    network: "wifi",
+    site: "Porto",
+    app: "com.x",
+    agent_version: "4.2",
   });
   expect(filterOf(searchOf(filter))).toEqual(filter);
 });

@@ -56,7 +56,13 @@ function Command({ made, door }: { made: Made; door: Door | null }) {
           hint={valid && isLocal(server) ? "This address is good on the appliance's own machine only." : "As the device reaches it"}
         >
           {(field) => (
-            <Input {...field} value={server} spellCheck={false} autoComplete="off" onChange={(event) => setServer(event.target.value.trim())} />
+            <Input
+              {...field}
+              value={server}
+              spellCheck={false}
+              autoComplete="off"
+              onChange={(event) => setServer(event.target.value.trim())}
+            />
           )}
         </Field>
         <Field label="Its name" hint={made.max_uses === 1 ? "Empty: the machine's host name" : "Empty: each machine's host name"}>

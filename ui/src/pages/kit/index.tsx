@@ -40,10 +40,35 @@ const THINGS: Thing[] = Array.from({ length: 100_000 }, (_, index) => ({
 }));
 
 const COLUMNS: Column<Thing>[] = [
-  { id: "name", title: "Device", grow: 2, width: 160, sortable: true, always: true, compare: (a, b) => Number(a.id) - Number(b.id), cell: (row) => <span className="font-medium">{row.name}</span> },
+  {
+    id: "name",
+    title: "Device",
+    grow: 2,
+    width: 160,
+    sortable: true,
+    always: true,
+    compare: (a, b) => Number(a.id) - Number(b.id),
+    cell: (row) => <span className="font-medium">{row.name}</span>,
+  },
   { id: "status", title: "Status", width: 120, cell: (row) => <StatusBadge status={row.status} /> },
-  { id: "site", title: "Site", grow: 1, width: 120, sortable: true, compare: (a, b) => a.site.localeCompare(b.site), cell: (row) => row.site },
-  { id: "battery", title: "Battery", width: 110, align: "end", sortable: true, compare: (a, b) => a.battery - b.battery, cell: (row) => `${row.battery} %` },
+  {
+    id: "site",
+    title: "Site",
+    grow: 1,
+    width: 120,
+    sortable: true,
+    compare: (a, b) => a.site.localeCompare(b.site),
+    cell: (row) => row.site,
+  },
+  {
+    id: "battery",
+    title: "Battery",
+    width: 110,
+    align: "end",
+    sortable: true,
+    compare: (a, b) => a.battery - b.battery,
+    cell: (row) => `${row.battery} %`,
+  },
   { id: "id", title: "Id", width: 100, align: "end", hidden: true, cell: (row) => row.id },
 ];
 const idOf = (row: Thing) => row.id;
@@ -110,8 +135,21 @@ function Charts() {
   );
   const series = useMemo(
     () => [
-      { label: "Battery", values: columns[0] ?? [], low: columns[1], high: columns[2], tone: "accent" as const, format: (value: number) => `${Math.round(value)} %` },
-      { label: "Free memory", values: columns[3] ?? [], tone: "info" as const, right: true, format: (value: number) => `${Math.round(value)} MB` },
+      {
+        label: "Battery",
+        values: columns[0] ?? [],
+        low: columns[1],
+        high: columns[2],
+        tone: "accent" as const,
+        format: (value: number) => `${Math.round(value)} %`,
+      },
+      {
+        label: "Free memory",
+        values: columns[3] ?? [],
+        tone: "info" as const,
+        right: true,
+        format: (value: number) => `${Math.round(value)} MB`,
+      },
     ],
     [columns],
   );
@@ -119,7 +157,15 @@ function Charts() {
     <Card>
       <CardHeader title="Battery and memory" hint="Drag to zoom" />
       <CardBody>
-        <TimeChart label="Battery and memory" times={times} series={series} least={0} most={100} thresholds={[{ value: 15, label: "low", tone: "bad" }]} sync="kit" />
+        <TimeChart
+          label="Battery and memory"
+          times={times}
+          series={series}
+          least={0}
+          most={100}
+          thresholds={[{ value: 15, label: "low", tone: "bad" }]}
+          sync="kit"
+        />
       </CardBody>
     </Card>
   );
@@ -142,7 +188,15 @@ function Controls() {
   const [choice, setChoice] = useState<"day" | "week" | "month">("day");
   return (
     <Card className="px-4 py-4">
-      <Tabs label="Parts" value={tab} onChange={setTab} tabs={[{ value: "one", label: "Controls", count: 3 }, { value: "two", label: "Text" }]}>
+      <Tabs
+        label="Parts"
+        value={tab}
+        onChange={setTab}
+        tabs={[
+          { value: "one", label: "Controls", count: 3 },
+          { value: "two", label: "Text" },
+        ]}
+      >
         <TabPanel value="one" className="grid gap-4">
           <div className="flex flex-wrap items-center gap-2">
             <Button variant="primary">Primary</Button>
@@ -161,7 +215,16 @@ function Controls() {
             <Popover label="Filter" trigger={<Button>Popover</Button>}>
               {(close) => <Button onClick={close}>Close</Button>}
             </Popover>
-            <Segments label="Range" value={choice} onChange={setChoice} options={[{ value: "day", label: "Day" }, { value: "week", label: "Week" }, { value: "month", label: "Month" }]} />
+            <Segments
+              label="Range"
+              value={choice}
+              onChange={setChoice}
+              options={[
+                { value: "day", label: "Day" },
+                { value: "week", label: "Week" },
+                { value: "month", label: "Month" },
+              ]}
+            />
           </div>
           <SwitchField label="Remediation" hint="Sends a relaunch when the service is down." checked={on} onChange={setOn} />
           <CheckField label="Purge the history too" hint="In the background; it can't be brought back." checked={on} onChange={setOn} />
@@ -200,8 +263,22 @@ export default function KitPage() {
         <Card>
           <CardHeader title="Agent versions" />
           <CardBody className="grid gap-5">
-            <Bars label="Agent versions" bars={[{ key: "a", label: "2.4.1", value: 1700, to: "/devices" }, { key: "b", label: "2.4.0", value: 240 }, { key: "c", label: "unknown", value: 3, tone: "idle" }]} />
-            <Shares label="Status" bars={[{ key: "o", label: "Online", value: 1990, tone: "ok" }, { key: "l", label: "Late", value: 60, tone: "warn" }, { key: "s", label: "Silent", value: 30, tone: "bad" }]} />
+            <Bars
+              label="Agent versions"
+              bars={[
+                { key: "a", label: "2.4.1", value: 1700, to: "/devices" },
+                { key: "b", label: "2.4.0", value: 240 },
+                { key: "c", label: "unknown", value: 3, tone: "idle" },
+              ]}
+            />
+            <Shares
+              label="Status"
+              bars={[
+                { key: "o", label: "Online", value: 1990, tone: "ok" },
+                { key: "l", label: "Late", value: 60, tone: "warn" },
+                { key: "s", label: "Silent", value: 30, tone: "bad" },
+              ]}
+            />
           </CardBody>
         </Card>
         <Card>

@@ -85,7 +85,9 @@ function HealthFacts({ health, fleet }: { health: Health; fleet: LiveFleet | nul
       </Fact>
       <Fact tone={backlog === 0 || health.backlog.oldest_s < 10 ? "ok" : "warn"} label="Waiting to be stored">
         {backlog === 0 ? "none" : count(backlog)}
-        {backlog > 0 && health.backlog.oldest_s > 0 && <span className="font-normal text-ink-3"> · {duration(health.backlog.oldest_s)}</span>}
+        {backlog > 0 && health.backlog.oldest_s > 0 && (
+          <span className="font-normal text-ink-3"> · {duration(health.backlog.oldest_s)}</span>
+        )}
       </Fact>
       <Fact tone={roomTone(hours_left)} label="Journal">
         {percent(used_bytes, capacity_bytes)} used
@@ -93,7 +95,8 @@ function HealthFacts({ health, fleet }: { health: Health; fleet: LiveFleet | nul
       </Fact>
       {health.disk && (
         <Fact tone={diskTone(health.disk)} label="Disk">
-          {bytes(health.disk.free_bytes)} free<span className="font-normal text-ink-3"> · {percent(health.disk.free_bytes, health.disk.total_bytes)}</span>
+          {bytes(health.disk.free_bytes)} free
+          <span className="font-normal text-ink-3"> · {percent(health.disk.free_bytes, health.disk.total_bytes)}</span>
         </Fact>
       )}
     </>

@@ -29,22 +29,24 @@ function batteryBars(stats: FleetStats): Bar[] {
 function versionBars(stats: FleetStats): Bar[] {
   const known = new Set(stats.versions.map((one) => one.version));
   const shares = stats.versions.map((one) => ({ label: one.version, count: one.count }));
-  const bars = topOf(shares, VERSIONS_SHOWN, (kinds) => `${kinds} other versions`).map(
-    (share): Bar => ({
-      key: share.label,
-      label: share.label,
-      value: share.count,
-      to: known.has(share.label) ? `/devices?agent_version=${encodeURIComponent(share.label)}` : undefined,
-      tone: known.has(share.label) ? "accent" : "idle",
-    }),
-  );
+  const bars = topOf(shares, VERSIONS_SHOWN, (kinds) => `${kinds} other versions`).map((share): Bar => ({
+    key: share.label,
+    label: share.label,
+    value: share.count,
+    to: known.has(share.label) ? `/devices?agent_version=${encodeURIComponent(share.label)}` : undefined,
+    tone: known.has(share.label) ? "accent" : "idle",
+  }));
   return [...bars, ...unknownBar(stats.versionUnknown)];
 }
 
 function networkBars(stats: FleetStats): Bar[] {
-  const bars = stats.networks.map(
-    (one): Bar => ({ key: one.network, label: NETWORK[one.network] ?? one.network, value: one.count, tone: "info", to: `/devices?network=${one.network}` }),
-  );
+  const bars = stats.networks.map((one): Bar => ({
+    key: one.network,
+    label: NETWORK[one.network] ?? one.network,
+    value: one.count,
+    tone: "info",
+    to: `/devices?network=${one.network}`,
+  }));
   return [...bars, ...unknownBar(stats.networkUnknown)];
 }
 

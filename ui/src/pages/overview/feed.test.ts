@@ -72,7 +72,9 @@ describe("the feed", () => {
   });
 
   it("tells of many devices at once in one line", () => {
-    const out = Array.from({ length: 40 }, (_, n) => live("fired", 300 - n, { alert_id: `a${n}`, device_id: `d${n}`, firing_count: 60 - n }));
+    const out = Array.from({ length: 40 }, (_, n) =>
+      live("fired", 300 - n, { alert_id: `a${n}`, device_id: `d${n}`, firing_count: 60 - n }),
+    );
     const other = live("fired", 299.5, { rule: "low_battery", alert_id: "b", device_id: "d99" });
     const lines = alertFeed([alert("1", 90, null)], [other, ...out], 10);
     expect(lines.map((line) => [line.change, line.rule, line.deviceId, line.incidentId, line.firing])).toEqual([

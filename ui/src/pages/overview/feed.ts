@@ -63,7 +63,11 @@ const TOGETHER_S = 120;
 const OF_MANY = new Set<FeedLine["change"]>(["fired", "resolved", "merged"]);
 
 const goesWith = (line: FeedLine, last: FeedLine | undefined): boolean =>
-  last !== undefined && OF_MANY.has(line.change) && line.change === last.change && line.rule === last.rule && last.at - line.at < TOGETHER_S;
+  last !== undefined &&
+  OF_MANY.has(line.change) &&
+  line.change === last.change &&
+  line.rule === last.rule &&
+  last.at - line.at < TOGETHER_S;
 
 /** Lines of one rule that came together as one; newest first, as they are. */
 function together(lines: readonly FeedLine[]): FeedLine[] {
@@ -79,7 +83,16 @@ function together(lines: readonly FeedLine[]): FeedLine[] {
     const incidents = new Set(run.map((line) => line.incidentId));
     const known = run.map((line) => line.firing ?? 0);
     const count = newest.change === "fired" ? Math.max(run.length, ...known) : run.length;
-    return [{ ...newest, key: `many:${run.at(-1)?.key}`, deviceId: null, alias: null, incidentId: incidents.size === 1 ? newest.incidentId : null, firing: count }];
+    return [
+      {
+        ...newest,
+        key: `many:${run.at(-1)?.key}`,
+        deviceId: null,
+        alias: null,
+        incidentId: incidents.size === 1 ? newest.incidentId : null,
+        firing: count,
+      },
+    ];
   });
 }
 
@@ -88,7 +101,11 @@ export function alertFeed(alerts: readonly Schema<"Alert">[], live: readonly Liv
   const severities = new Map(alerts.map((alert) => [alert.id, alert.severity as string]));
   const known = (line: FeedLine) =>
     lines.some(
-      (other) => other.change === line.change && other.rule === line.rule && other.deviceId === line.deviceId && Math.abs(other.at - line.at) < SAME_S,
+      (other) =>
+        other.change === line.change &&
+        other.rule === line.rule &&
+        other.deviceId === line.deviceId &&
+        Math.abs(other.at - line.at) < SAME_S,
     );
   const told = live
     .filter((one) => CHANGES.has(one.change) && !isEcho(one))

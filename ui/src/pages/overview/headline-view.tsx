@@ -47,7 +47,13 @@ function FleetBar({ fleet }: { fleet: LiveFleet }) {
     <div aria-hidden className="mt-4 flex h-1.5 gap-0.5 overflow-hidden rounded-full bg-surface-2">
       {parts.map(
         ({ fill, value }) =>
-          value > 0 && <span key={fill} className={cn("transition-[width] duration-500", fill)} style={{ width: `${(100 * value) / whole}%`, minWidth: 4 }} />,
+          value > 0 && (
+            <span
+              key={fill}
+              className={cn("transition-[width] duration-500", fill)}
+              style={{ width: `${(100 * value) / whole}%`, minWidth: 4 }}
+            />
+          ),
       )}
     </div>
   );

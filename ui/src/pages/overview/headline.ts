@@ -15,7 +15,8 @@ function join(parts: string[]): string {
   return `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 
-const late = (number: number, reported: number) => (number === reported && number > 1 ? `All ${count(number)} devices are late` : devices(number, "is late", "are late"));
+const late = (number: number, reported: number) =>
+  number === reported && number > 1 ? `All ${count(number)} devices are late` : devices(number, "is late", "are late");
 
 /** `incidents`: how many are open; null: not known (yet). */
 export function headline(fleet: LiveFleet, incidents: number | null): Headline {
@@ -24,7 +25,13 @@ export function headline(fleet: LiveFleet, incidents: number | null): Headline {
   if (!fleet.storing) return { tone: "bad", text: "The database is away. Heartbeats are kept in the journal until it is back" };
   if (fleet.silent > 0) {
     const all = fleet.silent === reported && reported > 1;
-    return { tone: "bad", text: join([all ? `All ${count(reported)} devices are silent` : devices(fleet.silent, "is silent", "are silent"), ...(open ? [open] : [])]) };
+    return {
+      tone: "bad",
+      text: join([
+        all ? `All ${count(reported)} devices are silent` : devices(fleet.silent, "is silent", "are silent"),
+        ...(open ? [open] : []),
+      ]),
+    };
   }
   if (fleet.late > 0) return { tone: "warn", text: join([late(fleet.late, reported), ...(open ? [open] : [])]) };
   if (reported === 0) return { tone: "warn", text: `${devices(fleet.never, "is", "are")} registered, none has reported yet` };

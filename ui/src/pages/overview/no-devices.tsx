@@ -8,7 +8,11 @@ import { Card } from "@/ui/card";
 const STEPS: { icon: LucideIcon; title: string; text: string }[] = [
   { icon: QrCode, title: "Enrol a device", text: "Make a token and run one line with the agent on the device: it reports here." },
   { icon: HeartPulse, title: "See its first heartbeat", text: "It shows here within a minute, and from then on every five minutes." },
-  { icon: Bell, title: "Be told when it falls silent", text: "After twelve minutes without a sign of life an incident opens, and whoever should know is told." },
+  {
+    icon: Bell,
+    title: "Be told when it falls silent",
+    text: "After twelve minutes without a sign of life an incident opens, and whoever should know is told.",
+  },
 ];
 
 /** A fleet of nobody: what to do first. */

@@ -24,7 +24,13 @@ function Muster() {
   return (
     <svg aria-hidden viewBox={`0 0 ${COLUMNS * STEP} ${ROWS * STEP}`} preserveAspectRatio="xMidYMid slice" className="size-full">
       {Array.from({ length: COLUMNS * ROWS }, (_, index) => (
-        <circle key={index} cx={((index % COLUMNS) + 0.5) * STEP} cy={(Math.floor(index / COLUMNS) + 0.5) * STEP} r="3" className={look(index)} />
+        <circle
+          key={index}
+          cx={((index % COLUMNS) + 0.5) * STEP}
+          cy={(Math.floor(index / COLUMNS) + 0.5) * STEP}
+          r="3"
+          className={look(index)}
+        />
       ))}
     </svg>
   );
@@ -63,7 +69,9 @@ export function Frame({ title, hint, children }: FrameProps) {
         <div className="absolute inset-0 bg-linear-to-t from-surface via-surface/40 to-transparent" />
         <div className="absolute inset-x-0 bottom-0 p-12">
           <p className="max-w-md text-2xl leading-snug font-semibold tracking-tight text-balance">Every device, accounted for.</p>
-          <p className="mt-2 max-w-md text-sm text-balance text-ink-2">Who is here, who is late, who is silent, and what each was told to do.</p>
+          <p className="mt-2 max-w-md text-sm text-balance text-ink-2">
+            Who is here, who is late, who is silent, and what each was told to do.
+          </p>
         </div>
       </aside>
     </div>

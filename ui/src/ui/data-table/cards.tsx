@@ -25,7 +25,9 @@ function SortBy<Row>({ columns, sort, onSort }: Pick<GridProps<Row>, "columns" |
       <NativeSelect
         aria-label="Sort by"
         value={sort?.column ?? ""}
-        onChange={(event) => onSort({ column: event.target.value, direction: sortable.find((one) => one.id === event.target.value)?.first ?? "asc" })}
+        onChange={(event) =>
+          onSort({ column: event.target.value, direction: sortable.find((one) => one.id === event.target.value)?.first ?? "asc" })
+        }
       >
         {!sort && <option value="">Sort by…</option>}
         {sortable.map((one) => (
@@ -114,7 +116,10 @@ const theWindow = () => null;
 function FixedCards<Row>(props: CardsProps<Row>) {
   const { source, cardHeight = CARD_HEIGHT } = props;
   const list = useRef<HTMLDivElement>(null);
-  const sight = useCallback((): Sight | null => list.current && { top: -list.current.getBoundingClientRect().top, height: window.innerHeight }, []);
+  const sight = useCallback(
+    (): Sight | null => list.current && { top: -list.current.getBoundingClientRect().top, height: window.innerHeight },
+    [],
+  );
   const count = rowsThatFit(source.count, cardHeight);
   const rows = useRowWindow(theWindow, sight, cardHeight, count);
   useLook(source.look, rows, source);
@@ -128,7 +133,15 @@ function FixedCards<Row>(props: CardsProps<Row>) {
     <div ref={list} role="list" aria-label={props.label} className="relative scroll-mt-32" style={{ height: count * cardHeight }}>
       {Array.from({ length: rows.end - rows.first }, (_, offset) => {
         const index = rows.first + offset;
-        return <Card key={index} {...props} index={index} isDrawn={drawn.has(index)} style={{ transform: `translateY(${index * cardHeight}px)`, height: cardHeight }} />;
+        return (
+          <Card
+            key={index}
+            {...props}
+            index={index}
+            isDrawn={drawn.has(index)}
+            style={{ transform: `translateY(${index * cardHeight}px)`, height: cardHeight }}
+          />
+        );
       })}
     </div>
   );
@@ -153,7 +166,14 @@ function MeasuredCards<Row>(props: CardsProps<Row>) {
   return (
     <div ref={list} role="list" aria-label={props.label} className="relative" style={{ height: virtual.getTotalSize() }}>
       {items.map(({ key, index, start }) => (
-        <Card key={key} {...props} index={index} isDrawn cardRef={virtual.measureElement} style={{ transform: `translateY(${start - margin}px)` }} />
+        <Card
+          key={key}
+          {...props}
+          index={index}
+          isDrawn
+          cardRef={virtual.measureElement}
+          style={{ transform: `translateY(${start - margin}px)` }}
+        />
       ))}
     </div>
   );

@@ -180,7 +180,10 @@ export function Grid<Row>(props: GridProps<Row>) {
       tabIndex={0}
       onKeyDown={gridKeys(props, { active, count: reachable, page: pageRows, move })}
       onFocus={(event) => event.target === event.currentTarget && firstFocus()}
-      className={cn("group/grid relative max-h-[calc(100dvh-13rem)] min-h-40 overflow-auto overscroll-contain outline-offset-0", props.className)}
+      className={cn(
+        "group/grid relative max-h-[calc(100dvh-13rem)] min-h-40 overflow-auto overscroll-contain outline-offset-0",
+        props.className,
+      )}
       style={{ ["--columns" as string]: template }}
     >
       <div style={{ minWidth: least }}>

@@ -49,7 +49,10 @@ function Title<Row>({ column, sort, onSort }: { column: Column<Row>; sort: Sort 
       onClick={() => onSort({ column: column.id, direction: next })}
     >
       <span className="truncate">{column.title}</span>
-      <Arrow aria-hidden className={cn("size-3.5 shrink-0", !direction && "opacity-0 group-hover:opacity-70 group-focus-visible:opacity-70")} />
+      <Arrow
+        aria-hidden
+        className={cn("size-3.5 shrink-0", !direction && "opacity-0 group-hover:opacity-70 group-focus-visible:opacity-70")}
+      />
     </button>
   );
 }

@@ -78,7 +78,11 @@ export function moved(key: string, at: number, count: number, page: number): num
 export const RANGE_MAX = 2000;
 
 /** Where a row stands now: rows move while others come and go. -1: it is gone. A place that is not in memory is believed. */
-export function locate<Row>(source: Pick<RowSource<Row>, "count" | "at">, rowId: (row: Row) => string, row: { id: string; index: number }): number {
+export function locate<Row>(
+  source: Pick<RowSource<Row>, "count" | "at">,
+  rowId: (row: Row) => string,
+  row: { id: string; index: number },
+): number {
   const there = row.index < source.count ? source.at(row.index) : undefined;
   if (there !== undefined && rowId(there) === row.id) return row.index;
   for (let index = 0; index < source.count; index++) {

@@ -5,7 +5,7 @@ import type { Column, DataTableProps } from "./types";
 
 const BOX_WIDTH = 44;
 
-const widthOf = <Row,>(column: Column<Row>, given: number | undefined): string => {
+const widthOf = <Row>(column: Column<Row>, given: number | undefined): string => {
   if (given !== undefined) return `${given}px`;
   return column.grow ? `minmax(${column.width ?? 120}px, ${column.grow}fr)` : `${column.width ?? 140}px`;
 };
@@ -21,6 +21,9 @@ export function useColumns<Row>({ columns, layout, selection }: DataTableProps<R
     if (fixed) parts[parts.length - 1] = `minmax(${parts.at(-1)}, 1fr)`; // no empty strip at the right
     return [...(box ? [`${BOX_WIDTH}px`] : []), ...parts].join(" ");
   }, [shown, widths, box]);
-  const least = shown.reduce((sum, column) => sum + (widths?.[column.id] ?? column.width ?? (column.grow ? 120 : 140)), box ? BOX_WIDTH : 0);
+  const least = shown.reduce(
+    (sum, column) => sum + (widths?.[column.id] ?? column.width ?? (column.grow ? 120 : 140)),
+    box ? BOX_WIDTH : 0,
+  );
   return { shown, template, least };
 }

@@ -13,9 +13,10 @@ export interface Picker {
 }
 
 const tooMany = (rows: number) =>
-  toast.failed(`A range of ${count(rows)} is more than the ${count(RANGE_MAX)} that can be chosen one by one: narrow the list and select all that match.`);
-const allChosen = (rows: number) =>
-  toast.failed(`All ${count(rows)} are selected. Select none first, to choose single ones of so many.`);
+  toast.failed(
+    `A range of ${count(rows)} is more than the ${count(RANGE_MAX)} that can be chosen one by one: narrow the list and select all that match.`,
+  );
+const allChosen = (rows: number) => toast.failed(`All ${count(rows)} are selected. Select none first, to choose single ones of so many.`);
 
 /** Ids of a range: at once where all are in memory. */
 function idsOf<Row>(source: RowSource<Row>, rowId: (row: Row) => string, first: number, end: number): string[] | Promise<string[]> {
