@@ -10,6 +10,7 @@ import type { Page, Route, WebSocketRoute } from "@playwright/test";
 const consoleDir = process.env["MUSTER_TEST_CONSOLE"] ?? resolve(import.meta.dirname, "../../../build/ui");
 /** No server is there: each request is answered here. A browser trusts this name as it does https. */
 const BASE = "http://localhost";
+const START_MS = 90_000;
 const LIVE_MS = 250;
 const LIVE_ROWS = 250;
 const SNAPSHOT_ROWS = 1000;
@@ -53,6 +54,8 @@ export class PlayedFleet {
   readonly asked: Asked[] = [];
   /** So many devices have gone from the head of the list. */
   gone = 0;
+  /** So many rows the live channel has told. */
+  told = 0;
   #socket: WebSocketRoute | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
   #seq = 1;
@@ -65,8 +68,8 @@ export class PlayedFleet {
     await page.routeWebSocket(/\/api\/ws/, (socket) => this.#live(socket));
     await page.route(`${BASE}/**`, (route) => this.#answer(route));
     await page.goto(`${BASE}/devices`);
-    await page.getByText(aliasAt(0), { exact: true }).waitFor();
-    await page.getByText("Live", { exact: true }).first().waitFor({ state: "attached" });
+    await page.getByText(aliasAt(0), { exact: true }).waitFor({ timeout: START_MS });
+    await page.getByText("Live", { exact: true }).first().waitFor({ state: "attached", timeout: START_MS });
   }
 
   stop(): void {
@@ -140,6 +143,7 @@ export class PlayedFleet {
       const now = Date.now() / 1000;
       const devices = Array.from({ length: LIVE_ROWS }, (_, index) => row(index === 0 ? this.gone : (next + index) % this.size, now, (this.#seq + index) % 101));
       next += LIVE_ROWS;
+      this.told += LIVE_ROWS;
       this.#say({ type: "delta", seq: ++this.#seq, devices });
       const online = this.size - this.gone;
       if (this.#seq % 4 === 0)

@@ -4,13 +4,15 @@
  * at once, and few requests. "Long" is processor time, which the product promises; no clock is asked.
  */
 import { expect, test as base, type Page } from "@playwright/test";
-import { tasksWhile } from "../house/cpu-tasks";
+import { tasksOver } from "../house/cpu-tasks";
 import { aliasAt, PlayedFleet } from "../house/played-fleet";
 
 const SIZE = 100_000;
 const ROW = 44;
 const ROWS_IN_DOCUMENT_MAX = 60;
 const LONG_TASK_MS = 50;
+/** Parts of the list that are judged one after another. */
+const LEGS = 6;
 const PHONE = { width: 390, height: 844 };
 
 const test = base.extend<{ fleet: PlayedFleet; said: string[] }>({
@@ -31,6 +33,7 @@ const test = base.extend<{ fleet: PlayedFleet; said: string[] }>({
 });
 
 // The recorder of traces works in the page itself, which is what is measured here.
+test.describe.configure({ timeout: 300_000 }); // the way is long, and the machine may be busy
 test.use({ viewport: { width: 1440, height: 900 }, trace: "off", screenshot: "off", launchOptions: ({ launchOptions }, use) => use({ ...launchOptions, args: ["--js-flags=--expose-gc"] }) });
 
 declare global {
@@ -53,24 +56,20 @@ const scrollTo = (page: Page, top: number) =>
     grid.scrollTop = to;
   }, top);
 
-/** Frame by frame to the end, so many pixels in each; then jumps all over the list, one a frame. */
-const fling = (page: Page, step: number, jumps: number) =>
-  page.getByRole("grid").evaluate(
-    async (grid, asked) => {
-      const frame = () => new Promise((done) => requestAnimationFrame(done));
-      let frames = 0;
-      for (; grid.scrollTop + grid.clientHeight < grid.scrollHeight - 4; frames++) {
-        grid.scrollTop += asked.step;
-        await frame();
-      }
-      for (let jump = 0; jump < asked.jumps; jump++, frames++) {
-        grid.scrollTop = (grid.scrollHeight / asked.jumps) * ((jump * 37) % asked.jumps);
-        await frame();
-      }
-      return frames;
-    },
-    { step, jumps },
-  );
+/** Frame by frame over a part of the list, so many pixels in each; then jumps all over it, one a frame. */
+const fling = (page: Page, way: { from: number; to: number; step: number; jumps: number }) =>
+  page.getByRole("grid").evaluate(async (grid, { from, to, step, jumps }) => {
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    const height = grid.scrollHeight;
+    for (let top = from * height; top < to * height; top += step) {
+      grid.scrollTop = top;
+      await frame();
+    }
+    for (let jump = 0; jump < jumps; jump++) {
+      grid.scrollTop = (height / jumps) * ((jump * 37) % jumps);
+      await frame();
+    }
+  }, way);
 
 const heapBytes = (page: Page) =>
   page.evaluate(() => {
@@ -101,63 +100,62 @@ test("any row is reached at once", async ({ page, fleet }) => {
 });
 
 test("a fling through all of them is smooth, and asks for little", async ({ page, fleet }) => {
-  test.setTimeout(240_000);
   await fleet.open(page);
   await watchRows(page);
   const asked = fleet.asked.length;
   const began = Date.now();
-  const { result: frames, tasks } = await tasksWhile(page, () => fling(page, 1200, 120));
+  for (let leg = 0; leg < LEGS; leg++) {
+    const way = { from: leg / LEGS, to: (leg + 1) / LEGS, step: 2400, jumps: 20 };
+    expect(await tasksOver(LONG_TASK_MS, page, () => fling(page, way)), `from ${way.from} of the list on`).toEqual([]);
+  }
   const seconds = (Date.now() - began) / 1000;
-  console.log(`${frames} frames, ${fleet.asked.length - asked} requests in ${seconds.toFixed(0)} s; longest tasks ${tasks.slice(0, 5).map((ms) => ms.toFixed(1)).join(", ")} ms`);
-  expect(tasks.filter((ms) => ms > LONG_TASK_MS)).toEqual([]);
+  expect(fleet.asked.length - asked).toBeLessThanOrEqual(5 + seconds);
   const rows = await page.evaluate(() => window.rowsMost);
   expect(rows).toBeGreaterThan(10);
   expect(rows).toBeLessThanOrEqual(ROWS_IN_DOCUMENT_MAX);
-  expect(fleet.asked.length - asked).toBeLessThanOrEqual(5 + seconds);
   await scrollTo(page, 0);
   await expect(row(page, 0)).toContainText(aliasAt(0));
 });
 
-test("reading on line by line shows each row, in few tasks", async ({ page, fleet }) => {
+test("reading on page by page draws each row, in short tasks", async ({ page, fleet }) => {
   await fleet.open(page);
   await page.getByRole("grid").focus();
-  const { tasks } = await tasksWhile(page, async () => {
-    const activeIsHere = async () => {
-      const id = await page.getByRole("grid").getAttribute("aria-activedescendant");
-      return id !== null && page.locator(`[id='${id}']:not([aria-busy])`).count();
-    };
-    for (let pages = 0; pages < 40; pages++) {
+  const activeIsHere = async () => {
+    const id = await page.getByRole("grid").getAttribute("aria-activedescendant");
+    return id !== null && page.locator(`[id='${id}']:not([aria-busy])`).count();
+  };
+  const readOn = async () => {
+    for (let pages = 0; pages < 30; pages++) {
       await page.keyboard.press("PageDown");
       await expect.poll(activeIsHere).toBe(1);
     }
-  });
-  console.log(`longest tasks ${tasks.slice(0, 5).map((ms) => ms.toFixed(1)).join(", ")} ms`);
-  expect(tasks.filter((ms) => ms > LONG_TASK_MS)).toEqual([]);
+  };
+  expect(await tasksOver(LONG_TASK_MS, page, readOn)).toEqual([]);
+  expect(fleet.asked.length).toBeLessThanOrEqual(12);
 });
 
 test("live changes arrive in view, and memory stays flat", async ({ page, fleet }) => {
   await fleet.open(page);
   const before = await row(page, 0).innerText();
   await expect.poll(() => row(page, 0).innerText()).not.toBe(before);
-  await fling(page, 40_000, 60);
-  const places = Array.from({ length: 12 }, (_, index) => index * 8000);
   const around = async () => {
-    for (const place of places.slice(0, 4)) {
+    for (const place of [16_000, 40_000, 64_000, 88_000]) {
       await scrollTo(page, place * ROW);
       await expect(row(page, place)).toContainText(aliasAt(place));
     }
   };
+  await fling(page, { from: 0, to: 1, step: 40_000, jumps: 60 });
   await around();
   const heap = await heapBytes(page);
-  const told = await row(page, places[3] ?? 0).getAttribute("aria-rowindex");
-  expect(told).not.toBeNull();
-  const { tasks } = await tasksWhile(page, async () => {
-    await around();
-    await page.waitForTimeout(10_000); // 10,000 devices report
-  });
-  console.log(`longest tasks ${tasks.slice(0, 5).map((ms) => ms.toFixed(1)).join(", ")} ms; ${(heap / 1e6).toFixed(1)} MB, then ${((await heapBytes(page)) / 1e6).toFixed(1)} MB`);
-  expect(tasks.filter((ms) => ms > LONG_TASK_MS)).toEqual([]);
-  expect(await heapBytes(page)).toBeLessThan(heap * 1.1 + 4e6);
+  const listen = async () => {
+    const told = fleet.told;
+    await expect.poll(() => fleet.told, { timeout: 60_000 }).toBeGreaterThan(told + 8000);
+  };
+  expect(await tasksOver(LONG_TASK_MS, page, listen)).toEqual([]);
+  await around();
+  const then = await heapBytes(page);
+  console.log(`${(heap / 1e6).toFixed(1)} MB, then ${(then / 1e6).toFixed(1)} MB`);
+  expect(then).toBeLessThan(heap * 1.1 + 4e6);
 });
 
 test("devices that go while somebody scrolls leave a list in order", async ({ page, fleet }) => {
@@ -180,7 +178,7 @@ test("what is chosen is said as it is", async ({ page, fleet }) => {
   const bar = page.getByRole("region", { name: "What is selected" });
   await grid.focus();
   await page.keyboard.press("Control+a");
-  await expect(bar).toContainText("All 100,000 devices that match");
+  await expect(bar).toContainText("All 100,000 devices");
   await page.keyboard.press("Escape");
   await expect(bar).toBeHidden();
 
@@ -198,10 +196,10 @@ test("what is chosen is said as it is", async ({ page, fleet }) => {
   await expect(bar).toContainText("1,499 devices selected");
 
   await page.getByRole("checkbox", { name: "Select all that match" }).click();
-  await expect(bar).toContainText("All 100,000 devices that match");
+  await expect(bar).toContainText("All 100,000 devices");
   await row(page, 60_000).getByRole("checkbox").click();
   await expect(page.getByText(/Select none first/)).toBeVisible();
-  await expect(bar).toContainText("All 100,000 devices that match");
+  await expect(bar).toContainText("All 100,000 devices");
 });
 
 test.describe("on a phone", () => {
@@ -214,19 +212,17 @@ test.describe("on a phone", () => {
       const look = () => (window.rowsMost = Math.max(window.rowsMost, document.querySelectorAll("[role=listitem]").length));
       new MutationObserver(look).observe(document, { childList: true, subtree: true });
     });
-    const { tasks } = await tasksWhile(page, () =>
+    const jump = () =>
       page.evaluate(async () => {
         const last = document.documentElement.scrollHeight;
-        for (let jump = 0; jump < 100; jump++) {
-          window.scrollTo(0, (last / 100) * ((jump * 37) % 100));
+        for (let jumps = 0; jumps < 100; jumps++) {
+          window.scrollTo(0, (last / 100) * ((jumps * 37) % 100));
           await new Promise((done) => requestAnimationFrame(done));
         }
         window.scrollTo(0, last);
-      }),
-    );
+      });
+    expect(await tasksOver(LONG_TASK_MS, page, jump)).toEqual([]);
     await expect(page.getByText(aliasAt(SIZE - 1), { exact: true })).toBeVisible();
-    console.log(`longest tasks ${tasks.slice(0, 5).map((ms) => ms.toFixed(1)).join(", ")} ms`);
-    expect(tasks.filter((ms) => ms > LONG_TASK_MS)).toEqual([]);
     expect(await page.evaluate(() => window.rowsMost)).toBeLessThanOrEqual(ROWS_IN_DOCUMENT_MAX);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
   });

@@ -21,7 +21,7 @@ import { useDevices, type DeviceRow } from "./use-devices";
 import { ViewsMenu } from "./views-menu";
 
 /** Pixels: two lines, tags, and the room around them. */
-const CARD_HEIGHT = 108;
+const CARD_HEIGHT = 93;
 
 const rowId = (row: DeviceRow) => row.id;
 const rowName = (row: DeviceRow) => row.alias;

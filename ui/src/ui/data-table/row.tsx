@@ -85,7 +85,7 @@ function WaitingOnce<Row>(props: PlaceProps<Row> & { box: boolean }) {
       {box && <div role="gridcell" />}
       {columns.map((column) => (
         <div key={column.id} role="gridcell" className="px-3">
-          <div aria-hidden className="h-3 w-3/5 rounded-control bg-line/60" />
+          <div aria-hidden className={cn("h-3 w-3/5 rounded-control bg-line/60", column.align === "end" && "ml-auto")} />
         </div>
       ))}
     </div>
