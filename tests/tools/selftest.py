@@ -91,6 +91,16 @@ class Style(unittest.TestCase):
         self.refused("src__pg__a_DOT_h", SPDX + "int a;\n" * 200, "201 lines")
         self.refused(path, SPDX + "int f(void)\n{\n" + "        g();\n" * 71 + "}\n", "71 lines")
 
+    def test_limits_of_typescript(self):
+        spdx = "// SPDX-License-Identifier: Apache-2.0\n"
+        path = "ui__src__a_DOT_tsx"
+        self.refused(path, "const a = 1;\n", "SPDX")
+        self.refused(path, spdx + "const a = " + "1 + " * 40 + "1;\n", "columns")
+        self.refused(path, spdx + "f();\n" * 300, "301 lines")
+        self.refused("ui__tests__a_DOT_spec_DOT_ts", spdx + "f();\n" * 400, "401 lines")
+        text = spdx + 'const a = "' + "x" * 200 + '";\n'
+        self.assertEqual(findings(check_style.check, **{path: text}), [])
+
     def test_a_reason_excuses(self):
         text = SPDX + "/* one thing because it is a table */\n" + "int a;\n" * 900
         self.assertEqual(findings(check_style.check, src__pg__a_DOT_c=text), [])
