@@ -102,7 +102,7 @@ static int load(void *ctx, struct mu_live_image *image)
 
         if (error < 0)
                 return error;
-        error = mu_live_sql_load(pg, image);
+        error = mu_live_sql_load(pg, live->config.devices, image);
         mu_database_release(live->config.database, pg);
         return error;
 }
@@ -115,7 +115,7 @@ static int reload(void *ctx, struct mu_live_image *image, const int64_t *ids, ui
 
         if (error < 0)
                 return error;
-        error = mu_live_sql_reload(pg, image, ids, count);
+        error = mu_live_sql_reload(pg, live->config.devices, image, ids, count);
         mu_database_release(live->config.database, pg);
         return error;
 }

@@ -50,6 +50,17 @@ static void count_one(const struct mu_device *device, const struct mu_live_image
                 facts->online++;
 }
 
+static void note_quarantined(int64_t device_id, const struct mu_live_image *image,
+                             struct mu_live_facts *facts)
+{
+        uint32_t slot = image ? mu_live_image_slot(image, device_id) : MU_LIVE_NO_SLOT;
+
+        facts->quarantined++;
+        if (slot != MU_LIVE_NO_SLOT && !image->rows[slot].quarantined &&
+            facts->unknown_count < MU_LIVE_UNKNOWN_MAX)
+                facts->unknown[facts->unknown_count++] = device_id;
+}
+
 void mu_live_count(const struct mu_device_table *devices, const struct mu_live_image *image,
                    const struct mu_clock *clock, uint32_t fleet_interval_s,
                    struct mu_live_facts *ret_facts)
@@ -68,7 +79,8 @@ void mu_live_count(const struct mu_device_table *devices, const struct mu_live_i
                 if (state != MU_DEVICE_LIVE && state != MU_DEVICE_QUARANTINED)
                         continue;
                 ret_facts->devices++;
-                ret_facts->quarantined += state == MU_DEVICE_QUARANTINED;
+                if (state == MU_DEVICE_QUARANTINED)
+                        note_quarantined(device->id, image, ret_facts);
                 count_one(device, image, &moment, fleet_interval_s, ret_facts);
         }
 }

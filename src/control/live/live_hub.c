@@ -74,7 +74,7 @@ void mu_live_send_text(struct mu_live_hub *hub, struct mu_live_client *client)
 
 /* ---- the image ---- */
 
-static void read_anew(struct mu_live_hub *hub, int64_t device_id)
+void mu_live_read_anew(struct mu_live_hub *hub, int64_t device_id)
 {
         if (hub->unread_count == UNREAD_MAX)
                 hub->load_wanted = true;
@@ -181,7 +181,7 @@ static void note_quarantine(struct mu_live_hub *hub, const struct mu_bus_event *
         if ((event->as.status.flags & MU_RECORD_QUARANTINED) == 0 || slot == MU_LIVE_NO_SLOT ||
             hub->image.rows[slot].quarantined)
                 return;
-        read_anew(hub, event->device_id);
+        mu_live_read_anew(hub, event->device_id);
         hub->unread_at_ms = hub->now_ms + KEEPER_MS;
 }
 
@@ -207,7 +207,7 @@ static void take_event(struct mu_live_hub *hub, const struct mu_bus_event *event
         case MU_BUS_DEVICE_CHANGED:
                 if (!hub->loaded)
                         break;
-                read_anew(hub, event->device_id);
+                mu_live_read_anew(hub, event->device_id);
                 error = mu_live_image_edited(image, event->device_id);
                 break;
         case MU_BUS_DEVICE_DELETED:
@@ -221,7 +221,7 @@ static void take_event(struct mu_live_hub *hub, const struct mu_bus_event *event
                 break;
         }
         if (error == -ENOENT)
-                read_anew(hub, event->device_id);
+                mu_live_read_anew(hub, event->device_id);
         else if (error < 0)
                 hub->load_wanted = true;
 }

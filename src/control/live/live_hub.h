@@ -57,6 +57,8 @@ enum mu_live_code {
         MU_LIVE_CLOSE_TOO_MANY = 4429, /* messages */
 };
 
+enum { MU_LIVE_UNKNOWN_MAX = 16 };
+
 struct mu_live_facts {
         uint64_t durable_seq; /* of the journal: its growth are the heartbeats */
         uint64_t backlog_records;
@@ -68,6 +70,9 @@ struct mu_live_facts {
         uint32_t never; /* have not reported yet */
         uint32_t quarantined;
         uint32_t heartbeat_interval_s; /* of devices without one of their own */
+        /* In quarantine, which the image does not know: no heartbeat was stored since. */
+        uint32_t unknown_count;
+        int64_t unknown[MU_LIVE_UNKNOWN_MAX];
 };
 
 /* Everything the hub needs of the world. frame: made once, any number of sends, dropped once. */

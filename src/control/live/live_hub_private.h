@@ -159,6 +159,8 @@ void mu_live_group_resolve(struct mu_live_hub *hub, struct mu_live_group *group)
 void mu_live_group_drop_frames(struct mu_live_hub *hub, struct mu_live_group *group);
 bool mu_live_group_has(const struct mu_live_group *group, int64_t device_id);
 void mu_live_send_fleet(struct mu_live_hub *hub);
+/* Its row is read from the database in the next round. */
+void mu_live_read_anew(struct mu_live_hub *hub, int64_t device_id);
 void mu_live_take_pulse(struct mu_live_hub *hub);
 void mu_live_send_pulse(struct mu_live_hub *hub, struct mu_live_client *client);
 

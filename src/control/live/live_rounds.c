@@ -327,6 +327,8 @@ void mu_live_send_fleet(struct mu_live_hub *hub)
 
         ops->facts(ops->ctx, hub->loaded ? &hub->image : NULL, &facts);
         count_heartbeats(hub, facts.durable_seq);
+        for (uint32_t i = 0; hub->unread_count == i && i < facts.unknown_count; i++)
+                mu_live_read_anew(hub, facts.unknown[i]);
         make_fleet(hub, &facts);
         /* Counting costs by the device, telling by the client. */
         hub->fleet_at_ms = hub->now_ms + MU_MS_PER_S + hub->client_count +

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "identity/device_table.h"
 #include "muster/record.h"
 #include "pg/query.h"
 
@@ -74,8 +75,22 @@ static void read_content(const struct mu_pg_result *row, struct mu_live_loaded *
         }
 }
 
+struct target {
+        struct mu_live_image *image;
+        const struct mu_device_table *devices;
+};
+
+/* A quarantine begins in memory, and is in PostgreSQL when the keeper has come to it. */
+static bool is_quarantined(const struct mu_device_table *devices, int64_t id, bool stored)
+{
+        const struct mu_device *device = mu_device_table_by_id(devices, id);
+
+        return device ? mu_device_state(device) == MU_DEVICE_QUARANTINED : stored;
+}
+
 static int put_row(void *context, const struct mu_pg_result *row)
 {
+        const struct target *target = context;
         struct mu_live_loaded loaded = {
                 .device_id = mu_pg_get_int(row, 0, 0),
                 .alias = mu_pg_get_text(row, 0, 1),
@@ -91,18 +106,25 @@ static int put_row(void *context, const struct mu_pg_result *row)
                 loaded.flags = (uint16_t)mu_pg_get_int(row, 0, 6);
                 read_content(row, &loaded);
         }
-        return mu_live_image_put(context, &loaded);
+        loaded.quarantined = is_quarantined(target->devices, loaded.device_id, loaded.quarantined);
+        return mu_live_image_put(target->image, &loaded);
 }
 
-int mu_live_sql_load(struct mu_pg *pg, struct mu_live_image *image)
+int mu_live_sql_load(struct mu_pg *pg, const struct mu_device_table *devices,
+                     struct mu_live_image *image)
 {
-        return mu_pg_each(pg, &LOAD, MU_PG_VALUES(), put_row, image);
+        struct target target = {.image = image, .devices = devices};
+
+        return mu_pg_each(pg, &LOAD, MU_PG_VALUES(), put_row, &target);
 }
 
-int mu_live_sql_reload(struct mu_pg *pg, struct mu_live_image *image, const int64_t *ids,
-                       uint32_t count)
+int mu_live_sql_reload(struct mu_pg *pg, const struct mu_device_table *devices,
+                       struct mu_live_image *image, const int64_t *ids, uint32_t count)
 {
-        return mu_pg_each(pg, &RELOAD, MU_PG_VALUES(mu_pg_int8_array(ids, count)), put_row, image);
+        struct target target = {.image = image, .devices = devices};
+
+        return mu_pg_each(pg, &RELOAD, MU_PG_VALUES(mu_pg_int8_array(ids, count)), put_row,
+                          &target);
 }
 
 /* ---- sessions ---- */
