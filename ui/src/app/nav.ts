@@ -84,7 +84,7 @@ export const PAGES: Page[] = [
     label: "Enrol",
     icon: QrCode,
     words: "tokens agent add new device",
-    role: "admin",
+    role: "operator",
     section: "Fleet",
     component: lazy(() => import("@/pages/enrol")),
   },

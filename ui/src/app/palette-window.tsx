@@ -137,7 +137,10 @@ export default function PaletteWindow({ onClose, onHelp }: { onClose: () => void
         <Radix.Overlay className="fixed inset-0 z-50 bg-black/50 backdrop-blur-[2px]" />
         <Radix.Content
           aria-describedby={undefined}
-          className="fixed inset-x-3 top-[10vh] z-50 mx-auto max-w-xl overflow-hidden rounded-card border border-line bg-raised shadow-float"
+          className={cn(
+            "fixed inset-x-3 top-[10vh] z-50 mx-auto max-w-xl overflow-hidden",
+            "rounded-card border border-line bg-raised shadow-float",
+          )}
         >
           <Radix.Title className="sr-only">Search devices, pages and actions</Radix.Title>
           <Command shouldFilter={false} loop label="Search">

@@ -71,7 +71,7 @@ test("alerts are mailed to whoever asks for them, narrowed to a site and once a 
 test("on a phone the menu opens, is left by Escape, and signs out", async ({ page, complaints }) => {
   complaints.allow(/Failed to load resource.*401/);
   await page.setViewportSize({ width: 390, height: 844 });
-  await page.goto("/settings");
+  await page.goto("/people");
   const open = page.getByRole("button", { name: "Open the menu" });
   const close = page.getByRole("button", { name: "Close the menu" });
   await open.click();

@@ -63,8 +63,10 @@ const EVENTS: Column<Event>[] = [
   { id: "detail", title: "Detail", grow: 3, width: 220, cell: (event) => <Detail event={event} /> },
 ];
 
+const offenderName = (one: Offender) => <span className="truncate font-mono text-xs">{one.name}</span>;
+
 const OFFENDERS: Column<Offender>[] = [
-  { id: "name", title: "Who", grow: 2, width: 180, always: true, cell: (one) => <span className="truncate font-mono text-xs">{one.name}</span> },
+  { id: "name", title: "Who", grow: 2, width: 180, always: true, cell: offenderName },
   { id: "kind", title: "What it is", width: 110, cell: (one) => one.kind },
   { id: "limit", title: "Limit", width: 110, cell: (one) => <Badge>{one.limit}</Badge> },
   {
@@ -124,7 +126,11 @@ export function SecurityEvents() {
   });
   return (
     <Card>
-      <div role="search" aria-label="Filter the events" className="flex flex-wrap items-center gap-2 border-b border-line p-3 max-sm:grid max-sm:grid-cols-2">
+      <div
+        role="search"
+        aria-label="Filter the events"
+        className="flex flex-wrap items-center gap-2 border-b border-line p-3 max-sm:grid max-sm:grid-cols-2"
+      >
         <NativeSelect
           aria-label="Kind"
           className="w-auto max-sm:w-full"

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
+import { cn } from "@/lib/cn";
 import { newKey } from "@/lib/new-key";
 import { SCOPES, scopesOf } from "@/lib/scopes";
 import { useSession, type Role } from "@/session/session";
@@ -44,7 +45,12 @@ function Scopes({ chosen, onChange }: { chosen: ReadonlySet<string>; onChange: (
               const id = `scope-${name}-${action}`;
               return (
                 <span key={scope} className="flex w-20 items-center gap-2">
-                  <Checkbox id={id} checked={chosen.has(scope)} aria-label={`${label}: ${action}`} onCheckedChange={(on) => onChange(toggled(chosen, scope, on === true))} />
+                  <Checkbox
+                    id={id}
+                    checked={chosen.has(scope)}
+                    aria-label={`${label}: ${action}`}
+                    onCheckedChange={(on) => onChange(toggled(chosen, scope, on === true))}
+                  />
                   <label htmlFor={id} className="text-xs text-ink-2">
                     {action}
                   </label>
@@ -79,7 +85,17 @@ function Form({ onMade, onCancel }: { onMade: (made: Schema<"ApiTokenMade">) => 
   return (
     <form onSubmit={submit} className="grid gap-4">
       <Field label="What it is for" error={against(make.error, "name")}>
-        {(field) => <Input {...field} value={name} maxLength={64} autoFocus autoComplete="off" placeholder="Grafana" onChange={(event) => setName(event.target.value)} />}
+        {(field) => (
+          <Input
+            {...field}
+            value={name}
+            maxLength={64}
+            autoFocus
+            autoComplete="off"
+            placeholder="Grafana"
+            onChange={(event) => setName(event.target.value)}
+          />
+        )}
       </Field>
       <div className="grid gap-4 sm:grid-cols-2">
         <RoleField value={role} onChange={setRole} most={most} />
@@ -96,9 +112,16 @@ function Form({ onMade, onCancel }: { onMade: (made: Schema<"ApiTokenMade">) => 
         </Field>
       </div>
       <Scopes chosen={chosen} onChange={setChosen} />
-      <p className="text-xs text-ink-2">It acts in your name: within its role and these scopes, never with more power than you have, and not at all once you are gone.</p>
+      <p className="text-xs text-ink-2">
+        It acts in your name: within its role and these scopes, never with more power than you have, and not at all once you are gone.
+      </p>
       <Refused error={make.error} except={["name"]} />
-      <div className="sticky -bottom-4 -mx-5 -mb-4 flex items-center justify-end gap-2 rounded-b-card border-t border-line bg-raised px-5 py-3">
+      <div
+        className={cn(
+          "sticky -bottom-4 -mx-5 -mb-4 flex items-center justify-end gap-2",
+          "rounded-b-card border-t border-line bg-raised px-5 py-3",
+        )}
+      >
         <Button onClick={onCancel}>Cancel</Button>
         <Button type="submit" variant="primary" busy={make.isPending} disabled={!ready}>
           Make the token
@@ -118,7 +141,13 @@ export function NewApiToken({ open, onOpenChange }: { open: boolean; onOpenChang
   };
   return (
     <>
-      <Dialog open={open} onOpenChange={onOpenChange} title="New API token" description="For a program: scopes instead of a password." className="max-w-xl">
+      <Dialog
+        open={open}
+        onOpenChange={onOpenChange}
+        title="New API token"
+        description="For a program: scopes instead of a password."
+        className="max-w-xl"
+      >
         <Form onMade={take} onCancel={() => onOpenChange(false)} />
       </Dialog>
       <Dialog

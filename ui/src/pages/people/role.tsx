@@ -4,7 +4,7 @@ import type { Role } from "@/session/session";
 
 export const ROLES: readonly { value: Role; label: string; may: string }[] = [
   { value: "viewer", label: "Viewer", may: "Sees the fleet and its alerts." },
-  { value: "operator", label: "Operator", may: "Also sends commands, changes devices, answers alerts." },
+  { value: "operator", label: "Operator", may: "Also sends commands, changes devices and lets new ones in, answers alerts." },
   { value: "admin", label: "Admin", may: "Everything: wipes, users, rules, the audit log." },
 ];
 

@@ -52,9 +52,11 @@ function RevokeButton({ token, onRevoke }: { token: Token; onRevoke: (token: Tok
   );
 }
 
+const nameCell = (token: Token) => <span className="truncate font-medium">{token.name}</span>;
+
 function columns(onRevoke: (token: Token) => void): Column<Token>[] {
   return [
-    { id: "name", title: "Token", grow: 1, width: 150, always: true, cell: (token) => <span className="truncate font-medium">{token.name}</span> },
+    { id: "name", title: "Token", grow: 1, width: 150, always: true, cell: nameCell },
     { id: "state", title: "State", width: 96, cell: (token) => <State token={token} /> },
     { id: "role", title: "Role", width: 100, cell: (token) => <RoleBadge role={token.role} /> },
     { id: "scopes", title: "Scopes", grow: 2, width: 220, cell: (token) => <ScopeList token={token} /> },

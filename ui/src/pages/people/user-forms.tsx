@@ -22,7 +22,14 @@ export interface Code {
   token: string;
 }
 
-export function RoleField({ value, onChange, most = "admin", hint }: { value: Role; onChange: (role: Role) => void; most?: Role; hint?: string }) {
+export interface RoleFieldProps {
+  value: Role;
+  onChange: (role: Role) => void;
+  most?: Role;
+  hint?: string;
+}
+
+export function RoleField({ value, onChange, most = "admin", hint }: RoleFieldProps) {
   const last = ROLES.findIndex((role) => role.value === most);
   return (
     <Field label="Role" hint={hint ?? mayOf(value)}>
@@ -57,7 +64,10 @@ function NewUserForm({ onMade, onCancel }: { onMade: (made: Schema<"UserMade">) 
   const [role, setRole] = useState<Role>("viewer");
   const [key] = useState(newKey);
   const make = useMutation({
-    mutationFn: () => api.post("/admin/users", { body: { username: username.trim(), role, email: email.trim() || undefined }, idempotencyKey: key }),
+    mutationFn: () => {
+      const body = { username: username.trim(), role, email: email.trim() || undefined };
+      return api.post("/admin/users", { body, idempotencyKey: key });
+    },
     onSuccess: onMade,
   });
   const submit = (event: FormEvent) => {
@@ -68,14 +78,27 @@ function NewUserForm({ onMade, onCancel }: { onMade: (made: Schema<"UserMade">) 
     <form onSubmit={submit} className="grid gap-4">
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Name to sign in with" error={against(make.error, "username")}>
-          {(field) => <Input {...field} value={username} maxLength={64} autoFocus autoComplete="off" autoCapitalize="none" spellCheck={false} onChange={(event) => setUsername(event.target.value)} />}
+          {(field) => (
+            <Input
+              {...field}
+              value={username}
+              maxLength={64}
+              autoFocus
+              autoComplete="off"
+              autoCapitalize="none"
+              spellCheck={false}
+              onChange={(event) => setUsername(event.target.value)}
+            />
+          )}
         </Field>
         <RoleField value={role} onChange={setRole} />
       </div>
       <Field label="E-mail" hint="Where forgotten passwords and alerts go; may be empty" error={against(make.error, "email")}>
         {(field) => <Input {...field} type="email" value={email} autoComplete="off" onChange={(event) => setEmail(event.target.value)} />}
       </Field>
-      <p className="text-xs text-ink-2">You get a one-time code to hand over; with it the new user chooses a password that nobody else knows.</p>
+      <p className="text-xs text-ink-2">
+        You get a one-time code to hand over; with it the new user chooses a password that nobody else knows.
+      </p>
       <Refused error={make.error} except={["username", "email"]} />
       <div className="flex justify-end gap-2 pt-1">
         <Button onClick={onCancel}>Cancel</Button>
@@ -87,7 +110,13 @@ function NewUserForm({ onMade, onCancel }: { onMade: (made: Schema<"UserMade">) 
   );
 }
 
-export function NewUser({ open, onOpenChange, onCode }: { open: boolean; onOpenChange: (open: boolean) => void; onCode: (code: Code) => void }) {
+export interface NewUserProps {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  onCode: (code: Code) => void;
+}
+
+export function NewUser({ open, onOpenChange, onCode }: NewUserProps) {
   const queries = useQueryClient();
   const made = ({ user, reset_token }: Schema<"UserMade">) => {
     onOpenChange(false);

@@ -35,7 +35,10 @@ function State({ user }: { user: User }) {
 function Name({ user, self }: { user: User; self: boolean }) {
   return (
     <span className="flex min-w-0 items-center gap-3">
-      <span aria-hidden className="grid size-7 shrink-0 place-items-center rounded-full bg-accent-soft text-[0.6875rem] font-semibold text-accent uppercase">
+      <span
+        aria-hidden
+        className="grid size-7 shrink-0 place-items-center rounded-full bg-accent-soft text-[0.6875rem] font-semibold text-accent uppercase"
+      >
         {user.username.slice(0, 2)}
       </span>
       <span className="truncate font-medium">{user.username}</span>
@@ -100,12 +103,14 @@ const idOf = (user: User) => user.id;
 const nameOf = (user: User) => user.username;
 const Muted = ({ children }: { children: string }) => <span className="text-ink-3">{children}</span>;
 
+const emailCell = (user: User) => <span className="truncate">{user.email ?? <Muted>none</Muted>}</span>;
+
 function columns(actions: Omit<ActionsProps, "user" | "self">, me: string | undefined): Column<User>[] {
   return [
     { id: "name", title: "User", grow: 2, width: 180, always: true, cell: (user) => <Name user={user} self={user.id === me} /> },
     { id: "role", title: "Role", width: 110, cell: (user) => <RoleBadge role={user.role} /> },
     { id: "state", title: "State", width: 190, cell: (user) => <State user={user} /> },
-    { id: "email", title: "E-mail", grow: 2, width: 160, cell: (user) => <span className="truncate">{user.email ?? <Muted>none</Muted>}</span> },
+    { id: "email", title: "E-mail", grow: 2, width: 160, cell: emailCell },
     { id: "login", title: "Last sign-in", width: 124, cell: (user) => <Time at={user.last_login_at} otherwise="never" /> },
     { id: "made", title: "Made", width: 116, cell: (user) => <Time at={user.created_at} /> },
     { id: "do", title: "Actions", width: 84, align: "end", cell: (user) => <Actions {...actions} user={user} self={user.id === me} /> },
@@ -113,11 +118,34 @@ function columns(actions: Omit<ActionsProps, "user" | "self">, me: string | unde
 }
 
 const QUESTIONS: Record<Asked, { title: (name: string) => string; description: string; action: string; danger: boolean }> = {
-  disable: { title: (name) => `Shut ${name} out?`, description: "All sessions end at once, and signing in is refused until you let the user in again. API tokens of the user stop too.", action: "Disable", danger: true },
-  delete: { title: (name) => `Delete ${name} for good?`, description: "With all sessions and API tokens. What the user has done stays in the audit log. This can't be undone.", action: "Delete", danger: true },
-  "end-sessions": { title: (name) => `Sign ${name} out everywhere?`, description: "On every device. The password stays, and signing in again is possible at once.", action: "Sign out", danger: false },
-  reset: { title: (name) => `Make a one-time code for ${name}?`, description: "With it a new password can be set, once. The old password stays good until then.", action: "Make the code", danger: false },
+  disable: {
+    title: (name) => `Shut ${name} out?`,
+    description:
+      "All sessions end at once, and signing in is refused until you let the user in again. API tokens of the user stop too.",
+    action: "Disable",
+    danger: true,
+  },
+  delete: {
+    title: (name) => `Delete ${name} for good?`,
+    description: "With all sessions and API tokens. What the user has done stays in the audit log. This can't be undone.",
+    action: "Delete",
+    danger: true,
+  },
+  "end-sessions": {
+    title: (name) => `Sign ${name} out everywhere?`,
+    description: "On every device. The password stays, and signing in again is possible at once.",
+    action: "Sign out",
+    danger: false,
+  },
+  reset: {
+    title: (name) => `Make a one-time code for ${name}?`,
+    description: "With it a new password can be set, once. The old password stays good until then.",
+    action: "Make the code",
+    danger: false,
+  },
 };
+
+const DONE = { disable: "is shut out.", delete: "was deleted.", "end-sessions": "was signed out everywhere." };
 
 /** What was asked for, carried out; a code if one was made. */
 async function carryOut(asked: Asked, user: User): Promise<Code | null> {
@@ -129,7 +157,7 @@ async function carryOut(asked: Asked, user: User): Promise<Code | null> {
   if (asked === "disable") await api.patch("/admin/users/{id}", { path, body: { disabled: true } });
   else if (asked === "delete") await api.delete("/admin/users/{id}", { path });
   else await api.post("/admin/users/{id}/end-sessions", { path });
-  toast.ok({ disable: `${user.username} is shut out.`, delete: `${user.username} was deleted.`, "end-sessions": `${user.username} was signed out everywhere.` }[asked]);
+  toast.ok(`${user.username} ${DONE[asked]}`);
   return null;
 }
 
@@ -155,7 +183,11 @@ export function Users() {
         toast.failed(error);
       }
     };
-    return { onEdit: setEditing, onAsk: (asked: Asked, user: User) => setQuestion({ asked, user }), onRun: (what: "unlock" | "enable", user: User) => void run(what, user) };
+    return {
+      onEdit: setEditing,
+      onAsk: (asked: Asked, user: User) => setQuestion({ asked, user }),
+      onRun: (what: "unlock" | "enable", user: User) => void run(what, user),
+    };
   }, [queries]);
   const cells = useMemo(() => columns(actions, me?.id), [actions, me?.id]);
   const words = question && QUESTIONS[question.asked];

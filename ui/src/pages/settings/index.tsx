@@ -44,7 +44,7 @@ export default function SettingsPage() {
         title="Settings"
         hint={
           <>
-            You are <b className="font-medium text-ink">{user?.username}</b>, {user?.role}
+            Signed in as <b className="font-medium text-ink">{user?.username}</b>, role {user?.role}
             {user?.email && `, ${user.email}`}.
           </>
         }
@@ -56,7 +56,11 @@ export default function SettingsPage() {
         <Section id="password" title="Password" hint="Only you need to know it: nobody can read it, here or in a backup.">
           <PasswordForm onChanged={() => void queries.invalidateQueries({ queryKey: SESSIONS_KEY })} />
         </Section>
-        <Section id="sessions" title="Sessions" hint="Where you are signed in. End those that you don't know, and change your password then.">
+        <Section
+          id="sessions"
+          title="Sessions"
+          hint="Where you are signed in. End those that you don't know, and change your password then."
+        >
           <Sessions />
         </Section>
         <Section id="alerts" title="Alerts by mail" hint="For you alone. What all should hear goes through channels, under Alerts.">

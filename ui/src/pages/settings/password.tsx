@@ -17,7 +17,8 @@ export function PasswordForm({ onChanged }: { onChanged: () => void }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const fault = passwordFault(values.next, values.again);
-  const change = (name: keyof typeof EMPTY) => (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value });
+  const change = (name: keyof typeof EMPTY) => (event: { target: { value: string } }) =>
+    setValues({ ...values, [name]: event.target.value });
   // What names the field stands beside it, the rest below.
   const fieldError = (name: string) => (error instanceof ApiError && error.field === name ? error.message : null);
   const elsewhere = error && !fieldError("old_password") && !fieldError("new_password");
@@ -48,7 +49,11 @@ export function PasswordForm({ onChanged }: { onChanged: () => void }) {
         <Field label="Password so far" error={fieldError("old_password")}>
           {(field) => <PasswordInput {...field} autoComplete="current-password" value={values.old} onChange={change("old")} />}
         </Field>
-        <Field label="New password" hint={`At least ${PASSWORD_CHARS_MIN} characters. A sentence is easier to keep than a riddle.`} error={fieldError("new_password")}>
+        <Field
+          label="New password"
+          hint={`At least ${PASSWORD_CHARS_MIN} characters. A sentence is easier to keep than a riddle.`}
+          error={fieldError("new_password")}
+        >
           {(field) => <PasswordInput {...field} autoComplete="new-password" value={values.next} onChange={change("next")} />}
         </Field>
         <Field label="Once more" error={values.again === "" ? null : fault}>

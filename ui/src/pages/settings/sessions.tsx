@@ -32,7 +32,8 @@ function Entry({ session, onEnd }: { session: Schema<"Session">; onEnd: () => vo
           {session.current && <Badge tone="accent">this one</Badge>}
         </p>
         <p className="mt-0.5 text-xs text-ink-3">
-          <span className="tabular">{session.address}</span> · used <Time at={session.last_used_at} /> · opened <Time at={session.created_at} />
+          <span className="tabular">{session.address}</span> · used <Time at={session.last_used_at} /> · opened{" "}
+          <Time at={session.created_at} />
         </p>
       </div>
       {!session.current && (
@@ -49,7 +50,10 @@ export function Sessions() {
   const [all, setAll] = useState(false);
   const [ending, setEnding] = useState<Schema<"Session"> | null>(null);
   const [everywhere, setEverywhere] = useState(false);
-  const { data, error, refetch } = useQuery({ queryKey: SESSIONS_KEY, queryFn: ({ signal }) => api.get("/api/auth/sessions", { signal }) });
+  const { data, error, refetch } = useQuery({
+    queryKey: SESSIONS_KEY,
+    queryFn: ({ signal }) => api.get("/api/auth/sessions", { signal }),
+  });
 
   if (error) return <Failure error={error} retry={() => void refetch()} className="m-4" />;
   if (!data)

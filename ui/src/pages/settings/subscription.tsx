@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
+import { Link } from "react-router";
 import { api, ApiError } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { useSession } from "@/session/session";
@@ -61,12 +62,27 @@ function Digest({ values, change }: { values: Values; change: (next: Partial<Val
   return (
     <div className="grid max-w-md grid-cols-2 gap-3">
       <Field label="At">
-        {(field) => <Input {...field} type="time" required value={values.digest_at} onChange={(event) => change({ digest_at: event.target.value })} />}
+        {(field) => (
+          <Input
+            {...field}
+            type="time"
+            required
+            value={values.digest_at}
+            onChange={(event) => change({ digest_at: event.target.value })}
+          />
+        )}
       </Field>
       <Field label="Time zone">
         {(field) => (
           <>
-            <Input {...field} list="zones" required spellCheck={false} value={values.digest_zone} onChange={(event) => change({ digest_zone: event.target.value })} />
+            <Input
+              {...field}
+              list="zones"
+              required
+              spellCheck={false}
+              value={values.digest_zone}
+              onChange={(event) => change({ digest_zone: event.target.value })}
+            />
             <datalist id="zones">
               {Intl.supportedValuesOf("timeZone").map((zone) => (
                 <option key={zone} value={zone} />
@@ -83,7 +99,8 @@ function Narrower({ values, change }: { values: Values; change: (next: Partial<V
   const [wanted, setWanted] = useState(false);
   const tags = useQuery({ queryKey: ["tags"], queryFn: ({ signal }) => api.get("/admin/tags", { signal }), enabled: wanted });
   const sites = useQuery({ queryKey: ["sites"], queryFn: ({ signal }) => api.get("/admin/sites", { signal }), enabled: wanted });
-  const toggle = (rule: RuleName, on: boolean) => change({ rules: on ? [...values.rules, rule] : values.rules.filter((one) => one !== rule) });
+  const toggle = (rule: RuleName, on: boolean) =>
+    change({ rules: on ? [...values.rules, rule] : values.rules.filter((one) => one !== rule) });
   return (
     <>
       <fieldset>
@@ -91,19 +108,38 @@ function Narrower({ values, change }: { values: Values; change: (next: Partial<V
         <p className="mt-0.5 mb-2.5 text-xs text-ink-3">None ticked: all of them.</p>
         <div className="grid grid-cols-[repeat(auto-fill,minmax(11rem,1fr))] gap-x-4 gap-y-2.5">
           {RULES.map((rule) => (
-            <CheckField key={rule.value} label={rule.label} checked={values.rules.includes(rule.value)} onChange={(on) => toggle(rule.value, on)} />
+            <CheckField
+              key={rule.value}
+              label={rule.label}
+              checked={values.rules.includes(rule.value)}
+              onChange={(on) => toggle(rule.value, on)}
+            />
           ))}
         </div>
       </fieldset>
       <div className="grid gap-4 md:grid-cols-2">
         <Field label="Only devices with one of these tags" hint="None: all devices. The appliance's own alerts come always.">
           {(field) => (
-            <TagInput {...field} values={values.tags} onChange={(next) => change({ tags: next })} suggestions={tags.data?.tags.map((tag) => tag.name)} placeholder="All" onFocus={() => setWanted(true)} />
+            <TagInput
+              {...field}
+              values={values.tags}
+              onChange={(next) => change({ tags: next })}
+              suggestions={tags.data?.tags.map((tag) => tag.name)}
+              placeholder="All"
+              onFocus={() => setWanted(true)}
+            />
           )}
         </Field>
         <Field label="Only devices at one of these sites">
           {(field) => (
-            <TagInput {...field} values={values.sites} onChange={(next) => change({ sites: next })} suggestions={sites.data?.sites.map((site) => site.name)} placeholder="All" onFocus={() => setWanted(true)} />
+            <TagInput
+              {...field}
+              values={values.sites}
+              onChange={(next) => change({ sites: next })}
+              suggestions={sites.data?.sites.map((site) => site.name)}
+              placeholder="All"
+              onFocus={() => setWanted(true)}
+            />
           )}
         </Field>
       </div>
@@ -194,11 +230,26 @@ function Form({ found, email }: { found: Schema<"AlertSubscription"> | null; ema
 
 export function Subscription() {
   const { user } = useSession();
-  const { data, error, refetch } = useQuery({ queryKey: KEY, queryFn: ({ signal }) => read(signal), enabled: Boolean(user?.email) });
+  const { data, error, refetch } = useQuery({
+    queryKey: KEY,
+    queryFn: ({ signal }) => read(signal),
+    enabled: Boolean(user?.email),
+  });
   if (!user?.email)
     return (
       <p className="p-4 text-sm text-ink-2 sm:p-5">
-        Your account has no e-mail address. {user?.role === "admin" ? "Give it one under Users & tokens." : "An administrator can give it one."}
+        Your account has no e-mail address.{" "}
+        {user?.role === "admin" ? (
+          <>
+            Give it one under{" "}
+            <Link to="/people" className="font-medium text-accent hover:underline">
+              Users &amp; tokens
+            </Link>
+            .
+          </>
+        ) : (
+          "An administrator can give it one."
+        )}
       </p>
     );
   if (error) return <Failure error={error} retry={() => void refetch()} className="m-4" />;
