@@ -66,8 +66,8 @@ run_ctest()
         local preset=$1 file=$2
         shift 2
         cd "$root"
-        # Half as many again as there are cores: dozens of them wait for most of their time.
-        ctest --preset "$preset" -j "$((jobs * 3 / 2))" --no-tests=error --output-junit "$file" "$@"
+        # Some more than there are cores: dozens of them wait for most of their time.
+        ctest --preset "$preset" -j "$((jobs + jobs / 4))" --no-tests=error --output-junit "$file" "$@"
 }
 
 # preset_part PRESET TARGET_OR_all [ctest option...]
