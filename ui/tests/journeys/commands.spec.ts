@@ -137,7 +137,7 @@ test("a wipe of many is confirmed by what and how many; an operator can only tak
 test("numbers that nothing has are told so", async ({ page, complaints }) => {
   complaints.allow(/404/);
   await page.goto("/commands?bulk_id=999999");
-  await expect(page.getByText("There is no such bulk command")).toBeVisible();
+  await expect(page.getByText("Nothing has the number 999999.")).toBeVisible();
   await page.goto("/commands?command=999999");
-  await expect(page.getByRole("dialog")).toContainText("There is no such command");
+  await expect(page.getByRole("dialog")).toContainText("Nothing has the number 999999; commands that are over are kept for a while only.");
 });

@@ -314,7 +314,24 @@ test("deleted by somebody else while it is open, deleted here by name, and never
 
   complaints.allow(/404/);
   await page.goto("/devices/999999");
-  await expect(page.getByText("There is no such device")).toBeVisible();
+  await expect(page.getByText("Nothing in the fleet has the id 999999.")).toBeVisible();
   await page.getByRole("link", { name: "All devices" }).click();
   await expect(page).toHaveURL(/\/devices$/);
+});
+
+test("two that share an identity are decided upon here; a new key travels as a command", async ({ page, appliance }) => {
+  const device = await Device.register(appliance, "Twin till");
+  await page.goto(`/devices/${device.id}`);
+  for (let seq = 1; seq < 8; seq++) for (const boot_id of ["one", "two"]) await device.heartbeat({ boot_id, seq });
+  await page.getByRole("button", { name: "Decide…" }).click();
+  await page.getByRole("dialog", { name: "Quarantine of Twin till" }).getByRole("button", { name: "End the quarantine" }).click();
+  await expect(page.getByRole("button", { name: "Decide…" })).toHaveCount(0);
+  expect(await appliance.ask("GET", `/admin/devices/${device.id}`)).toMatchObject({ quarantined_at: null });
+
+  await page.getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Rotate its key…" }).click();
+  await page.getByRole("button", { name: "Rotate", exact: true }).click();
+  await page.getByRole("tab", { name: /^Commands/ }).click();
+  await expect(rowOf(page, "Rotate the key").getByText("queued")).toBeVisible();
+  expect((await commandsOf(appliance, device.id))[0]).toMatchObject({ type: "rotate_key", state: "queued" });
 });
