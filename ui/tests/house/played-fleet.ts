@@ -64,7 +64,8 @@ export class PlayedFleet {
 
   /** The page at the list of devices, live. */
   async open(page: Page): Promise<void> {
-    if (!existsSync(join(consoleDir, "index.html"))) throw new Error(`${consoleDir} holds no console: ./muster test --only journeys builds it`);
+    if (!existsSync(join(consoleDir, "index.html")))
+      throw new Error(`${consoleDir} holds no console: ./muster test --only journeys builds it`);
     await page.routeWebSocket(/\/api\/ws/, (socket) => this.#live(socket));
     await page.route(`${BASE}/**`, (route) => this.#answer(route));
     await page.goto(`${BASE}/devices`);
@@ -126,7 +127,13 @@ export class PlayedFleet {
 
   /** Everything there is, then four times a second a part of it, the first device always among them. */
   #tellAll(): void {
-    const row = (place: number, now: number, battery: number) => ({ id: String(place + 1), received_at: now, observed_at: now, battery, network: "wifi" });
+    const row = (place: number, now: number, battery: number) => ({
+      id: String(place + 1),
+      received_at: now,
+      observed_at: now,
+      battery,
+      network: "wifi",
+    });
     for (let from = 0; from < this.size; from += SNAPSHOT_ROWS) {
       const devices = Array.from({ length: Math.min(SNAPSHOT_ROWS, this.size - from) }, (_, index) => ({
         ...row(from + index, START / 1000, (from + index) % 101),
@@ -141,13 +148,14 @@ export class PlayedFleet {
     this.stop();
     this.#timer = setInterval(() => {
       const now = Date.now() / 1000;
-      const devices = Array.from({ length: LIVE_ROWS }, (_, index) => row(index === 0 ? this.gone : (next + index) % this.size, now, (this.#seq + index) % 101));
+      const placeOf = (index: number) => (index === 0 ? this.gone : (next + index) % this.size);
+      const devices = Array.from({ length: LIVE_ROWS }, (_, index) => row(placeOf(index), now, (this.#seq + index) % 101));
       next += LIVE_ROWS;
       this.told += LIVE_ROWS;
       this.#say({ type: "delta", seq: ++this.#seq, devices });
       const online = this.size - this.gone;
-      if (this.#seq % 4 === 0)
-        this.#say({ type: "fleet", at: now, devices: online, online, late: 0, silent: 0, never: 0, quarantined: 0, heartbeats_per_s: 1000, backlog: 0, storing: true });
+      const numbers = { devices: online, online, late: 0, silent: 0, never: 0, quarantined: 0, heartbeats_per_s: 1000, backlog: 0 };
+      if (this.#seq % 4 === 0) this.#say({ type: "fleet", at: now, ...numbers, storing: true });
     }, LIVE_MS);
   }
 }

@@ -34,7 +34,12 @@ const test = base.extend<{ fleet: PlayedFleet; said: string[] }>({
 
 // The recorder of traces works in the page itself, which is what is measured here.
 test.describe.configure({ timeout: 300_000 }); // the way is long, and the machine may be busy
-test.use({ viewport: { width: 1440, height: 900 }, trace: "off", screenshot: "off", launchOptions: ({ launchOptions }, use) => use({ ...launchOptions, args: ["--js-flags=--expose-gc"] }) });
+test.use({
+  viewport: { width: 1440, height: 900 },
+  trace: "off",
+  screenshot: "off",
+  launchOptions: ({ launchOptions }, use) => use({ ...launchOptions, args: ["--js-flags=--expose-gc"] }),
+});
 
 declare global {
   interface Window {

@@ -81,7 +81,14 @@ export const GridRow = memo(RowOnce) as typeof RowOnce;
 function WaitingOnce<Row>(props: PlaceProps<Row> & { box: boolean }) {
   const { domId, index, columns, active, box } = props;
   return (
-    <div role="row" id={domId} aria-rowindex={index + 2} aria-busy="true" style={placeOf(props)} className={cn(LINE, "items-center", active && ACTIVE)}>
+    <div
+      role="row"
+      id={domId}
+      aria-rowindex={index + 2}
+      aria-busy="true"
+      style={placeOf(props)}
+      className={cn(LINE, "items-center", active && ACTIVE)}
+    >
       {box && <div role="gridcell" />}
       {columns.map((column) => (
         <div key={column.id} role="gridcell" className="px-3">

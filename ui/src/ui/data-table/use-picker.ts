@@ -14,7 +14,8 @@ export interface Picker {
 
 const tooMany = (rows: number) =>
   toast.failed(
-    `A range of ${count(rows)} is more than the ${count(RANGE_MAX)} that can be chosen one by one: narrow the list and select all that match.`,
+    `A range of ${count(rows)} is more than the ${count(RANGE_MAX)} that can be chosen one by one: ` +
+      "narrow the list and select all that match.",
   );
 const allChosen = (rows: number) => toast.failed(`All ${count(rows)} are selected. Select none first, to choose single ones of so many.`);
 
