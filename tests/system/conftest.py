@@ -21,7 +21,8 @@ def pytest_configure(config):
                             "that run alone: TSan sees nothing new in them")
     config.addinivalue_line("markers", "release: about the build that is shipped: in a whole run, "
                             "which runs all others in the sanitizer builds, these alone run in it")
-    config.addinivalue_line("markers", "long: takes half a minute: begins first, with those it follows")
+    config.addinivalue_line("markers", "long: takes half a minute: begins first, with those it "
+                            "follows")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(PlainNames())
 

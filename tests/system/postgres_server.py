@@ -127,7 +127,7 @@ class PostgresServer:
         """kill -9 of the postmaster and of all it started."""
         pids = family(self.pid())
         send(pids, signal.SIGKILL)
-        # Until they are reaped: to a server that starts, a process of its predecessor's number lives.
+        # Until they are reaped: to a server that starts, its predecessor's process lives till then.
         wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists()
                                    for pid in pids), "PostgreSQL to be gone")
 
