@@ -89,8 +89,8 @@ class Desk:
             self.clock.jump(61, 0)
             return
         answer = self.appliance.session.patch(
-            f"{self.appliance.url}/admin/alert-channels/{channel_id}", json={"min_severity": "info"},
-            headers=self.appliance.admin_headers(), timeout=15)
+            f"{self.appliance.url}/admin/alert-channels/{channel_id}", timeout=15,
+            json={"min_severity": "info"}, headers=self.appliance.admin_headers())
         assert answer.status_code == 200, answer.text
 
     # -- incidents --

@@ -27,7 +27,7 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
 
 
 def running(pid):
-    """It lives, and is no zombie: who reaps what a killed daemon leaves may take seconds over it."""
+    """It lives, and is no zombie: who reaps what a killed daemon leaves may take seconds."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
