@@ -25,7 +25,7 @@ export function JournalCard({ now }: { now: Reading }) {
         <Facts>
           <Fact label="Segments">{count(sum(now, "muster_journal_segments"))}</Fact>
           <Fact label="Full in">
-            {left !== null && Number.isFinite(left) ? duration(left) : "never"} at this rate, if nothing were stored
+            {left !== null && Number.isFinite(left) ? `${duration(left)} at this rate, if nothing were stored` : "never, nothing comes in"}
           </Fact>
           <Fact label="Durable up to">{count(sum(now, "muster_journal_durable_sequence"))}</Fact>
           <Fact label="Stored up to">{count(sum(now, "muster_writer_checkpoint_sequence"))} (checkpoint)</Fact>

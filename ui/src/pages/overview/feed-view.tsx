@@ -11,7 +11,7 @@ import { Empty, Failure, Skeleton } from "@/ui/states";
 import { Time } from "@/ui/time";
 import { alertFeed, type FeedLine } from "./feed";
 import { ruleTitle } from "./rules";
-import { useAlertSummary, useNewestAlerts } from "./use-alert-queries";
+import { useAlertSummary, useNewestAlerts, useOpenIncidents } from "./use-alert-queries";
 
 const LINES = 9;
 const CHANGE: Record<FeedLine["change"], { icon: LucideIcon; tone: string; says: string }> = {
@@ -28,7 +28,7 @@ const SOFTER: Record<string, string> = { warning: "text-warn", info: "text-info"
 
 function who(line: FeedLine): string {
   if (line.deviceId) return line.alias ?? liveStore.devices.get(line.deviceId)?.alias ?? `Device ${line.deviceId}`;
-  return line.firing ? `${count(line.firing)} devices` : "Incident";
+  return line.firing ? `${count(line.firing)}${line.orMore ? " or more" : ""} devices` : "Incident";
 }
 
 function Line({ line, title }: { line: FeedLine; title: string }) {
@@ -57,9 +57,13 @@ function Line({ line, title }: { line: FeedLine; title: string }) {
 export function Feed({ className }: { className?: string }) {
   const read = useNewestAlerts();
   const summary = useAlertSummary();
+  const open = useOpenIncidents();
   useLiveVersion();
   const { alerts } = liveStore;
-  const lines = useMemo(() => alertFeed(read.data?.alerts ?? [], alerts, LINES), [read.data, alerts]);
+  const lines = useMemo(() => {
+    const sizes = new Map((open.data?.incidents ?? []).map((incident) => [incident.id, incident.alert_count]));
+    return alertFeed(read.data?.alerts ?? [], alerts, LINES, sizes);
+  }, [read.data, open.data, alerts]);
   return (
     <Card className={className} aria-label="Alert feed">
       <CardHeader title="Alert feed" hint="As it happens" />

@@ -85,6 +85,14 @@ describe("the feed", () => {
     ]);
   });
 
+  it("knows how many devices an open incident has, or says that there may be more", () => {
+    const read = Array.from({ length: 40 }, (_, n) => alert(String(n), 300 - n, null));
+    const [known] = alertFeed(read, [], 10, new Map([["7", 400]]));
+    expect([known?.firing, known?.orMore]).toEqual([400, false]);
+    const [unknown] = alertFeed(read, [], 10);
+    expect([unknown?.firing, unknown?.orMore]).toEqual([40, true]);
+  });
+
   it("is no longer than asked for", () => {
     const many = Array.from({ length: 50 }, (_, index) => live("noted", index, { incident_id: String(index) }));
     expect(alertFeed([], many.toReversed(), 5).map((line) => line.at)).toEqual([49, 48, 47, 46, 45]);

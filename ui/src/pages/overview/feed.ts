@@ -15,6 +15,8 @@ export interface FeedLine {
   incidentId: string | null;
   severity: string | null;
   firing: number | null;
+  /** There may be more than were read. */
+  orMore: boolean;
 }
 
 const CHANGES = new Set<string>(["fired", "resolved", "opened", "closed", "acked", "unacked", "noted", "merged"]);
@@ -28,6 +30,7 @@ function read(alert: Schema<"Alert">): FeedLine[] {
     incidentId: alert.incident_id,
     severity: alert.severity,
     firing: null,
+    orMore: false,
   };
   const lines: FeedLine[] = [];
   if (alert.fired_at) lines.push({ ...base, key: `${alert.id}:${alert.episode}:fired`, at: seconds(alert.fired_at), change: "fired" });
@@ -52,6 +55,7 @@ function heard(live: LiveAlert, severities: ReadonlyMap<string, string>): FeedLi
     incidentId: live.incident_id,
     severity: live.alert_id ? (severities.get(live.alert_id) ?? null) : null,
     firing: live.firing_count ?? null,
+    orMore: false,
   };
 }
 
@@ -69,8 +73,8 @@ const goesWith = (line: FeedLine, last: FeedLine | undefined): boolean =>
   line.rule === last.rule &&
   last.at - line.at < TOGETHER_S;
 
-/** Lines of one rule that came together as one; newest first, as they are. */
-function together(lines: readonly FeedLine[]): FeedLine[] {
+/** Lines of one rule that came together as one; newest first, as they are. sizes: how many devices an incident has. */
+function together(lines: readonly FeedLine[], sizes: ReadonlyMap<string, number>): FeedLine[] {
   const runs: FeedLine[][] = [];
   for (const line of lines) {
     const run = runs.at(-1);
@@ -81,22 +85,22 @@ function together(lines: readonly FeedLine[]): FeedLine[] {
     const [newest] = run;
     if (!newest || run.length < MANY) return run;
     const incidents = new Set(run.map((line) => line.incidentId));
-    const known = run.map((line) => line.firing ?? 0);
-    const count = newest.change === "fired" ? Math.max(run.length, ...known) : run.length;
-    return [
-      {
-        ...newest,
-        key: `many:${run.at(-1)?.key}`,
-        deviceId: null,
-        alias: null,
-        incidentId: incidents.size === 1 ? newest.incidentId : null,
-        firing: count,
-      },
-    ];
+    const incidentId = incidents.size === 1 ? newest.incidentId : null;
+    const fired = newest.change === "fired";
+    const size = fired && incidentId ? sizes.get(incidentId) : undefined;
+    const firing = size ?? Math.max(run.length, ...(fired ? run.map((line) => line.firing ?? 0) : []));
+    const oldest = run.at(-1);
+    const orMore = size === undefined && oldest === lines.at(-1);
+    return [{ ...newest, key: `many:${oldest?.key}`, deviceId: null, alias: null, incidentId, firing, orMore }];
   });
 }
 
-export function alertFeed(alerts: readonly Schema<"Alert">[], live: readonly LiveAlert[], most: number): FeedLine[] {
+export function alertFeed(
+  alerts: readonly Schema<"Alert">[],
+  live: readonly LiveAlert[],
+  most: number,
+  sizes: ReadonlyMap<string, number> = new Map(),
+): FeedLine[] {
   const lines = alerts.flatMap(read);
   const severities = new Map(alerts.map((alert) => [alert.id, alert.severity as string]));
   const known = (line: FeedLine) =>
@@ -112,5 +116,5 @@ export function alertFeed(alerts: readonly Schema<"Alert">[], live: readonly Liv
     .map((one) => heard(one, severities))
     .filter((line) => !known(line));
   const once = new Map([...told, ...lines].map((line) => [line.key, line])); // after a reconnect a change may be told again
-  return together([...once.values()].toSorted((a, b) => b.at - a.at)).slice(0, most);
+  return together([...once.values()].toSorted((a, b) => b.at - a.at), sizes).slice(0, most);
 }
