@@ -31,7 +31,7 @@ export default function KeyHelp({ onClose }: { onClose: () => void }) {
   });
   return (
     <Dialog open onOpenChange={onClose} title="Keys" className="max-w-3xl">
-      <div className="grid gap-x-10 gap-y-6 md:grid-cols-2">
+      <div role="group" aria-label="Keys" tabIndex={0} className="grid gap-x-10 gap-y-6 md:grid-cols-2">
         <div className="grid content-start gap-6">
           {SHORTCUTS.map((group) => (
             <Keys key={group.title} {...group} />
