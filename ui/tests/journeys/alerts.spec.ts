@@ -69,7 +69,7 @@ test("an incident comes into the list, is taken care of in its drawer, and is ov
   await expect(thread).toContainText("Acknowledgement taken back");
 
   await charge(appliance, [till!], 90);
-  await expect(drawer(page).getByText("over", { exact: true })).toBeVisible();
+  await expect(drawer(page).getByText("over", { exact: true })).toBeVisible({ timeout: 60_000 });
   await expect(thread).toContainText("Incident closed");
   const id = new URL(page.url()).searchParams.get("incident");
   const { events } = await appliance.ask<{ events: { kind: string }[] }>("GET", `/admin/incidents/${id}/events`);

@@ -127,8 +127,8 @@ test("an incident comes into the page, is acknowledged with a note, and goes whe
   expect(entries.map((entry) => entry.action)).toContain("incident.acknowledge");
 
   await appliance.heartbeat(till, { battery: 90, agent_version: "9.9.9" });
-  await expect(card(page, "Open incidents")).toContainText("Nothing is open");
-  await expect(card(page, "Alert feed")).toContainText("is over");
+  await expect(card(page, "Alert feed")).toContainText("is over", { timeout: 60_000 });
+  await expect(card(page, "Open incidents")).toContainText("Nothing is open", { timeout: 60_000 });
   await shows(page, "Alerting", 0);
 });
 
