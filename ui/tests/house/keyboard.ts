@@ -11,6 +11,7 @@ function markOperable(): string[] {
       one.checkVisibility({ checkVisibilityCSS: true, checkOpacity: true }) &&
       !one.closest("[inert], [aria-hidden=true]") &&
       !one.hasAttribute("disabled") &&
+      !one.matches(composite) && // hands the focus on to one of its own
       !(one.tabIndex < 0 && one.closest(composite)),
   );
   return all.map((one, n) => {

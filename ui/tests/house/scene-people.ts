@@ -78,6 +78,7 @@ export async function command(appliance: Appliance, admin: Ask, operator: Ask, o
   await done("Scanner Hamburg 3", "reboot", { delay_s: 0 }, {});
   await done("Gate Hamburg", "request_logs", { since_s: 3600, lines: 40 }, { result: JSON.stringify({ log: LOG }) });
   await done("Tablet Lena", "set_config", { settings: { auto_relaunch: true } }, {}, admin);
+  await order(operator, "Tablet Ute", "nudge_update"); // expires: scene-past.ts
   const taken = await order(operator, "Tablet Nele", "nudge_update");
   await taken.device.fetched();
   await taken.device.received(taken.id);
