@@ -73,21 +73,27 @@ export class LiveSocket {
     this.socket = socket;
     socket.onopen = () => socket.send(JSON.stringify({ type: "auth", ticket }));
     socket.onmessage = (event) => this.heard(socket, String(event.data));
-    socket.onclose = (event) => {
-      if (this.socket !== socket) return;
-      this.socket = null;
-      if (event.code === FORBIDDEN) this.store.setState("off", "You may not watch the fleet live.");
-      else this.later(event.code === NOT_AUTHENTICATED ? null : event.reason || null);
-    };
+    socket.onclose = (event) => this.lost(socket, event);
     this.watch(socket);
+  }
+
+  private lost(socket: WebSocket, { code, reason }: Pick<CloseEvent, "code" | "reason">): void {
+    if (this.socket !== socket) return;
+    this.socket = null;
+    if (code === FORBIDDEN) this.store.setState("off", "You may not watch the fleet live.");
+    else this.later(code === NOT_AUTHENTICATED ? null : reason || null);
   }
 
   private watch(socket: WebSocket): void {
     if (this.watchdog) clearTimeout(this.watchdog);
-    this.watchdog = setTimeout(() => socket.close(), SILENCE_MS);
+    this.watchdog = setTimeout(() => {
+      socket.close(); // over a dead line its own event may take a minute more
+      this.lost(socket, { code: 0, reason: "" });
+    }, SILENCE_MS);
   }
 
   private heard(socket: WebSocket, text: string): void {
+    if (this.socket !== socket) return;
     this.watch(socket);
     const message = JSON.parse(text) as Message;
     if (message.type === "welcome") {

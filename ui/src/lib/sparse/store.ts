@@ -6,7 +6,8 @@
  * Pages are read at offsets: while rows come and go, a page may repeat a row of its neighbour or lack one. Rows are
  * therefore known by their place, and what shifted is put right when the list is read again.
  */
-import { Pace, PAGE_ROWS, pagesInView, pagesTooMany, pagesWanted, readAt, type View } from "./plan";
+import { Pace } from "../pace";
+import { PAGE_ROWS, pagesInView, pagesTooMany, pagesWanted, readAt, type View } from "./plan";
 
 export interface Page<Row> {
   rows: readonly Row[];

@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
+import { Pace } from "@/lib/pace";
 import { PAGE_ROWS } from "@/lib/sparse/plan";
 import type { SparseStore } from "@/lib/sparse/store";
 import { useSparse } from "@/lib/sparse/use-sparse";
@@ -15,8 +16,9 @@ import type { Filter, SortColumn } from "./filter";
 export type DeviceRow = Schema<"Device"> & { read_at: number };
 
 const REREAD_MS = 60_000;
-const SETTLE_MS = 2000;
-const PAUSE_MS = 10_000;
+const SETTLE_MS = 1000;
+const BURST = 2;
+const EVERY_MS = 10_000;
 
 export interface ListNews {
   /** The list would be another one if it were read now. */
@@ -29,12 +31,13 @@ const atTop = (store: SparseStore<DeviceRow>) => store.view.end <= PAGE_ROWS;
 
 /**
  * What the live channel can't patch into a row: devices that came, tags and sites that changed, rows that a filter
- * takes in now. What is in view is read again at most every 10 s: by itself at the top of the list and where a device
- * that is shown was deleted, otherwise when the person says so.
+ * takes in now. What is in view is read again soon, and every 10 s while that goes on: by itself at the top of the
+ * list and where a device that is shown was deleted, otherwise when the person says so.
  */
 function useNews(key: readonly unknown[], store: SparseStore<DeviceRow>, deleted: boolean): ListNews {
   const client = useQueryClient();
   const [changed, setChanged] = useState(false);
+  const pace = useRef(new Pace(BURST, EVERY_MS)).current;
   const latest = useRef({ key, deleted });
   latest.current = { key, deleted };
   const reread = useCallback(() => {
@@ -45,17 +48,16 @@ function useNews(key: readonly unknown[], store: SparseStore<DeviceRow>, deleted
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | null = null;
     let must = false;
-    let readAt = Date.now();
     let devices = liveStore.fleet?.devices;
     const read = () => {
       timer = null;
       if (!must && !atTop(store)) return setChanged(true);
       must = false;
-      readAt = Date.now();
+      pace.spend(Date.now());
       reread();
     };
     const soon = () => {
-      timer ??= setTimeout(read, Math.max(SETTLE_MS, readAt + PAUSE_MS - Date.now()));
+      timer ??= setTimeout(read, Math.max(SETTLE_MS, pace.waitMs(Date.now())));
     };
     const stopDeltas = liveStore.onDelta((delta) => {
       const gone = new Set(delta.removed);
@@ -77,7 +79,7 @@ function useNews(key: readonly unknown[], store: SparseStore<DeviceRow>, deleted
       clearInterval(regular);
       if (timer) clearTimeout(timer);
     };
-  }, [reread, store]);
+  }, [reread, store, pace]);
   return { changed, reread };
 }
 

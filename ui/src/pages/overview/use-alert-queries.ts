@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect } from "react";
 import { api } from "@/api/client";
-import { liveStore } from "@/live/store";
+import { useRefresh } from "@/lib/use-refresh";
 
 const KEY = ["overview", "alerts"];
 export const INCIDENTS_SHOWN = 7;
@@ -25,30 +24,10 @@ export const useNewestAlerts = () =>
     staleTime: 60_000,
   });
 
-const SOON_MS = 1000;
-const BETWEEN_MS = 8000; // two requests each time, of the 60 a minute that an account has
-
-/** Reads the incidents again after the live channel told of alerts: soon after the first, then every few seconds at most. */
+/** Reads the incidents again after the live channel told of alerts; the feed only where it missed some. */
 export function useAlertRefresh(): void {
-  const queries = useQueryClient();
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | null = null;
-    let last = 0;
-    const refresh = () => {
-      timer = null;
-      last = Date.now();
-      void queries.invalidateQueries({ queryKey: KEY });
-    };
-    const stop = liveStore.onDelta((delta) => {
-      if (!delta.alerts?.length) return;
-      timer ??= setTimeout(refresh, Math.max(SOON_MS, last + BETWEEN_MS - Date.now()));
-      if (delta.missed) void queries.invalidateQueries({ queryKey: ["overview", "newest-alerts"] });
-    });
-    return () => {
-      stop();
-      if (timer) clearTimeout(timer);
-    };
-  }, [queries]);
+  useRefresh(KEY, (delta) => Boolean(delta.alerts?.length));
+  useRefresh(["overview", "newest-alerts"], (delta) => Boolean(delta.missed));
 }
 
 /** An incident changed by one's own hand: at once. */
