@@ -26,7 +26,7 @@ const inMenu = (button: string | RegExp, item: string | RegExp) => async (page: 
 };
 
 const firstRow = async (page: Page) => {
-  await page.getByRole("row").nth(1).click();
+  await page.getByRole("row").nth(1).getByRole("gridcell").first().click(); // others have links of their own
   await shown(page);
 };
 
@@ -54,6 +54,7 @@ export const PLACES: View[] = [
   { name: "enrol", path: "/enrol" },
   { name: "appliance", path: "/appliance" },
   { name: "appliance-database", path: "/appliance/database" },
+  { name: "appliance-partitions", path: "/appliance/partitions" },
   { name: "appliance-jobs", path: "/appliance/jobs" },
   { name: "appliance-archives", path: "/appliance/archives" },
   { name: "appliance-backups", path: "/appliance/backups" },
@@ -74,7 +75,7 @@ export const DIALOGS: View[] = [
   { name: "command-new", path: "/commands", opens: press("Send a command") },
   { name: "command-drawer", path: "/commands", opens: firstRow },
   { name: "incident-drawer", path: "/alerts", opens: firstRow },
-  { name: "rule-drawer", path: "/alerts/rules", opens: firstRow },
+  { name: "rule-drawer", path: "/alerts/rules", opens: press(/^Device offline/) },
   { name: "channel-new", path: "/alerts/channels", opens: press("New channel") },
   { name: "silence-new", path: "/alerts/silences", opens: press("New silence") },
   { name: "enrol-new", path: "/enrol", opens: press("New token") },

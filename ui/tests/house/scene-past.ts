@@ -121,7 +121,7 @@ export function past(fleet: Member[], of: DeviceOf): string {
   const id = (alias: string) => of(alias).device_id;
   const quiet = fleet.filter(({ condition, site }) => condition === "silent" && site === "Bremen").map(({ alias }) => id(alias));
   return [
-    "SET TIME ZONE 'UTC'; BEGIN;",
+    "SET TIME ZONE 'UTC'; SET client_min_messages = warning; BEGIN;",
     spread(),
     daysOfAlerts(),
     expired(id("Tablet Ute")),
