@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Lists that were read by requests follow what the live channel tells: read again a second after a change, a few
- * times; when changes go on and on, every few seconds. Who has read far down a list isn't moved, and 20 pages are not read anew for one change: such a
- * list is marked as old, and the page offers to read it again.
+ * times; when changes go on and on, every few seconds. Who has read far down a list isn't moved, and 20 pages are not read anew
+ * for one change: such a list is marked as old, and the page offers to read it again.
  */
 import { useQueryClient, type InfiniteData, type Query, type QueryKey } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
+import { actorName } from "@/lib/alert-words";
 import { count } from "@/lib/format";
 import { useMay } from "@/session/session";
 import { Badge, Dot, STATUS_TONE } from "@/ui/badge";
@@ -64,7 +65,7 @@ function Line({ incident, title, onAcknowledge }: { incident: Incident; title: s
       </div>
       {incident.acked_at ? (
         <Badge tone="info" className="max-w-36">
-          <span className="truncate">{incident.acked_by ?? "acknowledged"}</span>
+          <span className="truncate">{incident.acked_by ? actorName(incident.acked_by) : "acknowledged"}</span>
         </Badge>
       ) : (
         onAcknowledge && (
