@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Every page of the console with its tabs, dialogs and drawers: what is looked at in each theme and width. */
-import type { Page } from "@playwright/test";
+import { expect, type Page } from "@playwright/test";
 
 export interface View {
   /** The picture's file name. */
@@ -26,8 +26,11 @@ const inMenu = (button: string | RegExp, item: string | RegExp) => async (page: 
 };
 
 const firstRow = async (page: Page) => {
-  await page.getByRole("row").nth(1).getByRole("gridcell").first().click(); // others have links of their own
-  await shown(page);
+  // In its first cell: others have links of their own. And again, should the list be read anew under the hand.
+  await expect(async () => {
+    await page.getByRole("row").nth(1).getByRole("gridcell").first().click();
+    await expect(page.getByRole("dialog").first()).toBeVisible({ timeout: 2000 });
+  }).toPass();
 };
 
 const key = (name: string) => async (page: Page) => {

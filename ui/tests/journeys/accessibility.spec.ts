@@ -21,6 +21,7 @@ const test = base.extend<object, { scene: Scene }>({
     { scope: "worker", timeout: 180_000 },
   ],
 });
+test.describe.configure({ mode: "parallel" }); // nothing is changed, and each worker has a scene of its own
 test.use({ house: { name: "accessibility" }, trace: "off" }); // a trace of each of the hundreds of looks takes longer than the looks
 
 /** As app/theme.ts does it; each element passes its colours on to those in it, a frame later. */

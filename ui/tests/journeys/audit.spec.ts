@@ -132,6 +132,10 @@ test("what looked like an attack stands beside it, and a quiet appliance says so
     body: "{}",
   });
   await fetch(`${appliance.url}/admin/devices`, { headers: { "X-Admin-Key": "guessed" } });
+  await until("it to be noted", async () => {
+    const { events } = await appliance.ask<{ events: { kind: string }[] }>("GET", "/admin/security/events?limit=100");
+    return events.some(({ kind }) => kind === "unauthenticated");
+  });
   const events = page.getByRole("grid", { name: "Security events" });
   await page.getByRole("tab", { name: "Security events" }).click();
   await expect(events.getByRole("row", { name: /not authenticated/ }).first()).toContainText("127.0.0.1");

@@ -322,7 +322,7 @@ test("deleted by somebody else while it is open, deleted here by name, and never
 
 test("two that share an identity are decided upon here; a new key travels as a command", async ({ page, appliance }) => {
   const device = await Device.register(appliance, "Twin till");
-  for (let seq = 1; seq < 8; seq++) for (const boot_id of ["one", "two"]) await device.heartbeat({ boot_id, seq });
+  await appliance.actAsTwo(device.made);
   await until("the quarantine", async () => {
     const { status } = await appliance.ask<{ status: string }>("GET", `/admin/devices/${device.id}`);
     return status === "quarantined";

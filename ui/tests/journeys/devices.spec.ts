@@ -51,8 +51,7 @@ const box = (page: Page, alias: string) => page.getByRole("checkbox", { name: `S
 const bar = (page: Page) => page.getByRole("region", { name: "What is selected" });
 
 async function quarantine(appliance: Appliance, device: Registered): Promise<void> {
-  // two machines, one token
-  for (let seq = 1; seq < 8; seq++) for (const boot_id of ["one", "two"]) await appliance.heartbeat(device, { boot_id, seq });
+  await appliance.actAsTwo(device);
   await until("the quarantine", async () => (await statusOf(appliance, device.device_id)) === "quarantined");
 }
 

@@ -6,8 +6,8 @@ import { expect, test } from "../house/journey";
 import { load } from "../house/program";
 import { sql } from "../house/sql";
 
-// A device is late after three seconds, unless it has an interval of its own.
-test.use({ house: { name: "overview", settings: { MUSTER_INGEST_HEARTBEAT_INTERVAL: "2s" } } });
+// A device is late after fifteen seconds, unless it has an interval of its own. (What it says within ten is one report.)
+test.use({ house: { name: "overview", settings: { MUSTER_INGEST_HEARTBEAT_INTERVAL: "10s" } } });
 test.describe.configure({ mode: "serial" });
 
 const FLEET = 200;
@@ -59,10 +59,10 @@ test("a fleet of nobody says what to do; its first device shows, falls silent an
 test("under load the numbers and the curve move; when the load ends, the fleet is late", async ({ appliance, page, as }) => {
   await page.goto("/");
   await expect(headline(page)).toHaveText("The one device reports");
-  const generator = load(appliance, "steady", { devices: FLEET, interval: "2s", duration: "120s" });
+  const generator = load(appliance, "steady", { devices: FLEET, interval: "10s", duration: "120s" });
   try {
     await shows(page, "Online", FLEET + 1);
-    await expect.poll(() => rate(page)).toBeGreaterThan(FLEET / 8);
+    await expect.poll(() => rate(page)).toBeGreaterThan(FLEET / 20);
     await expect(card(page, "Heartbeats per second").getByRole("figure")).toContainText(/Heartbeats: \d+(\.\d+)?\/s at the end; between 0/);
     const versions = card(page, "Agent version").getByRole("list");
     await expect(versions.getByRole("listitem")).toHaveCount(2);
@@ -78,7 +78,7 @@ test("under load the numbers and the curve move; when the load ends, the fleet i
   } finally {
     await generator.stop();
   }
-  await expect(headline(page)).toHaveText(`${FLEET} devices are late`);
+  await expect(headline(page)).toHaveText(`${FLEET} devices are late`, { timeout: 40_000 });
   await shows(page, "Late", FLEET);
   await shows(page, "Online", 1);
   await expect.poll(() => rate(page)).toBeLessThan(1);
@@ -127,8 +127,8 @@ test("an incident comes into the page, is acknowledged with a note, and goes whe
   expect(entries.map((entry) => entry.action)).toContain("incident.acknowledge");
 
   await appliance.heartbeat(till, { battery: 90, agent_version: "9.9.9" });
-  await expect(card(page, "Alert feed")).toContainText("is over", { timeout: 60_000 });
-  await expect(card(page, "Open incidents")).toContainText("Nothing is open", { timeout: 60_000 });
+  await expect(card(page, "Alert feed")).toContainText("is over");
+  await expect(card(page, "Open incidents")).toContainText("Nothing is open");
   await shows(page, "Alerting", 0);
 });
 
