@@ -22,7 +22,11 @@
 
 static int fail(const char *sentence)
 {
-        (void)fprintf(stderr, "muster-agent: %s.\n", sentence);
+        size_t chars = strlen(sentence);
+
+        while (chars > 0 && sentence[chars - 1] == '.') /* as the appliance's own words end */
+                chars--;
+        (void)fprintf(stderr, "muster-agent: %.*s.\n", (int)chars, sentence);
         return -EINVAL;
 }
 

@@ -3,6 +3,7 @@ import { LogOut, Menu as MenuIcon, Monitor, Moon, Search, Sun, X } from "lucide-
 import { Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { NavLink, Outlet, useLocation } from "react-router";
 import { cn } from "@/lib/cn";
+import { count } from "@/lib/format";
 import { useMedia } from "@/lib/use-media";
 import { useConnection, useFleet } from "@/live/use-live";
 import type { ConnectionState } from "@/live/store";
@@ -65,7 +66,7 @@ function Entry({ page, onFollow }: { page: Page; onFollow: () => void }) {
     >
       <page.icon className="size-4" aria-hidden />
       <span className="grow">{page.label}</span>
-      {silent > 0 && <Badge tone="bad">{silent}</Badge>}
+      {silent > 0 && <Badge tone="bad">{count(silent)}</Badge>}
     </NavLink>
   );
 }

@@ -47,6 +47,7 @@ const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumF
 const oneDigit = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 
 export const count = (value: number) => plain.format(value);
+export const devices = (value: number) => (value === 1 ? "1 device" : `${count(value)} devices`);
 export const short = (value: number) => compact.format(value);
 export const decimal = (value: number) => oneDigit.format(value);
 

@@ -55,7 +55,7 @@ export class Appliance {
     const child = spawn(
       program,
       ["--data-dir", this.dataDir, "--port", "0", "--tls-address", "127.0.0.1", "--http-port", this.#port(), "--console-dir", consoleDir()],
-      { stdio: ["ignore", output, output], env: { ...Object.fromEntries(kept), ...OWN_SETTINGS, ...this.settings } },
+      { stdio: ["ignore", output, output], env: { ...Object.fromEntries(kept), ...OWN_SETTINGS, ...this.#places() } },
     );
     closeSync(output);
     this.#process = child;
@@ -67,6 +67,11 @@ export class Appliance {
   /** The one it had, so that pages which are open find it again. */
   #port(): string {
     return this.#run ? new URL(this.#run.http_url).port : "0";
+  }
+
+  /** The settings, with this appliance's own folder where they say {home}. */
+  #places(): Record<string, string> {
+    return Object.fromEntries(Object.entries(this.settings).map(([name, value]) => [name, value.replace("{home}", this.home)]));
   }
 
   #published(child: ChildProcess): Run | null {

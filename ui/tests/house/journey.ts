@@ -19,7 +19,7 @@ export type Role = "admin" | "operator" | "viewer";
 export interface House {
   /** Files with another name have another appliance. */
   name: string;
-  /** MUSTER_… variables of its environment, i.e. its settings. */
+  /** MUSTER_… variables of its environment, i.e. its settings; {home} is its folder. */
   settings?: Record<string, string>;
 }
 

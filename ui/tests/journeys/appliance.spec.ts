@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The appliance: what a heartbeat passes, where things are kept, and what is done by hand. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
 import type { Appliance } from "../house/appliance";
@@ -10,20 +9,17 @@ import { load } from "../house/program";
 import { sql } from "../house/sql";
 import { until } from "../house/until";
 
-const backups = mkdtempSync(join(tmpdir(), "muster-journey-backups-"));
-
 test.use({
   house: {
     name: "appliance",
     settings: {
       MUSTER_INGEST_HEARTBEAT_INTERVAL: "2s",
-      MUSTER_BACKUP_DIRECTORY: backups,
+      MUSTER_BACKUP_DIRECTORY: "{home}/backups",
       MUSTER_BACKUP_INTERVAL: "0",
       MUSTER_BACKUP_CHECK_INTERVAL: "0",
     },
   },
 });
-test.afterAll(() => rmSync(backups, { recursive: true, force: true }));
 
 const drawer = (page: Page) => page.getByRole("dialog");
 const dialog = (page: Page) => page.getByRole("dialog").last();
@@ -157,6 +153,7 @@ test("a backup is made at once, and is whole", async ({ appliance, page }) => {
   const row = page.getByRole("grid", { name: "Backups" }).getByRole("row").nth(1);
   await expect(row).toContainText("ok");
   await row.click();
+  const backups = join(appliance.home, "backups");
   await expect(drawer(page)).toContainText(backups);
   await expect(drawer(page)).toContainText("by user:admin");
   expect(readdirSync(backups)).toHaveLength(1);

@@ -6,7 +6,7 @@ import { api } from "@/api/client";
 import { actorName } from "@/lib/alert-words";
 import { commandTitle } from "@/lib/command-types";
 import { payloadLine, progressOf } from "@/lib/command-words";
-import { count } from "@/lib/format";
+import { count, devices } from "@/lib/format";
 import { isUnknown } from "@/lib/form-error";
 import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
@@ -40,7 +40,7 @@ export function BulkPanel({ id, onAll }: { id: string; onAll: () => void }) {
   return (
     <Card className="mb-4" aria-label={`Bulk command ${id}`}>
       <CardHeader
-        title={bulk ? `${commandTitle(bulk.type)}: ${count(bulk.device_count)} devices` : `Bulk command ${id}`}
+        title={bulk ? `${commandTitle(bulk.type)}: ${devices(bulk.device_count)}` : `Bulk command ${id}`}
         hint={bulk && <Said bulk={bulk} />}
         actions={
           <>

@@ -4,12 +4,13 @@ import { useNavigate } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import type { CommandType } from "@/lib/command-types";
+import { devices } from "@/lib/format";
 import { newKey } from "@/lib/new-key";
 import { CommandForm, type Order } from "@/pages/commands/command-form";
 import { Confirm } from "@/ui/dialog";
 import { toast } from "@/ui/toast";
 import { countOf, useSnapshot, type Chosen } from "./snapshot";
-import { devices, SnapshotNote } from "./snapshot-note";
+import { SnapshotNote } from "./snapshot-note";
 
 type Made = Schema<"BulkCommandMade">;
 

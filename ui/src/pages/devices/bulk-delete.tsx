@@ -2,11 +2,12 @@
 import { useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { devices } from "@/lib/format";
 import { CheckField } from "@/ui/checkbox";
 import { Confirm } from "@/ui/dialog";
 import { toast } from "@/ui/toast";
 import { countOf, useSnapshot, type Chosen } from "./snapshot";
-import { devices, SnapshotNote } from "./snapshot-note";
+import { SnapshotNote } from "./snapshot-note";
 
 const WHAT_GOES =
   "Their tokens end at once, and their status, events, alerts and waiting commands are lost for good. " +

@@ -2,13 +2,14 @@
 import { useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { devices } from "@/lib/format";
 import { newKey } from "@/lib/new-key";
 import { Confirm } from "@/ui/dialog";
 import { Field } from "@/ui/field";
 import { TagInput } from "@/ui/tag-input";
 import { toast } from "@/ui/toast";
 import { useSnapshot, type Chosen } from "./snapshot";
-import { devices, SnapshotNote } from "./snapshot-note";
+import { SnapshotNote } from "./snapshot-note";
 import { useNames } from "./use-names";
 
 export function BulkTags({ chosen, onClose }: { chosen: Chosen; onClose: () => void }) {

@@ -9,8 +9,6 @@ import { chipsOf, filterOf, KINDS, nameOf, NETWORKS, searchOf, type Filter } fro
 import { NameInput, Offering } from "./name-input";
 import { useInUse, useNames } from "./use-names";
 
-export { NameInput } from "./name-input";
-
 function Choice({ label, name, values, initial }: { label: string; name: string; values: readonly string[]; initial: string | undefined }) {
   return (
     <Field label={label}>

@@ -3,7 +3,7 @@ import { SquareTerminal, Tags, Trash2, X } from "lucide-react";
 import { useState } from "react";
 import type { CommandType } from "@/lib/command-types";
 import { cn } from "@/lib/cn";
-import { count } from "@/lib/format";
+import { count, devices } from "@/lib/format";
 import { CommandMenu } from "@/pages/commands/command-menu";
 import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
@@ -12,7 +12,6 @@ import { BulkDelete } from "./bulk-delete";
 import { BulkTags } from "./bulk-tags";
 import { isFiltered, type Filter } from "./filter";
 import { countOf, NOTHING, type Chosen } from "./snapshot";
-import { devices } from "./snapshot-note";
 
 export interface SelectionBarProps {
   chosen: Chosen;

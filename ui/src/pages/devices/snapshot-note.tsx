@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { count } from "@/lib/format";
+import { devices } from "@/lib/format";
 import { Failure, Skeleton } from "@/ui/states";
 import { Time } from "@/ui/time";
 import type { Taken } from "./snapshot";
-
-export const devices = (number: number) => (number === 1 ? "1 device" : `${count(number)} devices`);
 
 /** How many it is about, as the appliance counted them. */
 export function SnapshotNote({ taken: { snapshot, error, retry } }: { taken: Taken }) {

@@ -12,6 +12,8 @@ export function colourOf(role: ChartTone | "ink-3" | "line" | "surface"): string
 const translucent = (colour: string, percent: number) => `color-mix(in srgb, ${colour} ${percent}%, transparent)`;
 
 const DAY_S = 86_400;
+const EDGE_PX = 10;
+const TIME_LABEL_PX = 50; // "01:24:00"
 const seconds = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const minutes = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const days = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
@@ -126,6 +128,12 @@ function valueRange({ least, most, thresholds }: Wanted): uPlot.Range.Function {
   };
 }
 
+/** Would the label of this time end beyond the right edge? */
+function isCut(plot: uPlot, time: number): boolean {
+  const width = plot.bbox.width / devicePixelRatio;
+  return width > 0 && plot.valToPos(time, "x") + TIME_LABEL_PX / 2 > width + EDGE_PX;
+}
+
 const aroundData = (_: uPlot, low: number | null, high: number | null) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.08, true);
 
 /** Series in the order of the data that `columnsOf` gives: each with its band's edges behind it. */
@@ -144,7 +152,7 @@ export function optionsOf(wanted: Wanted): uPlot.Options {
   return {
     width: wanted.width,
     height: wanted.height,
-    padding: [10, right ? 0 : 10, 0, 0],
+    padding: [10, right ? 0 : EDGE_PX, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -166,7 +174,8 @@ export function optionsOf(wanted: Wanted): uPlot.Options {
         gap: 6,
         ticks: { show: false },
         grid: { show: false },
-        values: (_, splits, __, ___, stepS) => timeLabels(splits, stepS),
+        values: (plot, splits, _, __, stepS) =>
+          timeLabels(splits, stepS).map((label, index) => (isCut(plot, splits[index] ?? 0) ? null : label)),
       },
       axis(left, false, wanted.axisWidth),
       ...(right ? [axis(right, true)] : []),
