@@ -14,7 +14,7 @@ export default defineConfig({
   outputDir: `${outside}/failures`,
   // Each file has an appliance of its own and its tests run one after another: what one leaves, the next may meet.
   fullyParallel: false,
-  workers: Math.max(2, availableParallelism()), // they wait more than they work
+  workers: Math.ceil(availableParallelism() * 1.5), // they wait more than they work
   forbidOnly: true,
   retries: 0,
   timeout: 120_000,

@@ -24,6 +24,8 @@ passed=0
 failed=0
 failures=()
 unstable=()
+scratches=()  # of in_memory
+summed_up=0
 quick=0
 only=
 
@@ -154,12 +156,22 @@ in_memory()
                 return
         fi
         scratch=$(mktemp -d "$shm/muster-tests.XXXXXX")
-        # shellcheck disable=SC2064
-        trap "rm -rf '$scratch'" EXIT # also when it is interrupted
-        chmod 1777 "$scratch"         # PostgreSQL's user gets in too
+        scratches+=("$scratch")
+        chmod 1777 "$scratch" # PostgreSQL's user gets in too
         TMPDIR=$scratch "$@"
-        rm -rf "$scratch"
-        trap - EXIT
+        rm -rf "$scratch" || warn "not all of $scratch could be removed"
+}
+
+# However it ends: nothing is left in memory, and the last line is the sum. A run that broke off has failed.
+end_of_tests()
+{
+        local status=$?
+        ((${#scratches[@]} == 0)) || rm -rf "${scratches[@]}" || true
+        if ((!summed_up)); then
+                say "the run broke off (exit code $status)"
+                say "$passed passed, $((failed + 1)) failed"
+                ((status != 0)) || exit 1
+        fi
 }
 
 # sanitizer_part PRESET: the unit tests, and the system tests with fewer rounds of kill -9.
@@ -334,6 +346,7 @@ command_test()
                 shift
         done
         check_system
+        trap end_of_tests EXIT
         steps "$(count_steps)" test
         ! has_part journeys || packages_test+=(chromium)
         [[ $only != windows ]] || packages_test+=("${packages_windows[@]}")
@@ -360,5 +373,6 @@ command_test()
                 failed=1
         fi
         say "$passed passed, $failed failed"
+        summed_up=1
         ((failed == 0))
 }

@@ -143,6 +143,9 @@ def test_a_network_that_is_cut_and_comes_back(site):
             assert any(seconds_of(regain) <= at < retry_at for at in drained), (retry_at, drained)
         assert agent.status()["online"] is True
         site.wait_all_stored()
+    site.report()  # of now, whatever was said while the network came back
+    wait_empty(agent)
+    site.wait_all_stored()
     said = [row[0] for row in site.appliance.sql(
         "SELECT network FROM heartbeats WHERE device_id = %s ORDER BY bucket", agent.device_id)]
     assert said[0] == said[-1] == "ethernet" and "offline" in said
