@@ -101,6 +101,20 @@ describe("connection", () => {
     expect([store.state, store.stream, store.seq]).toEqual(["live", "s2", 40]);
   });
 
+  it("says once what a stream that begins anew can't tell: that changes before it were missed", () => {
+    const missed: boolean[] = [];
+    store.onDelta((one) => missed.push(one.missed ?? false));
+    store.take(snapshot(0, [{ id: "1" }]));
+    store.take({ type: "ready", stream: "s", seq: 1 });
+    store.take(delta(2, { removed: ["1"] }));
+    store.take({ type: "ready", stream: "s", seq: 2 }); // resumed: nothing was missed
+    expect(missed).toEqual([true, false]);
+    store.take({ type: "resync", seq: 2 });
+    store.take({ type: "ready", stream: "s", seq: 9 });
+    store.take({ type: "ready", stream: "another", seq: 0 });
+    expect(missed).toEqual([true, false, true, true]);
+  });
+
   it("a resync keeps the rows and is over with the next `ready`", () => {
     store.take(snapshot(0, [{ id: "1" }]));
     store.take({ type: "ready", stream: "s", seq: 1 });

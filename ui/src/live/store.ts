@@ -110,6 +110,8 @@ export class LiveStore {
   private listeners = new Set<Listener>();
   private heard = new Set<Heard>();
   private timer: ReturnType<typeof setTimeout> | null = null;
+  /** The stream begins anew: what happened between a page's requests and its `ready`, nobody has told. */
+  private anew = true;
 
   subscribe = (listener: Listener): (() => void) => {
     this.listeners.add(listener);
@@ -132,13 +134,14 @@ export class LiveStore {
   take(message: Message): void {
     switch (message.type) {
       case "snapshot":
-        if (message.page === 0) this.devices.clear();
+        if (message.page === 0) {
+          this.devices.clear();
+          this.anew = true;
+        }
         for (const row of message.devices) this.devices.set(row.id, clean({ ...row }));
         break;
       case "ready":
-        this.stream = message.stream;
-        this.seq = message.seq;
-        this.setState("live");
+        this.takeReady(message);
         break;
       case "delta":
         this.takeDelta(message);
@@ -151,6 +154,7 @@ export class LiveStore {
         this.pulse = message.heartbeats_per_s.map(([at, rate]) => ({ at, heartbeats_per_s: rate }));
         break;
       case "resync":
+        this.anew = true;
         this.setState("catching-up");
         break;
       case "waiting":
@@ -161,6 +165,15 @@ export class LiveStore {
         return;
     }
     this.publishSoon();
+  }
+
+  private takeReady({ stream, seq }: Extract<Message, { type: "ready" }>): void {
+    const anew = this.anew || this.stream !== stream;
+    this.stream = stream;
+    this.seq = seq;
+    this.anew = false;
+    this.setState("live");
+    if (anew) for (const heard of this.heard) heard({ type: "delta", seq, missed: true });
   }
 
   private takeDelta(delta: Extract<Message, { type: "delta" }>): void {
@@ -185,6 +198,7 @@ export class LiveStore {
     this.alerts = [];
     this.stream = null;
     this.seq = 0;
+    this.anew = true;
     this.publishNow();
   }
 

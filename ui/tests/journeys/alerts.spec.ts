@@ -81,6 +81,24 @@ test("an incident comes into the list, is taken care of in its drawer, and is ov
   await expect(page.getByText("Nothing is wrong")).toBeVisible();
 });
 
+test("what happens between the page's first look and its live channel is not missed", async ({ appliance, page }) => {
+  const fleet = await devices(appliance, "Early bird", 1);
+  let connect = () => {};
+  const looked = new Promise<void>((done) => (connect = done));
+  await page.route("**/api/auth/ws-ticket", async (route) => {
+    await looked;
+    await route.continue();
+  });
+  await page.goto("/alerts");
+  await expect(page.getByText("Nothing is wrong")).toBeVisible();
+  await charge(appliance, fleet, 6, 30);
+  await firing(appliance, fleet, 1);
+  connect();
+  await expect(incidents(page).getByRole("row").filter({ hasText: "Low battery: Early bird" })).toBeVisible();
+  await charge(appliance, fleet, 90);
+  await expect(page.getByText("Nothing is wrong")).toBeVisible();
+});
+
 test("what happens to a whole site at once is one incident; history finds each device of it, page by page", async ({ appliance, page }) => {
   const fleet = await devices(appliance, "Kiosk", MANY, { site: "Basel" });
   await page.goto("/alerts");

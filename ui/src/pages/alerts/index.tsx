@@ -25,7 +25,7 @@ export default function AlertsPage() {
   const { "*": rest } = useParams();
   const navigate = useNavigate();
   const place: Place = isPlace(rest) ? rest : "incidents";
-  const { stale, refresh } = useRefresh(["alerts"], (delta) => Boolean(delta.alerts));
+  const { stale, refresh } = useRefresh(["alerts"], (delta) => Boolean(delta.alerts || delta.missed));
   const summary = useQuery({ queryKey: ["alerts", "summary"], queryFn: ({ signal }) => api.get("/admin/alerts/summary", { signal }) });
   const [incident, openIncident] = useOpened("incident");
 

@@ -62,7 +62,7 @@ function useNews(key: readonly unknown[], store: SparseStore<DeviceRow>, deleted
     const stopDeltas = liveStore.onDelta((delta) => {
       const gone = new Set(delta.removed);
       if (gone.size > 0 && !latest.current.deleted && store.remove((row) => gone.has(row.id))) must = true;
-      if (must || delta.edited || delta.devices?.some((row) => "edited" in row || "quarantined" in row)) soon();
+      if (must || delta.edited || delta.missed || delta.devices?.some((row) => "edited" in row || "quarantined" in row)) soon();
     });
     const stopFleet = liveStore.subscribe(() => {
       const now = liveStore.fleet?.devices;

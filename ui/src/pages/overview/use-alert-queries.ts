@@ -26,7 +26,7 @@ export const useNewestAlerts = () =>
 
 /** Reads the incidents again after the live channel told of alerts; the feed only where it missed some. */
 export function useAlertRefresh(): void {
-  useRefresh(KEY, (delta) => Boolean(delta.alerts?.length));
+  useRefresh(KEY, (delta) => Boolean(delta.alerts?.length || delta.missed));
   useRefresh(["overview", "newest-alerts"], (delta) => Boolean(delta.missed));
 }
 
