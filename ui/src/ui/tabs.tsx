@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Tabs as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { useLayoutEffect, useRef, type ReactNode } from "react";
 import { cn } from "@/lib/cn";
 
 export interface Tab {
@@ -23,12 +23,32 @@ export interface TabsProps {
   className?: string;
 }
 
+/** The line scrolls until the chosen name is in view; the page stays where it is. */
+function useShown(value: string, tabs: Tab[]) {
+  const line = useRef<HTMLDivElement>(null);
+  const widths = tabs.map(({ value: name, count }) => `${name} ${count ?? ""}`).join(); // a count that comes moves the others
+  useLayoutEffect(() => {
+    const list = line.current;
+    const chosen = list?.querySelector<HTMLElement>("[data-state=active]");
+    if (!list || !chosen) return;
+    const from = chosen.offsetLeft;
+    if (from >= list.scrollLeft && from + chosen.offsetWidth <= list.scrollLeft + list.clientWidth) return;
+    list.scrollLeft = from - (list.clientWidth - chosen.offsetWidth) / 2;
+  }, [value, widths]);
+  return line;
+}
+
 /** Pages of one thing: a line of names, the chosen one underlined. On a phone the line scrolls. */
 export function Tabs({ tabs, value, onChange, label, children, actions, className }: TabsProps) {
+  const line = useShown(value, tabs);
   return (
     <Radix.Root value={value} onValueChange={onChange} className={className}>
       <div className="flex items-end justify-between gap-3 border-b border-line">
-        <Radix.List aria-label={label} className="-mb-px flex gap-1 overflow-x-auto overflow-y-hidden [scrollbar-width:none]">
+        <Radix.List
+          ref={line}
+          aria-label={label}
+          className="relative -mb-px flex gap-1 overflow-x-auto overflow-y-hidden [scrollbar-width:none]"
+        >
           {tabs.map((tab) => (
             <Radix.Trigger
               key={tab.value}

@@ -325,6 +325,7 @@ test("on a phone every tab fits", async ({ page }) => {
   for (const tab of ["", "/history", "/rules", "/channels", "/silences", "/told"]) {
     await page.goto(`/alerts${tab}`);
     await expect(page.getByRole("tabpanel")).toBeVisible();
+    await expect(page.getByRole("tab", { selected: true }).first()).toBeInViewport({ ratio: 0.9 });
     await expect(page.getByRole("tabpanel").locator("[aria-busy=true]")).toHaveCount(0);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
   }
