@@ -84,7 +84,10 @@ test("a device that falls silent: its row says so by time alone, without a word 
       socket.send(message.type === "fleet" && message.at ? JSON.stringify({ ...message, at: message.at + ahead }) : text);
     });
   });
-  await page.goto("/devices?q=quiet");
+  // The list is read when the channel is there: a channel that begins later has it read again, with the true time.
+  await page.goto("/");
+  await expect(page.getByTestId("connection")).toHaveText("Live");
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Devices" }).click();
   const row = rowOf(page, "quiet 1");
   await expect(row).toContainText("online");
   ahead = 10 * 60; // as the appliance's clock will say then
