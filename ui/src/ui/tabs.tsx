@@ -38,11 +38,26 @@ function useShown(value: string, tabs: Tab[]) {
   return line;
 }
 
+/**
+ * A click both presses a tab and focuses it, and each of them chooses. Where the choice is an address, it is not there
+ * yet by then: told once, or Back would have to be pressed twice.
+ */
+function useOnce(value: string, onChange: (value: string) => void): (next: string) => void {
+  const chosen = useRef<string | null>(null);
+  return (next) => {
+    if (next === value || next === chosen.current) return;
+    chosen.current = next;
+    setTimeout(() => (chosen.current = null), 0);
+    onChange(next);
+  };
+}
+
 /** Pages of one thing: a line of names, the chosen one underlined. On a phone the line scrolls. */
 export function Tabs({ tabs, value, onChange, label, children, actions, className }: TabsProps) {
   const line = useShown(value, tabs);
+  const choose = useOnce(value, onChange);
   return (
-    <Radix.Root value={value} onValueChange={onChange} className={className}>
+    <Radix.Root value={value} onValueChange={choose} className={className}>
       <div className="flex items-end justify-between gap-3 border-b border-line">
         <Radix.List
           ref={line}
