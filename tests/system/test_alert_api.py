@@ -623,7 +623,12 @@ def test_other_channels(boss):
 def test_own_subscription(daemon, boss):
     person = people.make(boss, "viewer", email=f"p{next(NAMES)}@example.org")
     path = "/api/auth/me/alert-subscription"
-    person.ask("GET", path, expect=404)
+    none = person.ask("GET", path, expect=200).json()
+    assert none == {"min_severity": "info", "rules": [], "tags": [], "sites": [], "mode": "none",
+                    "digest_at": "08:00", "digest_zone": "UTC", "email": none["email"],
+                    "failed_at": None, "error": None, "updated_at": None}
+    assert none["email"].endswith("@example.org")
+    person.ask("PUT", path, {"mode": "none"}, expect=400)  # DELETE says that
     made = person.ask("PUT", path, {"mode": "digest", "rules": ["offline"], "tags": ["kiosk"],
                                     "min_severity": "warning", "digest_at": "06:45",
                                     "digest_zone": "Europe/Berlin"}, expect=200).json()
@@ -645,7 +650,11 @@ def test_own_subscription(daemon, boss):
     assert to() == []
     refused = person.ask("PUT", path, {}, expect=409)
     assert people.slug(refused) == "no-email"
+    assert person.ask("GET", path, expect=200).json() == none | {"email": None}
+    boss.ask("PATCH", f"/admin/users/{person.id()}", {"email": "new@example.org"}, expect=200)
+    assert person.ask("PUT", path, {"tags": ["kiosk"]}, expect=200).json()["mode"] == "immediate"
     person.ask("DELETE", path, expect=204)
+    assert person.ask("GET", path, expect=200).json() == none | {"email": "new@example.org"}
     boss.ask("DELETE", f"/admin/users/{person.id()}", expect=204)
 
 

@@ -27,24 +27,28 @@ static const struct mu_field FIELDS[] = {
          .items = MU_FIELD_TEXT,
          .flags = MU_FIELD_REQUIRED,
          .doc = "Only of devices at one of these; empty: all."},
-        MU_ALERT_FIELD_CHOICE("mode", "immediate|digest", "digest: once a day."),
+        MU_ALERT_FIELD_CHOICE("mode", "immediate|digest|none",
+                              "digest: once a day; none: nothing is mailed to you, the other "
+                              "fields are those that a PUT of {} begins with."),
         MU_ALERT_FIELD("digest_at", MU_FIELD_TEXT, "The local time of a digest."),
         MU_ALERT_FIELD("digest_zone", MU_FIELD_TEXT, "Whose local time."),
         MU_ALERT_FIELD_OR_NULL("email", MU_FIELD_TEXT, "Where to: the account's address."),
         MU_ALERT_FIELD_OR_NULL("failed_at", MU_FIELD_TIME,
                                "When a mail did not get through; null: the last one did."),
         MU_ALERT_FIELD_OR_NULL("error", MU_FIELD_TEXT, "Why it did not."),
-        MU_ALERT_FIELD("updated_at", MU_FIELD_TIME, "When it was changed last."),
+        MU_ALERT_FIELD_OR_NULL("updated_at", MU_FIELD_TIME,
+                               "When it was changed last; null: none."),
 };
 static const struct mu_shape SUBSCRIPTION = MU_SHAPE("AlertSubscription", FIELDS);
 
 /* ---- statements ---- */
 
+/* One row, also of who has none. */
 static const struct mu_pg_statement SHOW = {
         .name = "subscription_show",
         .sql = "SELECT " MU_CHANNEL_RESTRICT_COLUMNS ", u.email, c.failed_at, c.error, c.updated_at"
-               " FROM alert_channels c JOIN users u ON u.id = c.user_id"
-               " WHERE c.user_id = $1 AND c.deleted_at IS NULL",
+               " FROM (VALUES ($1)) AS me (id) LEFT JOIN users u ON u.id = me.id"
+               " LEFT JOIN alert_channels c ON c.user_id = me.id AND c.deleted_at IS NULL",
         .params = {MU_PG_INT8},
         .repeatable = true,
 };
@@ -83,23 +87,35 @@ static const struct mu_pg_statement REMOVE = {
 
 /* ---- handlers ---- */
 
+/* What is there where there is no row: nothing is mailed. NULL: no memory. */
+static json_t *with_none(json_t *json)
+{
+        json_t *none = json_pack("{s:s, s:[], s:[], s:[], s:s, s:s, s:s}", "min_severity", "info",
+                                 "rules", "tags", "sites", "mode", "none", "digest_at", "08:00",
+                                 "digest_zone", "UTC");
+        int error = json && none ? json_object_update(json, none) : -1;
+
+        json_decref(none);
+        if (error == 0)
+                return json;
+        json_decref(json);
+        return NULL;
+}
+
 /* NULL: answered. */
 static json_t *read_own(struct mu_ask *ask)
 {
         struct mu_pg_result *rows;
-        json_t *json = NULL;
 
         if (!mu_ask_query(ask, &SHOW, MU_PG_VALUES(mu_pg_int8(ask->who.id)), &rows))
                 return NULL;
-        if (mu_pg_rows(rows) == 0) {
-                mu_call_problem(ask->call, 404, "not-found", NULL,
-                                "You have no alerts by mail; PUT here subscribes to them.");
-        } else {
-                json = mu_alert_row(&SUBSCRIPTION, MU_COUNT_OF(FIELDS), rows, 0);
-                if (!json)
-                        mu_ask_failed(ask, -ENOMEM);
-        }
+        json_t *json = mu_alert_row(&SUBSCRIPTION, MU_COUNT_OF(FIELDS), rows, 0);
+
         mu_pg_result_free(rows);
+        if (json_is_null(json_object_get(json, "updated_at")))
+                json = with_none(json);
+        if (!json)
+                mu_ask_failed(ask, -ENOMEM);
         return json;
 }
 
@@ -191,7 +207,6 @@ static void remove_own(struct mu_ask *ask)
 
 /* ---- the table ---- */
 
-static const int NOT_FOUND[] = {404, 0};
 static const int CONFLICT[] = {409, 0};
 
 static const struct mu_endpoint ROWS[] = {
@@ -203,8 +218,7 @@ static const struct mu_endpoint ROWS[] = {
          .reply = &SUBSCRIPTION,
          .operation_id = "getAlertSubscription",
          .tag = "Your account",
-         .summary = "Your alerts by mail",
-         .problems = NOT_FOUND},
+         .summary = "Your alerts by mail"},
         {.method = "PUT",
          .path = "/api/auth/me/alert-subscription",
          .handle = put,

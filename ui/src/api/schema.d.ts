@@ -4797,10 +4797,10 @@ export interface components {
             /** @description Only of devices at one of these; empty: all. */
             sites: string[];
             /**
-             * @description digest: once a day.
+             * @description digest: once a day; none: nothing is mailed to you, the other fields are those that a PUT of {} begins with.
              * @enum {string}
              */
-            mode: "immediate" | "digest";
+            mode: "immediate" | "digest" | "none";
             /** @description The local time of a digest. */
             digest_at: string;
             /** @description Whose local time. */
@@ -4816,9 +4816,9 @@ export interface components {
             error: string | null;
             /**
              * Format: date-time
-             * @description When it was changed last.
+             * @description When it was changed last; null: none.
              */
-            updated_at: string;
+            updated_at: string | null;
         };
         AlertSubscriptionValues: {
             /**
@@ -14295,15 +14295,6 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,7 +2,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { Link } from "react-router";
-import { api, ApiError } from "@/api/client";
+import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { useSession } from "@/session/session";
 import { Button } from "@/ui/button";
@@ -38,7 +38,12 @@ const AT_FIRST: Values = {
   sites: [],
 };
 
-const valuesOf = (one: Schema<"AlertSubscription">): Values => ({
+type Found = Schema<"AlertSubscription"> & { mode: Values["mode"] };
+
+/** Nobody having subscribed is an answer, too. */
+const isOne = (answer: Schema<"AlertSubscription">): answer is Found => answer.mode !== "none";
+
+const valuesOf = (one: Found): Values => ({
   min_severity: one.min_severity,
   mode: one.mode,
   digest_at: one.digest_at,
@@ -47,16 +52,6 @@ const valuesOf = (one: Schema<"AlertSubscription">): Values => ({
   tags: one.tags,
   sites: one.sites,
 });
-
-/** Nobody having subscribed is an answer, not an error. */
-async function read(signal: AbortSignal): Promise<Schema<"AlertSubscription"> | null> {
-  try {
-    return await api.get("/api/auth/me/alert-subscription", { signal });
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return null;
-    throw error;
-  }
-}
 
 function Digest({ values, change }: { values: Values; change: (next: Partial<Values>) => void }) {
   return (
@@ -147,7 +142,7 @@ function Narrower({ values, change }: { values: Values; change: (next: Partial<V
   );
 }
 
-function Form({ found, email }: { found: Schema<"AlertSubscription"> | null; email: string }) {
+function Form({ found, email }: { found: Found | null; email: string }) {
   const queries = useQueryClient();
   const [on, setOn] = useState(found !== null);
   const [values, setValues] = useState<Values>(found ? valuesOf(found) : AT_FIRST);
@@ -232,7 +227,7 @@ export function Subscription() {
   const { user } = useSession();
   const { data, error, refetch } = useQuery({
     queryKey: KEY,
-    queryFn: ({ signal }) => read(signal),
+    queryFn: ({ signal }) => api.get("/api/auth/me/alert-subscription", { signal }),
     enabled: Boolean(user?.email),
   });
   if (!user?.email)
@@ -259,5 +254,5 @@ export function Subscription() {
         <Skeleton className="h-9" />
       </div>
     );
-  return <Form key={data?.updated_at ?? "none"} found={data} email={user.email} />;
+  return <Form key={data.updated_at ?? "none"} found={isOne(data) ? data : null} email={user.email} />;
 }
