@@ -31,7 +31,6 @@ describe("the session", () => {
   it("many requests that find their token over share one refresh", async () => {
     let good = "t1";
     routes["/api/auth/login"] = () => json(200, signedIn("t1"));
-    routes["/api/auth/me"] = () => json(200, user);
     routes["/x"] = (token) => json(token === `Bearer ${good}` ? 200 : 401, {});
     routes["/api/auth/refresh"] = async () => {
       await new Promise((done) => setTimeout(done, 5));
@@ -48,7 +47,6 @@ describe("the session", () => {
 
   it("a refresh that is refused ends it, one that fails does not", async () => {
     routes["/api/auth/login"] = () => json(200, signedIn("t1"));
-    routes["/api/auth/me"] = () => json(200, user);
     routes["/x"] = () => json(401, {});
     const { signIn, currentSession } = await import("./session");
     const { request } = await import("@/api/client");
@@ -63,16 +61,15 @@ describe("the session", () => {
 
   it("starts where the cookie left off, and says that a password change is due", async () => {
     routes["/api/auth/refresh"] = () => json(200, signedIn("t1", true));
-    routes["/api/auth/me"] = () => json(200, user);
     const { startSession, currentSession } = await import("./session");
     await startSession();
     const { state, user: who, passwordChangeAdvised } = currentSession();
     expect([state, who?.username, passwordChangeAdvised]).toEqual(["signed-in", "ada", true]);
+    expect(calls).toEqual(["/api/auth/refresh"]); // each tab that opens costs it: nothing more
   });
 
   it("an appliance that is away at the start is asked again, and nobody is signed out for it", async () => {
     routes["/api/auth/refresh"] = () => json(503, { detail: "The database is away." });
-    routes["/api/auth/me"] = () => json(200, user);
     const { startSession, currentSession, retryStart } = await import("./session");
     const started = startSession();
     await vi.waitFor(() => expect(currentSession().state).toBe("away"));
@@ -85,7 +82,6 @@ describe("the session", () => {
 
   it("with a password of somebody else's one is not in before one has said with which to go on", async () => {
     routes["/api/auth/login"] = () => json(200, signedIn("t1", true));
-    routes["/api/auth/me"] = () => json(200, user);
     const { signIn, enter, currentSession } = await import("./session");
     expect(await signIn("ada", "given")).toBe(false);
     expect(currentSession().state).not.toBe("signed-in");

@@ -33,7 +33,7 @@ function set(next: Partial<Session>): void {
 
 function take(answer: Schema<"SignedIn">): void {
   token = answer.access_token;
-  set({ passwordChangeAdvised: Boolean(answer.password_change_advised) });
+  set({ user: answer.user, passwordChangeAdvised: Boolean(answer.password_change_advised) });
 }
 
 /** One exchange, whoever asks: the cookie is good once. */
@@ -90,7 +90,7 @@ export async function startSession(): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       const found = await refresh();
-      if (found) set({ state: "signed-in", user: await api.get("/api/auth/me"), reason: null });
+      if (found) set({ state: "signed-in", reason: null });
       return;
     } catch (error) {
       await awayFor(tries, error);
@@ -104,7 +104,6 @@ export async function startSession(): Promise<void> {
  */
 export async function signIn(username: string, password: string): Promise<boolean> {
   take(await api.post("/api/auth/login", { body: { username, password, cookie: true }, outside: true }));
-  set({ user: await api.get("/api/auth/me") });
   if (session.passwordChangeAdvised) return false;
   enter();
   return true;
