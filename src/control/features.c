@@ -6,6 +6,7 @@
 #include "control/account/reset_api.h"
 #include "control/account/self_api.h"
 #include "control/account/user_api.h"
+#include "control/account/view_api.h"
 #include "control/alert/alert_api.h"
 #include "control/archive/archive_api.h"
 #include "control/archive/partition_api.h"
@@ -37,6 +38,7 @@ static const struct mu_endpoints *const features[] = {
         &mu_audit_endpoints,
         &mu_login_endpoints,
         &mu_self_endpoints,
+        &mu_view_endpoints,
         &mu_reset_endpoints,
         &mu_user_endpoints,
         &mu_api_token_endpoints,
