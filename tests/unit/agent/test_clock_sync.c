@@ -11,46 +11,14 @@
 #include <cmocka.h>
 
 #include "core/clock_sync.h"
-#include "fake_platform.h"
+#include "fake_world.h"
 
 #define HOUR_US (3600 * MU_US_PER_S)
 #define SERVER_US (FAKE_START_US + 1000 * MU_US_PER_S) /* 1000 s ahead of the device */
 
-struct world {
-        struct fake_platform *fake;
-        struct mu_agent_core core;
-};
-
-static int set_up(void **state)
-{
-        struct world *world = calloc(1, sizeof(*world));
-
-        assert_non_null(world);
-        world->fake = fake_platform_create();
-        fake_core_open(world->fake, &world->core);
-        *state = world;
-        return 0;
-}
-
-static int tear_down(void **state)
-{
-        struct world *world = *state;
-
-        fake_core_close(&world->core);
-        fake_platform_destroy(world->fake);
-        free(world);
-        return 0;
-}
-
-static void restart(struct world *world)
-{
-        fake_core_close(&world->core);
-        fake_core_open(world->fake, &world->core);
-}
-
 /* A request that takes this long; when it was half way the appliance's time was
  * middle_us. */
-static void reply(struct world *world, int64_t way_ms, int64_t middle_us)
+static void reply(struct fake_world *world, int64_t way_ms, int64_t middle_us)
 {
         uint64_t sent_ns = world->fake->monotonic_ns;
 
@@ -66,14 +34,14 @@ static void assert_near_us(int64_t have_us, int64_t want_us, int64_t by_us)
                          want_us);
 }
 
-static int64_t now_us(struct world *world)
+static int64_t now_us(struct fake_world *world)
 {
         return mu_agent_clock_sync_now_us(&world->core.clock);
 }
 
 static void test_before_any_reply(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         assert_false(world->core.clock.synced);
         assert_int_equal(now_us(world), FAKE_START_US);
@@ -84,7 +52,7 @@ static void test_before_any_reply(void **state)
 
 static void test_reply_counts_at_its_middle(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         reply(world, 400, SERVER_US);
         assert_true(world->core.clock.synced);
@@ -95,7 +63,7 @@ static void test_reply_counts_at_its_middle(void **state)
 
 static void test_device_clock_has_no_say(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         reply(world, 0, SERVER_US);
         fake_set_realtime_us(world->fake, FAKE_START_US + 365 * 24 * HOUR_US);
@@ -108,10 +76,10 @@ static void test_device_clock_has_no_say(void **state)
 
 static void test_offset_survives_restart(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         reply(world, 0, SERVER_US);
-        restart(world);
+        fake_world_restart(world);
         assert_false(world->core.clock.synced);
         assert_near_us(now_us(world), SERVER_US, 1);
         fake_advance_ms(world->fake, 60000);
@@ -121,7 +89,7 @@ static void test_offset_survives_restart(void **state)
 /* Under a second nothing is written: a disk is not worn out by jitter. */
 static void test_writes_steps_of_a_second(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         int64_t stored_us = 0;
 
         reply(world, 0, SERVER_US);
@@ -142,7 +110,7 @@ static void test_writes_steps_of_a_second(void **state)
 /* A slow way says less: its middle may be anywhere in it. */
 static void test_slow_way_does_not_count(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         reply(world, 20, SERVER_US);
         int64_t device_us = world->fake->realtime_us;
@@ -159,7 +127,7 @@ static void test_slow_way_does_not_count(void **state)
 /* What is known grows old: after long enough a slow way says more again. */
 static void test_slow_way_counts_later(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         reply(world, 10, SERVER_US);
         fake_advance_ms(world->fake, 24 * 3600 * 1000);
@@ -172,7 +140,7 @@ static void test_slow_way_counts_later(void **state)
 /* The machine slept without its monotonic clock: even a slow reply proves it. */
 static void test_proof_counts(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         reply(world, 20, SERVER_US);
         int64_t after_us = now_us(world) + 8 * HOUR_US;
@@ -186,7 +154,7 @@ static void test_proof_counts(void **state)
 
 static void test_nonsense_is_ignored(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         static const double wrong[] = {0, -1, NAN, INFINITY, -INFINITY, 1e300, 4102444800.0};
         uint64_t at_ns = world->fake->monotonic_ns;
 
@@ -202,18 +170,16 @@ static void test_nonsense_is_ignored(void **state)
         assert_near_us(now_us(world), SERVER_US, 1);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_world_set_up, fake_world_tear_down)
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_before_any_reply, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_reply_counts_at_its_middle, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_device_clock_has_no_say, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_offset_survives_restart, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_writes_steps_of_a_second, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_slow_way_does_not_count, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_slow_way_counts_later, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_proof_counts, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_nonsense_is_ignored, set_up, tear_down),
+                TEST(test_before_any_reply),         TEST(test_reply_counts_at_its_middle),
+                TEST(test_device_clock_has_no_say),  TEST(test_offset_survives_restart),
+                TEST(test_writes_steps_of_a_second), TEST(test_slow_way_does_not_count),
+                TEST(test_slow_way_counts_later),    TEST(test_proof_counts),
+                TEST(test_nonsense_is_ignored),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

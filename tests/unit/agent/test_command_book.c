@@ -6,50 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "core/command_book.h"
-#include "fake_platform.h"
+#include "fake_world.h"
 
 #define DAY_US (86400 * MU_US_PER_S)
 #define NOW_US FAKE_START_US
 
-struct world {
-        struct fake_platform *fake;
-        struct mu_agent_core core;
-};
-
-static int set_up(void **state)
-{
-        struct world *world = calloc(1, sizeof(*world));
-
-        assert_non_null(world);
-        world->fake = fake_platform_create();
-        fake_core_open(world->fake, &world->core);
-        *state = world;
-        return 0;
-}
-
-static int tear_down(void **state)
-{
-        struct world *world = *state;
-
-        fake_core_close(&world->core);
-        fake_platform_destroy(world->fake);
-        free(world);
-        return 0;
-}
-
-static void restart(struct world *world)
-{
-        fake_core_close(&world->core);
-        fake_core_open(world->fake, &world->core);
-}
-
-static int enter_at(struct world *world, int64_t id, uint32_t nonce, int64_t now_us,
+static int enter_at(struct fake_world *world, int64_t id, uint32_t nonce, int64_t now_us,
                     enum mu_agent_command_state *ret_state)
 {
         static const char payload[] = "{\"a\":1}";
@@ -67,19 +34,19 @@ static int enter_at(struct world *world, int64_t id, uint32_t nonce, int64_t now
         return mu_agent_command_book_enter(world->core.book, &form, now_us, ret_state);
 }
 
-static int enter(struct world *world, int64_t id, uint32_t nonce,
+static int enter(struct fake_world *world, int64_t id, uint32_t nonce,
                  enum mu_agent_command_state *ret_state)
 {
         return enter_at(world, id, nonce, NOW_US, ret_state);
 }
 
-static void set(struct world *world, int64_t id, enum mu_agent_command_state state,
+static void set(struct fake_world *world, int64_t id, enum mu_agent_command_state state,
                 const char *boot_id)
 {
         assert_int_equal(mu_agent_command_book_set(world->core.book, id, state, boot_id), 0);
 }
 
-static void assert_next(struct world *world, enum mu_agent_command_state state, int64_t id,
+static void assert_next(struct fake_world *world, enum mu_agent_command_state state, int64_t id,
                         const char *boot_id, const char *payload)
 {
         struct mu_agent_command command;
@@ -95,7 +62,7 @@ static void assert_next(struct world *world, enum mu_agent_command_state state, 
         assert_null(command.payload);
 }
 
-static void assert_none(struct world *world, enum mu_agent_command_state state)
+static void assert_none(struct fake_world *world, enum mu_agent_command_state state)
 {
         struct mu_agent_command command = {.id = 4711};
 
@@ -105,7 +72,7 @@ static void assert_none(struct world *world, enum mu_agent_command_state state)
 
 static void test_known_and_replayed(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         enum mu_agent_command_state stands = MU_AGENT_COMMAND_DROPPED;
 
         assert_int_equal(enter(world, 5, 1, &stands), 0);
@@ -124,7 +91,7 @@ static void test_known_and_replayed(void **state)
         assert_int_equal(stands, MU_AGENT_COMMAND_ANSWERED);
         assert_none(world, MU_AGENT_COMMAND_RECEIVED);
         /* All of that after a restart too; the refused one has left nothing. */
-        restart(world);
+        fake_world_restart(world);
         for (uint32_t nonce = 1; nonce <= 3; nonce++)
                 assert_int_equal(enter(world, 6, nonce, &stands), -EKEYREJECTED);
         assert_int_equal(enter(world, 5, 4, &stands), -EALREADY);
@@ -134,7 +101,7 @@ static void test_known_and_replayed(void **state)
 
 static void test_order_and_states(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         enum mu_agent_command_state stands;
 
         /* In the order of entry, whatever their ids. */
@@ -144,7 +111,7 @@ static void test_order_and_states(void **state)
         assert_next(world, MU_AGENT_COMMAND_RECEIVED, 30, "", "{\"a\":1}");
         set(world, 30, MU_AGENT_COMMAND_RUNNING, "boot-a");
         assert_next(world, MU_AGENT_COMMAND_RECEIVED, 10, "", "{\"a\":1}");
-        restart(world);
+        fake_world_restart(world);
         assert_next(world, MU_AGENT_COMMAND_RUNNING, 30, "boot-a", "{\"a\":1}");
         set(world, 10, MU_AGENT_COMMAND_DROPPED, NULL);
         assert_next(world, MU_AGENT_COMMAND_RECEIVED, INT64_MAX, "", "{\"a\":1}");
@@ -158,14 +125,14 @@ static void test_order_and_states(void **state)
                 -ENOENT);
 }
 
-static void forget(struct world *world, int64_t now_us)
+static void forget(struct fake_world *world, int64_t now_us)
 {
         assert_int_equal(mu_agent_command_book_forget(world->core.book, now_us), 0);
 }
 
 static void test_forgets_nonces(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         enum mu_agent_command_state stands;
 
         assert_int_equal(enter(world, 1, 1, &stands), 0);
@@ -178,7 +145,7 @@ static void test_forgets_nonces(void **state)
 
 static void test_forgets_commands(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         enum mu_agent_command_state stands;
         uint32_t nonce = 0;
         const int64_t count = MU_AGENT_COMMAND_KEEP_LEAST + 4;
@@ -204,7 +171,7 @@ static void test_forgets_commands(void **state)
 /* Seen by a clock that was a year ahead: ages from when that is known, and then goes. */
 static void test_seen_in_the_future(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         enum mu_agent_command_state stands;
         uint32_t nonce = 1000;
 
@@ -220,14 +187,14 @@ static void test_seen_in_the_future(void **state)
         assert_int_equal(enter(world, 1, ++nonce, &stands), 0);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_world_set_up, fake_world_tear_down)
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_known_and_replayed, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_order_and_states, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_forgets_nonces, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_forgets_commands, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_seen_in_the_future, set_up, tear_down),
+                TEST(test_known_and_replayed), TEST(test_order_and_states),
+                TEST(test_forgets_nonces),     TEST(test_forgets_commands),
+                TEST(test_seen_in_the_future),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

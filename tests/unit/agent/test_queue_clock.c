@@ -12,52 +12,26 @@
 #include <sqlite3.h>
 
 #include "core/queue.h"
-#include "fake_platform.h"
+#include "fake_world.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define HOUR_US (INT64_C(3600) * MU_US_PER_S)
 #define NOW_US FAKE_START_US
 #define LONG_AGO_US (INT64_C(100) * MU_US_PER_S) /* 1970 */
 
-struct world {
-        struct fake_platform *fake;
-        struct mu_agent_core core;
-        const char *boot_id;
-};
+static const char *boot;
 
 static int set_up(void **state)
 {
-        struct world *world = calloc(1, sizeof(*world));
-
-        assert_non_null(world);
-        world->fake = fake_platform_create();
-        world->boot_id = "boot-a";
-        fake_core_open(world->fake, &world->core);
-        *state = world;
-        return 0;
-}
-
-static int tear_down(void **state)
-{
-        struct world *world = *state;
-
-        fake_core_close(&world->core);
-        fake_platform_destroy(world->fake);
-        free(world);
-        return 0;
-}
-
-static void restart(struct world *world)
-{
-        fake_core_close(&world->core);
-        fake_core_open(world->fake, &world->core);
+        boot = "boot-a";
+        return fake_world_set_up(state);
 }
 
 /* Another boot: the monotonic clock begins anew, and so does the device's. */
-static void reboot(struct world *world, const char *boot_id, int64_t realtime_us)
+static void reboot(struct fake_world *world, const char *boot_id, int64_t realtime_us)
 {
         fake_core_close(&world->core);
-        world->boot_id = boot_id;
+        boot = boot_id;
         world->fake->monotonic_ns = (uint64_t)(20 * MU_NS_PER_S);
         fake_set_realtime_us(world->fake, realtime_us);
         fake_core_open(world->fake, &world->core);
@@ -69,14 +43,13 @@ static int64_t bucket_of(int64_t us)
 }
 
 /* Dated by the device's clock, as it is. */
-static int64_t note(struct world *world)
+static int64_t note(struct fake_world *world)
 {
         int64_t now_us = world->fake->realtime_us;
         int64_t seq;
         char body[96];
 
-        assert_int_equal(
-                mu_agent_queue_seq(world->core.queue, world->boot_id, bucket_of(now_us), &seq), 0);
+        assert_int_equal(mu_agent_queue_seq(world->core.queue, boot, bucket_of(now_us), &seq), 0);
         int bytes = snprintf(body, sizeof(body), "{\"ts\":%lld.%03d,\"seq\":%lld}",
                              (long long)(now_us / MU_US_PER_S),
                              (int)(now_us / MU_US_PER_MS % MU_MS_PER_S), (long long)seq);
@@ -88,15 +61,15 @@ static int64_t note(struct world *world)
 }
 
 /* As the next reading would. */
-static void name_boot(struct world *world)
+static void name_boot(struct fake_world *world)
 {
         int64_t seq;
 
-        assert_int_equal(mu_agent_queue_seq(world->core.queue, world->boot_id, 0, &seq), 0);
+        assert_int_equal(mu_agent_queue_seq(world->core.queue, boot, 0, &seq), 0);
 }
 
 /* The appliance's time is the true one. */
-static void sync_clock(struct world *world, int64_t true_us)
+static void sync_clock(struct fake_world *world, int64_t true_us)
 {
         uint64_t at_ns = mu_clock_monotonic_ns(&world->fake->elapsed);
 
@@ -105,12 +78,12 @@ static void sync_clock(struct world *world, int64_t true_us)
         assert_true(world->core.clock.synced);
 }
 
-static void set_clock(struct world *world, int64_t by_us)
+static void set_clock(struct fake_world *world, int64_t by_us)
 {
         fake_set_realtime_us(world->fake, world->fake->realtime_us + by_us);
 }
 
-static struct mu_agent_items all(struct world *world)
+static struct mu_agent_items all(struct fake_world *world)
 {
         struct mu_agent_items items;
 
@@ -121,7 +94,7 @@ static struct mu_agent_items all(struct world *world)
 }
 
 /* The heartbeats' stepped_us are by so much, in the order of queueing. */
-static void assert_stepped(struct world *world, size_t count, const int64_t *stepped_us)
+static void assert_stepped(struct fake_world *world, size_t count, const int64_t *stepped_us)
 {
         struct mu_agent_items items = all(world);
 
@@ -136,14 +109,14 @@ static double ts_of(const struct mu_agent_item *item)
         return strtod(item->body + strlen("{\"ts\":"), NULL);
 }
 
-static void redate(struct world *world, struct mu_agent_items *items)
+static void redate(struct fake_world *world, struct mu_agent_items *items)
 {
         assert_int_equal(mu_agent_queue_redate(world->core.queue, items), 0);
 }
 
 static void test_nobody_set_it(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         note(world);
         fake_advance_ms(world->fake, MINUTE_MS);
@@ -163,7 +136,7 @@ static void test_nobody_set_it(void **state)
 /* No clock of its own: 1970 until the network comes. */
 static void test_1970(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         int64_t by_us = NOW_US - LONG_AGO_US;
 
         fake_set_realtime_us(world->fake, LONG_AGO_US);
@@ -188,7 +161,7 @@ static void test_1970(void **state)
                 for (size_t i = 0; i < 3; i++)
                         assert_int_equal(items.items[i].stepped_us, 0);
                 mu_agent_items_done(&items);
-                restart(world);
+                fake_world_restart(world);
                 name_boot(world);
                 items = all(world);
         }
@@ -202,7 +175,7 @@ static void test_1970(void **state)
  * clock is set. */
 static void test_sent_before(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         note(world);
         struct mu_agent_items items = all(world);
@@ -229,7 +202,7 @@ static void test_sent_before(void **state)
 /* Set back to where a bucket is taken: by its clock, not by its number, it is another. */
 static void test_set_back_into_the_same_bucket(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         int64_t seq;
 
         note(world);
@@ -256,7 +229,7 @@ static void test_set_back_into_the_same_bucket(void **state)
 /* The agent was stopped, the machine was not. */
 static void test_set_while_it_was_down(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         note(world);
         fake_core_close(&world->core);
@@ -272,7 +245,7 @@ static void test_set_while_it_was_down(void **state)
 /* Nothing ties the elapsed time of two boots together but the appliance's time. */
 static void test_another_boot(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         note(world); /* the appliance was not heard yet */
         sync_clock(world, NOW_US + 500000);
@@ -297,14 +270,14 @@ static void test_another_boot(void **state)
 /* Machines that don't tell their boot: only a run knows its own. */
 static void test_unknown_boot(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
-        world->boot_id = MU_AGENT_BOOT_ID_UNKNOWN;
+        boot = MU_AGENT_BOOT_ID_UNKNOWN;
         note(world);
         fake_advance_ms(world->fake, MINUTE_MS);
         set_clock(world, HOUR_US);
         assert_stepped(world, 1, (int64_t[]){HOUR_US});
-        restart(world);
+        fake_world_restart(world);
         note(world);
         assert_stepped(world, 2, (int64_t[]){0, 0});
 }
@@ -312,7 +285,7 @@ static void test_unknown_boot(void **state)
 /* A virtual machine stood still, and with it all of its clocks; then its own was set right. */
 static void test_a_machine_that_stood_still(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         sync_clock(world, NOW_US);
         note(world);
@@ -326,7 +299,7 @@ static void test_a_machine_that_stood_still(void **state)
 /* The jitter of what the appliance says is not the step's. */
 static void test_the_exact_one_of_two(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         sync_clock(world, NOW_US);
         note(world);
@@ -338,7 +311,7 @@ static void test_the_exact_one_of_two(void **state)
 /* Its ts would lie before 1970, or is none of ours: it goes by the clock that dated it. */
 static void test_what_cannot_be_dated(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         note(world);
         fake_advance_ms(world->fake, MINUTE_MS);
@@ -364,7 +337,7 @@ static void test_what_cannot_be_dated(void **state)
 /* What an agent of before has left has no clock: it is sent as it always was. */
 static void test_left_by_an_older_agent(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         note(world);
         sqlite3 *database = mu_agent_store_database(world->core.store);
@@ -375,7 +348,7 @@ static void test_left_by_an_older_agent(void **state)
                                       "PRAGMA user_version = 100",
                                       NULL, NULL, NULL),
                          SQLITE_OK);
-        restart(world);
+        fake_world_restart(world);
         assert_int_equal(fake_events(world->fake, "store.damaged"), 0);
         set_clock(world, HOUR_US);
         note(world);
@@ -387,7 +360,7 @@ static void test_left_by_an_older_agent(void **state)
 /* Nothing is half dated. */
 static void test_a_disk_that_takes_nothing(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
         sqlite3 *database = mu_agent_store_database(world->core.store);
 
         note(world);
@@ -412,7 +385,7 @@ static void test_a_disk_that_takes_nothing(void **state)
 
 static void test_one_by_its_id(void **state)
 {
-        struct world *world = *state;
+        struct fake_world *world = *state;
 
         note(world);
         fake_advance_ms(world->fake, MINUTE_MS);
@@ -432,7 +405,7 @@ static void test_one_by_its_id(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fake_world_tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(test_nobody_set_it),
                 TEST(test_1970),

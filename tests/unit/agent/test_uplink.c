@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "core/uplink.h"
-#include "fake_platform.h"
+#include "fake_world.h"
 #include "muster/wire.h"
 
 #define S INT64_C(1000)
@@ -18,54 +18,34 @@
         "{\"server_time\":1800000000.000,\"next_heartbeat_in_s\":300,\"commands\":0,\"update\":"   \
         "false}"
 
-struct fixture {
-        struct fake_platform *fake;
-        struct mu_agent_core core;
-};
-
 static int set_up(void **state)
 {
-        struct fixture *fixture = calloc(1, sizeof(*fixture));
+        (void)fake_world_set_up(state);
+        struct fake_world *world = *state;
 
-        assert_non_null(fixture);
-        fixture->fake = fake_platform_create();
-        fake_core_open(fixture->fake, &fixture->core);
-        assert_int_equal(mu_agent_uplink_create(&fixture->core, &fixture->core.uplink), 0);
-        *state = fixture;
-        return 0;
-}
-
-static int tear_down(void **state)
-{
-        struct fixture *fixture = *state;
-
-        mu_agent_uplink_destroy(fixture->core.uplink);
-        fake_core_close(&fixture->core);
-        fake_platform_destroy(fixture->fake);
-        free(fixture);
+        assert_int_equal(mu_agent_uplink_create(&world->core, &world->core.uplink), 0);
         return 0;
 }
 
 /* The same core and queue, as after a restart of the program. */
-static void restart(struct fixture *fixture)
+static void restart(struct fake_world *world)
 {
-        mu_agent_uplink_destroy(fixture->core.uplink);
-        fixture->fake->platform.cancel_all(fixture->fake);
-        fake_core_close(&fixture->core);
-        fake_core_open(fixture->fake, &fixture->core);
-        assert_int_equal(mu_agent_uplink_create(&fixture->core, &fixture->core.uplink), 0);
+        mu_agent_uplink_destroy(world->core.uplink);
+        world->fake->platform.cancel_all(world->fake);
+        fake_world_restart(world);
+        assert_int_equal(mu_agent_uplink_create(&world->core, &world->core.uplink), 0);
 }
 
 /* Steps and lets the script answer until nothing more comes of it; when it wants to go on. */
-static uint64_t settle(struct fixture *fixture)
+static uint64_t settle(struct fake_world *world)
 {
         uint64_t due_ns;
 
         for (int i = 0; i < 10000; i++) {
-                fixture->core.changed = false;
-                due_ns = mu_agent_uplink_step(fixture->core.uplink);
-                if (fake_pump(fixture->fake) == 0 && !fixture->core.changed &&
-                    due_ns > fixture->fake->monotonic_ns)
+                world->core.changed = false;
+                due_ns = mu_agent_uplink_step(world->core.uplink);
+                if (fake_pump(world->fake) == 0 && !world->core.changed &&
+                    due_ns > world->fake->monotonic_ns)
                         return due_ns;
         }
         fail_msg("it never rests");
@@ -73,27 +53,27 @@ static uint64_t settle(struct fixture *fixture)
 }
 
 /* Virtual time goes on, each time to what is due. */
-static void run_ms(struct fixture *fixture, int64_t ms)
+static void run_ms(struct fake_world *world, int64_t ms)
 {
-        uint64_t until_ns = fixture->fake->monotonic_ns + (uint64_t)(ms * MU_NS_PER_MS);
-        uint64_t due_ns = settle(fixture);
+        uint64_t until_ns = world->fake->monotonic_ns + (uint64_t)(ms * MU_NS_PER_MS);
+        uint64_t due_ns = settle(world);
 
         while (due_ns <= until_ns) {
-                fake_advance_ms(fixture->fake, (int64_t)((due_ns - fixture->fake->monotonic_ns +
-                                                          (uint64_t)MU_NS_PER_MS - 1) /
-                                                         (uint64_t)MU_NS_PER_MS));
-                due_ns = settle(fixture);
+                fake_advance_ms(world->fake, (int64_t)((due_ns - world->fake->monotonic_ns +
+                                                        (uint64_t)MU_NS_PER_MS - 1) /
+                                                       (uint64_t)MU_NS_PER_MS));
+                due_ns = settle(world);
         }
-        if (fixture->fake->monotonic_ns < until_ns)
-                fake_advance_ms(fixture->fake, (int64_t)((until_ns - fixture->fake->monotonic_ns) /
-                                                         (uint64_t)MU_NS_PER_MS));
+        if (world->fake->monotonic_ns < until_ns)
+                fake_advance_ms(world->fake, (int64_t)((until_ns - world->fake->monotonic_ns) /
+                                                       (uint64_t)MU_NS_PER_MS));
 }
 
-static struct mu_agent_queue_state depth(struct fixture *fixture)
+static struct mu_agent_queue_state depth(struct fake_world *world)
 {
         struct mu_agent_queue_state state;
 
-        assert_int_equal(mu_agent_queue_state(fixture->core.queue, &state), 0);
+        assert_int_equal(mu_agent_queue_state(world->core.queue, &state), 0);
         return state;
 }
 
@@ -106,7 +86,7 @@ static json_t *body_of(const struct fake_request *request)
 }
 
 /* Heartbeats of an earlier time: bodies as report.c would write them, and some more bytes. */
-static void fill_queue(struct fixture *fixture, int count, size_t more_bytes)
+static void fill_queue(struct fake_world *world, int count, size_t more_bytes)
 {
         char *more = calloc(1, more_bytes + 1);
         char body[4096];
@@ -119,23 +99,23 @@ static void fill_queue(struct fixture *fixture, int count, size_t more_bytes)
                 int bytes = snprintf(body, sizeof(body), "{\"ts\":%lld.000,\"x\":\"%s\"}",
                                      (long long)bucket_s, more);
 
-                assert_int_equal(mu_agent_queue_heartbeat(fixture->core.queue, bucket_s, body,
+                assert_int_equal(mu_agent_queue_heartbeat(world->core.queue, bucket_s, body,
                                                           (size_t)bytes, FAKE_START_US),
                                  0);
         }
         free(more);
 }
 
-static void queue_result(struct fixture *fixture, int64_t command_id)
+static void queue_result(struct fake_world *world, int64_t command_id)
 {
         char body[128];
         int bytes = snprintf(body, sizeof(body), "{\"command_id\":\"%lld\",\"status\":\"done\"}",
                              (long long)command_id);
 
-        assert_int_equal(mu_agent_queue_result(fixture->core.queue, command_id, body, (size_t)bytes,
-                                               fixture->fake->realtime_us),
+        assert_int_equal(mu_agent_queue_result(world->core.queue, command_id, body, (size_t)bytes,
+                                               world->fake->realtime_us),
                          0);
-        mu_agent_uplink_result_queued(fixture->core.uplink);
+        mu_agent_uplink_result_queued(world->core.uplink);
 }
 
 /* An appliance that takes everything. */
@@ -182,14 +162,14 @@ static size_t items_of(const struct fake_request *request)
 
 static void test_first_heartbeat_at_once(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
         fake->readings.battery = 80;
         fake_script(fake, MU_PATH_HEARTBEAT, 202,
                     "{\"server_time\":1800000060.000,\"next_heartbeat_in_s\":47,\"commands\":0,"
                     "\"update\":false}");
-        uint64_t due_ns = settle(fixture);
+        uint64_t due_ns = settle(world);
 
         assert_int_equal(fake->request_count, 1);
         const struct fake_request *request = fake_last(fake);
@@ -204,62 +184,62 @@ static void test_first_heartbeat_at_once(void **state)
         assert_int_equal(json_integer_value(json_object_get(body, "seq")), 1);
         assert_int_equal(json_integer_value(json_object_get(body, "battery")), 80);
         json_decref(body);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        assert_int_equal(depth(world).heartbeats, 0);
         /* The appliance's phase and time. */
         assert_int_equal(due_ns, FAKE_START_NS + 47 * (uint64_t)MU_NS_PER_S);
-        assert_true(fixture->core.clock.synced);
-        assert_int_equal(mu_agent_clock_sync_offset_us(&fixture->core.clock), 60 * MU_US_PER_S);
-        assert_int_equal(mu_agent_uplink_state(fixture->core.uplink).delivered, 1);
+        assert_true(world->core.clock.synced);
+        assert_int_equal(mu_agent_clock_sync_offset_us(&world->core.clock), 60 * MU_US_PER_S);
+        assert_int_equal(mu_agent_uplink_state(world->core.uplink).delivered, 1);
         assert_int_equal(fake_events(fake, "deliver.ok"), 1);
 
         /* And without a word of when: by the interval. */
         fake_script(fake, MU_PATH_HEARTBEAT, 202, "{}");
-        run_ms(fixture, 46 * S);
+        run_ms(world, 46 * S);
         assert_int_equal(fake->request_count, 1);
-        run_ms(fixture, 1 * S);
+        run_ms(world, 1 * S);
         assert_int_equal(fake->request_count, 2);
-        run_ms(fixture, 299 * S);
+        run_ms(world, 299 * S);
         assert_int_equal(fake->request_count, 2);
-        run_ms(fixture, 1 * S);
+        run_ms(world, 1 * S);
         assert_int_equal(fake->request_count, 3);
         /* A loop that wakes late moves no phase. */
         fake_answer(fake_last(fake), 202, "{}");
         fake_advance_ms(fake, 307 * S);
-        settle(fixture);
+        settle(world);
         assert_int_equal(fake->request_count, 4);
-        assert_int_equal(mu_agent_uplink_state(fixture->core.uplink).next_heartbeat_ns,
+        assert_int_equal(mu_agent_uplink_state(world->core.uplink).next_heartbeat_ns,
                          FAKE_START_NS + (47 + 3 * 300) * (uint64_t)MU_NS_PER_S);
 }
 
 static void test_on_time_while_away(void **state)
 {
-        struct fixture *fixture = *state;
+        struct fake_world *world = *state;
 
-        fixture->fake->handler = NULL;
+        world->fake->handler = NULL;
         for (int i = 0; i < 400; i++)
-                fake_script_error(fixture->fake, "/v1/", -ECONNREFUSED);
-        run_ms(fixture, 3600 * S);
+                fake_script_error(world->fake, "/v1/", -ECONNREFUSED);
+        run_ms(world, 3600 * S);
         /* At 0 and then each 300 s. */
-        assert_int_equal(depth(fixture).heartbeats, 13);
-        assert_int_equal(fixture->fake->reads, 13);
-        assert_in_range(fixture->fake->request_count, 10, 300);
-        fake_script_drop(fixture->fake);
-        fixture->fake->handler = take_all;
-        run_ms(fixture, 300 * S + 60 * S);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        assert_int_equal(depth(world).heartbeats, 13);
+        assert_int_equal(world->fake->reads, 13);
+        assert_in_range(world->fake->request_count, 10, 300);
+        fake_script_drop(world->fake);
+        world->fake->handler = take_all;
+        run_ms(world, 300 * S + 60 * S);
+        assert_int_equal(depth(world).heartbeats, 0);
 }
 
 /* Full jitter: each wait within its bound, spread over it, and the breaker's pause after five. */
-static void check_waits(struct fixture *fixture, uint64_t seed, uint64_t *longest_ms)
+static void check_waits(struct fake_world *world, uint64_t seed, uint64_t *longest_ms)
 {
-        struct fake_platform *fake = fixture->fake;
+        struct fake_platform *fake = world->fake;
         size_t first = fake->request_count;
         uint64_t before_ns = fake->monotonic_ns;
         size_t tries = 0;
 
-        restart(fixture);
-        mu_random_seed(&fixture->core.random, seed);
-        run_ms(fixture, 12000 * S);
+        restart(world);
+        mu_random_seed(&world->core.random, seed);
+        run_ms(world, 12000 * S);
         for (size_t i = first; i < fake->request_count; i++) {
                 const struct fake_request *request = fake_request_at(fake, i);
                 uint64_t waited_ms = (request->at_ns - before_ns) / (uint64_t)MU_NS_PER_MS;
@@ -289,35 +269,35 @@ static void always_fail(struct fake_platform *fake, struct fake_request *request
 
 static void test_waits_between_tries(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
         uint64_t longest_ms = 0;
 
         fake->handler = always_fail;
         for (uint64_t seed = 1; seed <= 8; seed++)
-                check_waits(fixture, seed, &longest_ms);
+                check_waits(world, seed, &longest_ms);
         assert_true(longest_ms > 280000);
         assert_int_equal(fake_events(fake, "retry.schedule"), fake_events(fake, "deliver.fail"));
-        assert_int_equal(mu_agent_uplink_state(fixture->core.uplink).delivered, 0);
+        assert_int_equal(mu_agent_uplink_state(world->core.uplink).delivered, 0);
 }
 
 static void test_retry_after(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
-        fixture->core.config.heartbeat_interval_s = 86400;
+        world->core.config.heartbeat_interval_s = 86400;
         fake_script_later(fake, MU_PATH_HEARTBEAT, 503, 90, "{\"detail\":\"The ring is full.\"}");
-        run_ms(fixture, 89 * S);
+        run_ms(world, 89 * S);
         assert_int_equal(fake->request_count, 1);
         assert_non_null(strstr(fake_event_fields(fake, "deliver.fail"), "The ring is full."));
-        assert_int_equal(mu_agent_uplink_state(fixture->core.uplink).retry_ns,
+        assert_int_equal(mu_agent_uplink_state(world->core.uplink).retry_ns,
                          FAKE_START_NS + 90 * (uint64_t)MU_NS_PER_S);
         fake_script(fake, MU_PATH_HEARTBEAT, 202, GOOD);
-        run_ms(fixture, 2 * S);
+        run_ms(world, 2 * S);
         assert_int_equal(fake->request_count, 2);
-        assert_int_equal(depth(fixture).heartbeats, 0);
-        assert_int_equal(mu_agent_uplink_state(fixture->core.uplink).retry_ns, MU_AGENT_NEVER);
+        assert_int_equal(depth(world).heartbeats, 0);
+        assert_int_equal(mu_agent_uplink_state(world->core.uplink).retry_ns, MU_AGENT_NEVER);
 }
 
 /* Answers that say nothing of the report: nothing is lost by any of them. */
@@ -325,45 +305,45 @@ static void test_answers_that_keep(void **state)
 {
         static const int statuses[] = {200, 202, 204, 301, 302, 403, 404, 405,
                                        408, 415, 429, 500, 502, 503, 504};
-        struct fixture *fixture = *state;
+        struct fake_world *world = *state;
 
         for (size_t i = 0; i < MU_COUNT_OF(statuses); i++) {
-                fake_script(fixture->fake, MU_PATH_HEARTBEAT, statuses[i],
+                fake_script(world->fake, MU_PATH_HEARTBEAT, statuses[i],
                             "<html>sign in to this network</html>");
-                size_t before = fixture->fake->request_count;
+                size_t before = world->fake->request_count;
 
-                mu_agent_uplink_network(fixture->core.uplink);
-                settle(fixture);
-                assert_true(fixture->fake->request_count > before);
-                assert_true(depth(fixture).heartbeats >= 1);
-                assert_int_equal(depth(fixture).aside, 0);
-                fake_advance_ms(fixture->fake, 10 * S);
-                while (fake_find_pending(fixture->fake, "/v1/"))
-                        fake_answer_error(fake_find_pending(fixture->fake, "/v1/"), -ETIMEDOUT);
+                mu_agent_uplink_network(world->core.uplink);
+                settle(world);
+                assert_true(world->fake->request_count > before);
+                assert_true(depth(world).heartbeats >= 1);
+                assert_int_equal(depth(world).aside, 0);
+                fake_advance_ms(world->fake, 10 * S);
+                while (fake_find_pending(world->fake, "/v1/"))
+                        fake_answer_error(fake_find_pending(world->fake, "/v1/"), -ETIMEDOUT);
         }
-        assert_int_equal(mu_agent_uplink_state(fixture->core.uplink).delivered, 0);
-        assert_int_equal(fixture->core.rejected_reports, 0);
+        assert_int_equal(mu_agent_uplink_state(world->core.uplink).delivered, 0);
+        assert_int_equal(world->core.rejected_reports, 0);
 }
 
 static void test_refused_heartbeat_goes_aside(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
         fake_script(fake, MU_PATH_HEARTBEAT, 400, "{\"detail\":\"ts is outside.\"}");
-        settle(fixture);
-        assert_int_equal(depth(fixture).heartbeats, 0);
-        assert_int_equal(depth(fixture).aside, 1);
-        assert_int_equal(fixture->core.rejected_reports, 1);
+        settle(world);
+        assert_int_equal(depth(world).heartbeats, 0);
+        assert_int_equal(depth(world).aside, 1);
+        assert_int_equal(world->core.rejected_reports, 1);
         assert_non_null(strstr(fake_event_fields(fake, "queue.aside"), "ts is outside."));
         /* The next one says it. */
         fake->handler = take_all;
-        run_ms(fixture, 301 * S);
+        run_ms(world, 301 * S);
         json_t *body = body_of(fake_last(fake));
 
         assert_int_equal(json_integer_value(json_object_get(body, "rejected_reports")), 1);
         json_decref(body);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        assert_int_equal(depth(world).heartbeats, 0);
 }
 
 static void assert_same_but_sent_at(const struct fake_request *a, const struct fake_request *b)
@@ -381,35 +361,35 @@ static void assert_same_but_sent_at(const struct fake_request *a, const struct f
 /* Once sent it is frozen: the same bytes again, and later readings go into the next bucket. */
 static void test_frozen_once_sent(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
         fake->readings.battery = 50;
-        settle(fixture);
+        settle(world);
         assert_int_equal(fake_pending(fake), 1);
         fake->readings.battery = 51;
         fake->readings.charging = MU_AGENT_YES;
         fake_advance_ms(fake, 3 * S);
-        mu_agent_uplink_note(fixture->core.uplink);
-        assert_int_equal(depth(fixture).heartbeats, 1);
+        mu_agent_uplink_note(world->core.uplink);
+        assert_int_equal(depth(world).heartbeats, 1);
         fake_answer_error(fake_last(fake), -ETIMEDOUT);
         fake_script_error(fake, MU_PATH_HEARTBEAT, -ETIMEDOUT);
-        run_ms(fixture, 2002);
+        run_ms(world, 2002);
         assert_true(fake->request_count >= 2);
         assert_same_but_sent_at(fake_request_at(fake, 0), fake_request_at(fake, 1));
         /* In the next bucket it is a report of its own. */
         fake_advance_ms(fake, 7 * S);
         fake->readings.charging = MU_AGENT_NO;
-        mu_agent_uplink_note(fixture->core.uplink);
-        assert_int_equal(depth(fixture).heartbeats, 2);
+        mu_agent_uplink_note(world->core.uplink);
+        assert_int_equal(depth(world).heartbeats, 2);
         /* Not sent yet: the next of its bucket replaces it. */
         fake->readings.charging = MU_AGENT_YES;
         fake->readings.battery = 52;
-        mu_agent_uplink_note(fixture->core.uplink);
-        assert_int_equal(depth(fixture).heartbeats, 2);
+        mu_agent_uplink_note(world->core.uplink);
+        assert_int_equal(depth(world).heartbeats, 2);
         struct mu_agent_items newest;
 
-        assert_int_equal(mu_agent_queue_newest(fixture->core.queue, &newest), 0);
+        assert_int_equal(mu_agent_queue_newest(world->core.queue, &newest), 0);
         assert_non_null(strstr(newest.items[0].body, "\"battery\":52"));
         assert_non_null(strstr(newest.items[0].body, "\"seq\":2"));
         mu_agent_items_done(&newest);
@@ -418,77 +398,77 @@ static void test_frozen_once_sent(void **state)
 /* What is no news makes no report; a sleep that went past the time makes one at once. */
 static void test_notes_and_sleep(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
         fake->handler = take_all;
-        settle(fixture);
+        settle(world);
         assert_int_equal(fake->request_count, 1);
         fake_advance_ms(fake, 20 * S);
         fake->readings.battery = 12;
-        mu_agent_uplink_note(fixture->core.uplink);
-        settle(fixture);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        mu_agent_uplink_note(world->core.uplink);
+        settle(world);
+        assert_int_equal(depth(world).heartbeats, 0);
         fake->readings.network = MU_AGENT_NETWORK_WIFI;
-        mu_agent_uplink_note(fixture->core.uplink);
-        settle(fixture);
-        assert_int_equal(depth(fixture).heartbeats, 1);
+        mu_agent_uplink_note(world->core.uplink);
+        settle(world);
+        assert_int_equal(depth(world).heartbeats, 1);
         assert_int_equal(fake->request_count, 1); /* with the next one */
         /* Two hours asleep: the monotonic clock stood still. */
         fake_sleep_ms(fake, 7200 * S);
-        mu_agent_uplink_note(fixture->core.uplink);
-        settle(fixture);
+        mu_agent_uplink_note(world->core.uplink);
+        settle(world);
         assert_int_equal(fake_count(fake, MU_PATH_HEARTBEAT) - fake_count(fake, MU_PATH_HEARTBEATS),
                          2);
         assert_int_equal(fake_count(fake, MU_PATH_HEARTBEATS), 1);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        assert_int_equal(depth(world).heartbeats, 0);
 }
 
 static void test_backlog_item_by_item(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
         struct mu_agent_items left;
 
-        fill_queue(fixture, 4, 0);
-        settle(fixture);
+        fill_queue(world, 4, 0);
+        settle(world);
         assert_string_equal(fake_last(fake)->path, MU_PATH_HEARTBEAT);
         assert_int_equal(fake->request_count, 1); /* the backlog waits for the first answer */
         fake_answer(fake_last(fake), 202, GOOD);
-        settle(fixture);
+        settle(world);
         assert_string_equal(fake_last(fake)->path, MU_PATH_HEARTBEATS);
         assert_int_equal(items_of(fake_last(fake)), 4);
         fake_answer_later(fake_last(fake), 200, 120,
                           "{\"results\":[{\"status\":\"shed\"},{\"status\":\"duplicate\"},"
                           "{\"status\":\"rejected\",\"error\":\"ts is null\"},"
                           "{\"status\":\"stored\"}]}");
-        settle(fixture);
-        assert_int_equal(depth(fixture).heartbeats, 1);
-        assert_int_equal(depth(fixture).aside, 1);
-        assert_int_equal(fixture->core.rejected_reports, 1);
+        settle(world);
+        assert_int_equal(depth(world).heartbeats, 1);
+        assert_int_equal(depth(world).aside, 1);
+        assert_int_equal(world->core.rejected_reports, 1);
         assert_int_equal(
-                mu_agent_queue_peek(fixture->core.queue, MU_AGENT_ITEM_HEARTBEAT, 1, 1, &left), 0);
+                mu_agent_queue_peek(world->core.queue, MU_AGENT_ITEM_HEARTBEAT, 1, 1, &left), 0);
         assert_int_equal(left.items[0].key, FAKE_START_US / MU_US_PER_S - 20000);
         mu_agent_items_done(&left);
         /* shed is a "not now": its Retry-After holds. */
         size_t before = fake->request_count;
 
-        run_ms(fixture, 119 * S);
+        run_ms(world, 119 * S);
         assert_int_equal(fake->request_count, before);
-        run_ms(fixture, 2 * S);
+        run_ms(world, 2 * S);
         assert_int_equal(fake->request_count, before + 1);
         assert_string_equal(fake_last(fake)->path, MU_PATH_HEARTBEATS);
 }
 
 static void test_batches_within_bounds(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
         size_t sent = 0;
 
-        fill_queue(fixture, MU_AGENT_QUEUE_ITEMS_MAX, 1000);
+        fill_queue(world, MU_AGENT_QUEUE_ITEMS_MAX, 1000);
         fake->handler = take_all;
-        settle(fixture); /* no time passes: back to back */
+        settle(world); /* no time passes: back to back */
         assert_true(fake_count(fake, MU_PATH_HEARTBEATS) >= 2);
         for (size_t i = 0; i < fake->request_count; i++) {
                 const struct fake_request *request = fake_request_at(fake, i);
@@ -499,8 +479,8 @@ static void test_batches_within_bounds(void **state)
         }
         /* All but the one that the newest pushed out, and that one, which went alone. */
         assert_int_equal(sent, MU_AGENT_QUEUE_ITEMS_MAX - 1);
-        assert_int_equal(depth(fixture).heartbeats, 0);
-        assert_int_equal(mu_agent_uplink_state(fixture->core.uplink).delivered,
+        assert_int_equal(depth(world).heartbeats, 0);
+        assert_int_equal(mu_agent_uplink_state(world->core.uplink).delivered,
                          MU_AGENT_QUEUE_ITEMS_MAX);
 }
 
@@ -521,129 +501,129 @@ static void picky(struct fake_platform *fake, struct fake_request *request)
 
 static void test_halves(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
-        fill_queue(fixture, 41, 0);
+        fill_queue(world, 41, 0);
         fake->handler = picky;
-        settle(fixture); /* no waits between the halves */
-        assert_int_equal(depth(fixture).heartbeats, 0);
-        assert_int_equal(depth(fixture).aside, 1);
-        assert_int_equal(fixture->core.rejected_reports, 1);
+        settle(world); /* no waits between the halves */
+        assert_int_equal(depth(world).heartbeats, 0);
+        assert_int_equal(depth(world).aside, 1);
+        assert_int_equal(world->core.rejected_reports, 1);
         assert_non_null(strstr(fake_event_fields(fake, "queue.aside"), "not that one"));
-        assert_int_equal(mu_agent_uplink_state(fixture->core.uplink).delivered, 41);
+        assert_int_equal(mu_agent_uplink_state(world->core.uplink).delivered, 41);
         assert_true(fake->request_count < 60);
 }
 
 static void test_token_refused(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
-        fixture->core.config.heartbeat_interval_s = 60;
-        fill_queue(fixture, 3, 0);
-        queue_result(fixture, 5);
+        world->core.config.heartbeat_interval_s = 60;
+        fill_queue(world, 3, 0);
+        queue_result(world, 5);
         for (int i = 0; i < 3; i++)
                 fake_script(fake, "/v1/", 401, "{}");
-        settle(fixture);
-        assert_true(mu_agent_uplink_state(fixture->core.uplink).token_refused);
+        settle(world);
+        assert_true(mu_agent_uplink_state(world->core.uplink).token_refused);
         size_t first = fake->request_count;
 
         assert_in_range(first, 1, 2); /* what was sent before anybody knew */
-        run_ms(fixture, 299 * S);
+        run_ms(world, 299 * S);
         assert_int_equal(fake->request_count, first);
-        assert_int_equal(depth(fixture).heartbeats, 3 + 5);
-        assert_int_equal(depth(fixture).results, 1);
-        assert_int_equal(depth(fixture).aside, 0);
+        assert_int_equal(depth(world).heartbeats, 3 + 5);
+        assert_int_equal(depth(world).results, 1);
+        assert_int_equal(depth(world).aside, 0);
         /* One request finds out, not all of them. */
-        run_ms(fixture, 2 * S);
+        run_ms(world, 2 * S);
         assert_int_equal(fake->request_count, first + 1);
         assert_string_equal(fake_last(fake)->path, MU_PATH_HEARTBEAT);
         fake_script_drop(fake);
         fake->handler = take_all;
-        run_ms(fixture, 300 * S);
-        assert_false(mu_agent_uplink_state(fixture->core.uplink).token_refused);
-        assert_int_equal(depth(fixture).results, 0);
-        assert_true(depth(fixture).heartbeats <= 1);
+        run_ms(world, 300 * S);
+        assert_false(mu_agent_uplink_state(world->core.uplink).token_refused);
+        assert_int_equal(depth(world).results, 0);
+        assert_true(depth(world).heartbeats <= 1);
         assert_true(fake_events(fake, "auth.refused") >= 1);
 }
 
 static void test_gone(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
-        fill_queue(fixture, 3, 0);
-        queue_result(fixture, 5);
+        fill_queue(world, 3, 0);
+        queue_result(world, 5);
         fake_script(fake, MU_PATH_ACTION_RESULT, 503, "");
         fake_script(fake, MU_PATH_HEARTBEAT, 410, "{\"detail\":\"deleted\"}");
-        run_ms(fixture, 0);
-        assert_true(fixture->core.deleted);
+        run_ms(world, 0);
+        assert_true(world->core.deleted);
         size_t before = fake->request_count;
 
-        run_ms(fixture, 86400 * S);
-        mu_agent_uplink_network(fixture->core.uplink);
-        mu_agent_uplink_note(fixture->core.uplink);
-        run_ms(fixture, 60 * S);
+        run_ms(world, 86400 * S);
+        mu_agent_uplink_network(world->core.uplink);
+        mu_agent_uplink_note(world->core.uplink);
+        run_ms(world, 60 * S);
         assert_int_equal(fake->request_count, before);
-        assert_int_equal(depth(fixture).heartbeats, 4);
-        assert_int_equal(depth(fixture).results, 1);
+        assert_int_equal(depth(world).heartbeats, 4);
+        assert_int_equal(depth(world).results, 1);
         assert_int_equal(fake_events(fake, "device.deleted"), 1);
         /* Remembered. */
-        restart(fixture);
-        assert_int_equal(mu_agent_load_deleted(&fixture->core), 0);
-        assert_true(fixture->core.deleted);
-        run_ms(fixture, 60 * S);
+        restart(world);
+        assert_int_equal(mu_agent_load_deleted(&world->core), 0);
+        assert_true(world->core.deleted);
+        run_ms(world, 60 * S);
         assert_int_equal(fake->request_count, before);
-        fixture->core.deleted = false; /* enrolled anew */
+        world->core.deleted = false; /* enrolled anew */
         fake->handler = take_all;
-        run_ms(fixture, 1 * S);
-        assert_int_equal(depth(fixture).results, 0);
+        run_ms(world, 1 * S);
+        assert_int_equal(depth(world).results, 0);
 }
 
 static void test_frugal(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
         fake->readings.battery = 9;
         fake->readings.charging = MU_AGENT_NO;
-        fill_queue(fixture, 3, 0);
+        fill_queue(world, 3, 0);
         for (int i = 0; i < 2; i++)
                 fake_script(fake, MU_PATH_HEARTBEAT, 500, "");
-        run_ms(fixture, 290 * S);
+        run_ms(world, 290 * S);
         assert_int_equal(fake->request_count, 1); /* one try, no retry, no backlog */
-        run_ms(fixture, 20 * S);
+        run_ms(world, 20 * S);
         assert_int_equal(fake->request_count, 2); /* the next one, when it was due */
         assert_int_equal(fake_count(fake, MU_PATH_HEARTBEATS), 0);
         /* Results are essential. */
         fake_script(fake, MU_PATH_ACTION_RESULT, 500, "");
-        queue_result(fixture, 5);
+        queue_result(world, 5);
         fake->handler = take_all;
-        run_ms(fixture, 5 * S);
+        run_ms(world, 5 * S);
         assert_int_equal(fake_count(fake, MU_PATH_ACTION_RESULT), 2);
-        assert_int_equal(depth(fixture).results, 0);
-        run_ms(fixture, 300 * S);
+        assert_int_equal(depth(world).results, 0);
+        run_ms(world, 300 * S);
         assert_int_equal(fake_count(fake, MU_PATH_HEARTBEATS), 0);
-        assert_int_equal(depth(fixture).heartbeats, 5); /* the third heartbeat was delivered */
+        assert_int_equal(depth(world).heartbeats, 5); /* the third heartbeat was delivered */
         /* Plugged in: what is left goes at once. */
         fake->readings.charging = MU_AGENT_YES;
-        mu_agent_uplink_note(fixture->core.uplink);
-        settle(fixture);
+        mu_agent_uplink_note(world->core.uplink);
+        settle(world);
         assert_int_equal(fake_count(fake, MU_PATH_HEARTBEATS), 1);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        assert_int_equal(depth(world).heartbeats, 0);
 }
 
 static void test_results_one_at_a_time(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
         fake_script(fake, MU_PATH_HEARTBEAT, 202, GOOD);
-        settle(fixture);
+        settle(world);
         for (int i = 1; i <= 6; i++)
-                queue_result(fixture, i);
-        settle(fixture);
+                queue_result(world, i);
+        settle(world);
         assert_int_equal(fake_pending(fake), 1);
         assert_non_null(strstr(fake_last(fake)->body, "\"command_id\":\"1\""));
         fake_answer(fake_last(fake), 200, "{\"command_id\":\"1\",\"state\":\"done\"}");
@@ -653,123 +633,123 @@ static void test_results_one_at_a_time(void **state)
         fake_script(fake, MU_PATH_ACTION_RESULT, 404, "{}");
         fake_script(fake, MU_PATH_ACTION_RESULT, 409, "{}");
         fake_script_later(fake, MU_PATH_ACTION_RESULT, 503, 40, "{}");
-        settle(fixture);
-        assert_int_equal(depth(fixture).results, 1);
-        assert_int_equal(depth(fixture).aside, 4);
+        settle(world);
+        assert_int_equal(depth(world).results, 1);
+        assert_int_equal(depth(world).aside, 4);
         assert_int_equal(fake_events(fake, "queue.aside"), 4);
-        assert_int_equal(fixture->core.rejected_reports, 4);
-        run_ms(fixture, 39 * S);
+        assert_int_equal(world->core.rejected_reports, 4);
+        run_ms(world, 39 * S);
         assert_int_equal(fake_count(fake, MU_PATH_ACTION_RESULT), 6);
         /* Somebody else's 200 is no receipt. */
         fake_script(fake, MU_PATH_ACTION_RESULT, 200, "<html>sign in</html>");
-        run_ms(fixture, 2 * S);
+        run_ms(world, 2 * S);
         assert_int_equal(fake_count(fake, MU_PATH_ACTION_RESULT), 7);
-        assert_int_equal(depth(fixture).results, 1);
+        assert_int_equal(depth(world).results, 1);
         fake->handler = take_all;
-        run_ms(fixture, 60 * S);
-        assert_int_equal(depth(fixture).results, 0);
+        run_ms(world, 60 * S);
+        assert_int_equal(depth(world).results, 0);
         assert_non_null(strstr(fake_last(fake)->body, "\"command_id\":\"6\""));
 }
 
 /* Back on the network: nothing waits for the timeout of what went out by the old one. */
 static void test_network_regained(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
-        fill_queue(fixture, 2, 0);
-        settle(fixture);
+        fill_queue(world, 2, 0);
+        settle(world);
         assert_int_equal(fake_pending(fake), 1);
         struct fake_request *lost = fake_last(fake);
 
         fake_advance_ms(fake, 12 * S);
-        mu_agent_uplink_network(fixture->core.uplink);
-        settle(fixture);
+        mu_agent_uplink_network(world->core.uplink);
+        settle(world);
         assert_int_equal(fake_pending(fake), 2);
         assert_string_equal(fake_last(fake)->path, MU_PATH_HEARTBEAT);
         fake_answer(fake_last(fake), 202, GOOD);
-        settle(fixture);
+        settle(world);
         assert_string_equal(fake_last(fake)->path, MU_PATH_HEARTBEATS);
         assert_int_equal(items_of(fake_last(fake)), 3);
         /* The late answer is an answer too: it settles what it was about, as the batch will. */
         fake_answer(lost, 202, GOOD);
-        settle(fixture);
-        assert_int_equal(depth(fixture).heartbeats, 2);
+        settle(world);
+        assert_int_equal(depth(world).heartbeats, 2);
         take_all(fake, fake_last(fake));
-        settle(fixture);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        settle(world);
+        assert_int_equal(depth(world).heartbeats, 0);
         /* Again and again: two at a time, and no more. */
         fake_advance_ms(fake, 20 * S);
         for (int i = 0; i < 3; i++) {
-                mu_agent_uplink_network(fixture->core.uplink);
-                settle(fixture);
+                mu_agent_uplink_network(world->core.uplink);
+                settle(world);
         }
         assert_int_equal(fake_pending(fake), 2);
         fake->handler = take_all;
-        settle(fixture);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        settle(world);
+        assert_int_equal(depth(world).heartbeats, 0);
         assert_int_equal(fake_pending(fake), 0);
 }
 
 static void test_restart_resumes(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
-        fill_queue(fixture, 5, 0);
-        settle(fixture); /* frozen, under way, never answered */
-        restart(fixture);
+        fill_queue(world, 5, 0);
+        settle(world); /* frozen, under way, never answered */
+        restart(world);
         fake_advance_ms(fake, 2 * S);
         fake->handler = take_all;
-        settle(fixture);
+        settle(world);
         /* In the same bucket: what is queued goes at once, and is the report of this start. */
         assert_int_equal(fake->request_count, 3);
         assert_same_but_sent_at(fake_request_at(fake, 0), fake_request_at(fake, 1));
         assert_int_equal(items_of(fake_request_at(fake, 2)), 5);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        assert_int_equal(depth(world).heartbeats, 0);
         /* With nothing queued: at once too, but into the next bucket. */
-        restart(fixture);
+        restart(world);
         fake_advance_ms(fake, 2 * S);
-        run_ms(fixture, 5 * S);
+        run_ms(world, 5 * S);
         assert_int_equal(fake->request_count, 3);
-        run_ms(fixture, 1 * S);
+        run_ms(world, 1 * S);
         assert_int_equal(fake->request_count, 4);
         assert_int_equal(fake_last(fake)->at_us, FAKE_START_US + 10 * MU_US_PER_S);
 }
 
 static void test_request_that_cannot_be_made(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
         fake->request_result = -EMFILE;
         fake->read_result = -EIO;
-        run_ms(fixture, 100 * S);
-        assert_int_equal(depth(fixture).heartbeats, 1);
+        run_ms(world, 100 * S);
+        assert_int_equal(depth(world).heartbeats, 1);
         assert_true(fake_events(fake, "deliver.fail") > 3);
         fake->request_result = 0;
         fake->handler = take_all;
-        run_ms(fixture, 100 * S);
-        assert_int_equal(depth(fixture).heartbeats, 0);
+        run_ms(world, 100 * S);
+        assert_int_equal(depth(world).heartbeats, 0);
 }
 
 /* A queue's item that is not what was written does not hold up the others. */
 static void test_damaged_item(void **state)
 {
-        struct fixture *fixture = *state;
-        struct fake_platform *fake = fixture->fake;
+        struct fake_world *world = *state;
+        struct fake_platform *fake = world->fake;
 
-        fill_queue(fixture, 3, 0);
-        assert_int_equal(mu_agent_queue_heartbeat(fixture->core.queue, 1000, "{\"ts\":", 6, 1), 0);
-        fill_queue(fixture, 1, 0);
+        fill_queue(world, 3, 0);
+        assert_int_equal(mu_agent_queue_heartbeat(world->core.queue, 1000, "{\"ts\":", 6, 1), 0);
+        fill_queue(world, 1, 0);
         fake->handler = take_all;
-        settle(fixture);
-        run_ms(fixture, 301 * S);
-        assert_int_equal(depth(fixture).heartbeats, 0);
-        assert_int_equal(depth(fixture).aside, 1);
+        settle(world);
+        run_ms(world, 301 * S);
+        assert_int_equal(depth(world).heartbeats, 0);
+        assert_int_equal(depth(world).aside, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fake_world_tear_down)
 
 int main(void)
 {
