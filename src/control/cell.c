@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/cell.h"
 
+#include <assert.h>
+
 #include "control/shape.h"
 
 json_t *mu_cell_id(const struct mu_pg_result *rows, size_t row, int column)
@@ -44,4 +46,43 @@ json_t *mu_cell_json(const struct mu_pg_result *rows, size_t row, int column)
         const char *text = mu_pg_get_text(rows, row, column);
 
         return text ? json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : json_null();
+}
+
+static json_t *cell_of(const struct mu_pg_result *rows, size_t row, int column,
+                       enum mu_field_type type)
+{
+        switch (type) {
+        case MU_FIELD_ID:
+                return mu_cell_id(rows, row, column);
+        case MU_FIELD_INTEGER:
+                return mu_cell_integer(rows, row, column);
+        case MU_FIELD_NUMBER:
+                return mu_cell_real(rows, row, column);
+        case MU_FIELD_BOOLEAN:
+                return mu_cell_boolean(rows, row, column);
+        case MU_FIELD_TEXT:
+                return mu_cell_text(rows, row, column);
+        case MU_FIELD_TIME:
+                return mu_cell_time(rows, row, column);
+        default:
+                assert(!"a scalar");
+                return NULL;
+        }
+}
+
+json_t *mu_cell_fields(const struct mu_pg_result *rows, size_t row, int column,
+                       const struct mu_shape *shape)
+{
+        json_t *object = json_object();
+
+        for (size_t i = 0; i < shape->field_count; i++) {
+                const struct mu_field *field = &shape->fields[i];
+
+                if (json_object_set_new(object, field->name,
+                                        cell_of(rows, row, column + (int)i, field->type)) < 0) {
+                        json_decref(object);
+                        return NULL;
+                }
+        }
+        return object;
 }

@@ -12,6 +12,8 @@
 
 #include "pg/query.h"
 
+struct mu_shape;
+
 json_t *mu_cell_id(const struct mu_pg_result *rows, size_t row, int column); /* "42" */
 json_t *mu_cell_integer(const struct mu_pg_result *rows, size_t row, int column);
 json_t *mu_cell_real(const struct mu_pg_result *rows, size_t row, int column);
@@ -20,5 +22,8 @@ json_t *mu_cell_text(const struct mu_pg_result *rows, size_t row, int column);
 json_t *mu_cell_time(const struct mu_pg_result *rows, size_t row, int column); /* RFC 3339 */
 /* A json or jsonb column, parsed. */
 json_t *mu_cell_json(const struct mu_pg_result *rows, size_t row, int column);
+/* The columns from this one on as the fields of an object of scalars, in the shape's order. */
+json_t *mu_cell_fields(const struct mu_pg_result *rows, size_t row, int column,
+                       const struct mu_shape *shape);
 
 #endif

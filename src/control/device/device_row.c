@@ -64,21 +64,9 @@ enum mu_device_status mu_device_row_status(const struct mu_control *control,
 
 static json_t *last_json(const struct mu_pg_result *rows, size_t row)
 {
-        if (mu_pg_is_null(rows, row, MU_DEVICE_RECEIVED_AT))
-                return json_null();
-        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                         "received_at", mu_cell_time(rows, row, MU_DEVICE_RECEIVED_AT),
-                         "observed_at", mu_cell_time(rows, row, MU_DEVICE_OBSERVED_AT), "battery",
-                         mu_cell_integer(rows, row, MU_DEVICE_BATTERY), "charging",
-                         mu_cell_boolean(rows, row, MU_DEVICE_CHARGING), "network",
-                         mu_cell_text(rows, row, MU_DEVICE_NETWORK), "ssid",
-                         mu_cell_text(rows, row, MU_DEVICE_SSID), "fg_package",
-                         mu_cell_text(rows, row, MU_DEVICE_FG_PACKAGE), "uptime_s",
-                         mu_cell_integer(rows, row, MU_DEVICE_UPTIME_S), "ram_free_mb",
-                         mu_cell_integer(rows, row, MU_DEVICE_RAM_FREE_MB), "ram_total_mb",
-                         mu_cell_integer(rows, row, MU_DEVICE_RAM_TOTAL_MB), "queue_depth",
-                         mu_cell_integer(rows, row, MU_DEVICE_QUEUE_DEPTH), "clock_offset_s",
-                         mu_cell_integer(rows, row, MU_DEVICE_CLOCK_OFFSET_S));
+        return mu_pg_is_null(rows, row, MU_DEVICE_RECEIVED_AT)
+                       ? json_null()
+                       : mu_cell_fields(rows, row, MU_DEVICE_RECEIVED_AT, &LAST_SHAPE);
 }
 
 json_t *mu_device_row_json(const struct mu_control *control, const struct mu_pg_result *rows,

@@ -90,6 +90,7 @@ enum mu_device_column {
         {                                                                                          \
                 .name = "quarantined_at", .type = MU_FIELD_TIME, .flags = MU_FIELD_NULLABLE        \
         }
+/* In the order of the columns from MU_DEVICE_RECEIVED_AT on. */
 #define MU_DEVICE_LAST_FIELDS                                                                      \
         {.name = "received_at", .type = MU_FIELD_TIME},                                            \
                 {.name = "observed_at", .type = MU_FIELD_TIME},                                    \

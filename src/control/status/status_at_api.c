@@ -112,24 +112,18 @@ static bool require_history(struct mu_ask *ask, const struct mu_status_at *query
 
 /* ---- GET /admin/status ---- */
 
+/* In the order of the columns from MU_STATUS_RECEIVED_AT on. */
+static const struct mu_field LAST_FIELDS[] = {
+        MU_DEVICE_LAST_FIELDS,
+        {.name = "agent_version", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},
+};
+static const struct mu_shape LAST = MU_SHAPE("StatusAtLast", LAST_FIELDS);
+
 static json_t *last_json(const struct mu_pg_result *rows, size_t row)
 {
-        if (mu_pg_is_null(rows, row, MU_STATUS_OBSERVED_AT))
-                return json_null();
-        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                         "received_at", mu_cell_time(rows, row, MU_STATUS_RECEIVED_AT),
-                         "observed_at", mu_cell_time(rows, row, MU_STATUS_OBSERVED_AT), "battery",
-                         mu_cell_integer(rows, row, MU_STATUS_BATTERY), "charging",
-                         mu_cell_boolean(rows, row, MU_STATUS_CHARGING), "network",
-                         mu_cell_text(rows, row, MU_STATUS_NETWORK), "ssid",
-                         mu_cell_text(rows, row, MU_STATUS_SSID), "fg_package",
-                         mu_cell_text(rows, row, MU_STATUS_FG_PACKAGE), "uptime_s",
-                         mu_cell_integer(rows, row, MU_STATUS_UPTIME_S), "ram_free_mb",
-                         mu_cell_integer(rows, row, MU_STATUS_RAM_FREE_MB), "ram_total_mb",
-                         mu_cell_integer(rows, row, MU_STATUS_RAM_TOTAL_MB), "queue_depth",
-                         mu_cell_integer(rows, row, MU_STATUS_QUEUE_DEPTH), "clock_offset_s",
-                         mu_cell_integer(rows, row, MU_STATUS_CLOCK_OFFSET_S), "agent_version",
-                         mu_cell_text(rows, row, MU_STATUS_AGENT_VERSION));
+        return mu_pg_is_null(rows, row, MU_STATUS_OBSERVED_AT)
+                       ? json_null()
+                       : mu_cell_fields(rows, row, MU_STATUS_RECEIVED_AT, &LAST);
 }
 
 static json_t *device_json(const struct mu_pg_result *rows, size_t row)
@@ -250,12 +244,6 @@ static const struct mu_field SUMMARY_QUERY_FIELDS[] = {
         AT_FIELDS,
 };
 static const struct mu_shape SUMMARY_QUERY = MU_SHAPE("StatusSummaryQuery", SUMMARY_QUERY_FIELDS);
-
-static const struct mu_field LAST_FIELDS[] = {
-        MU_DEVICE_LAST_FIELDS,
-        {.name = "agent_version", .type = MU_FIELD_TEXT, .flags = MU_FIELD_NULLABLE},
-};
-static const struct mu_shape LAST = MU_SHAPE("StatusAtLast", LAST_FIELDS);
 
 static const struct mu_field DEVICE_FIELDS[] = {
         {.name = "id", .type = MU_FIELD_ID, .flags = MU_FIELD_REQUIRED},
