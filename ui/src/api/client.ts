@@ -9,6 +9,7 @@
  * A 401 is answered by one refresh for all requests that wait, then by a second try; a 429 or 503
  * of a GET by waiting for Retry-After (10 s at most), twice.
  */
+import { heardRoom } from "./room";
 import type { paths } from "./schema";
 
 type Method = "get" | "post" | "put" | "patch" | "delete";
@@ -108,13 +109,15 @@ async function once(method: string, url: string, asked: Asked<unknown>, token: s
   if (asked.body !== undefined) headers.set("Content-Type", "application/json");
   if (asked.idempotencyKey) headers.set("Idempotency-Key", asked.idempotencyKey);
   try {
-    return await fetch(url, {
+    const response = await fetch(url, {
       method,
       headers,
       body: asked.body === undefined ? undefined : JSON.stringify(asked.body),
       signal: asked.signal,
       credentials: "same-origin",
     });
+    heardRoom(response.headers);
+    return response;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, "unreachable", "The appliance can't be reached.");

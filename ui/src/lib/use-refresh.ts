@@ -7,6 +7,7 @@
 import { useQueryClient, type InfiniteData, type Query, type QueryKey } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { liveStore, type Message } from "@/live/store";
+import { atLeisure } from "./leisure";
 import { Pace } from "./pace";
 
 const SETTLE_MS = 1000;
@@ -34,20 +35,20 @@ export function useRefresh(key: QueryKey, concerns: (delta: Delta) => boolean): 
   latest.current = { key, concerns };
 
   useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | null = null;
+    let planned: (() => void) | null = null;
     const read = () => {
-      timer = null;
+      planned = null;
       pace.spend(Date.now());
       const filter = { queryKey: latest.current.key, type: "active" } as const;
       if (queries.getQueryCache().findAll(filter).some(isLong)) setStale(true);
       void queries.invalidateQueries({ ...filter, predicate: (query) => !isLong(query) });
     };
     const stop = liveStore.onDelta((delta) => {
-      if (latest.current.concerns(delta)) timer ??= setTimeout(read, Math.max(SETTLE_MS, pace.waitMs(Date.now())));
+      if (latest.current.concerns(delta)) planned ??= atLeisure(read, Math.max(SETTLE_MS, pace.waitMs(Date.now())));
     });
     return () => {
       stop();
-      if (timer) clearTimeout(timer);
+      planned?.();
     };
   }, [queries, pace]);
 

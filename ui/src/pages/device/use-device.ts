@@ -5,6 +5,7 @@ import { useEffect } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { statusNow, type Status } from "@/lib/device-status";
+import { atLeisure } from "@/lib/leisure";
 import { serverNow } from "@/live/server-now";
 import { liveStore, type Message } from "@/live/store";
 import { useLiveDevice } from "@/live/use-live";
@@ -67,20 +68,20 @@ function partsOf(id: string, delta: Delta): { soon: Part[]; later: Part[] } {
 export function useDeviceNews(id: string): void {
   const client = useQueryClient();
   useEffect(() => {
-    const planned = new Map<Part, { due: number; timer: ReturnType<typeof setTimeout> }>();
+    const planned = new Map<Part, { due: number; off: () => void }>();
     const last = new Map<Part, number>();
     const plan = (part: Part, betweenMs: number) => {
       const now = Date.now();
       const wait = dueIn(now, last.get(part) ?? 0, betweenMs);
       const before = planned.get(part);
       if (before && before.due <= now + wait) return;
-      if (before) clearTimeout(before.timer);
+      before?.off();
       const read = () => {
         planned.delete(part);
         last.set(part, Date.now());
         void client.invalidateQueries({ queryKey: part === "commands" ? ["commands"] : keyOf(id, part) });
       };
-      planned.set(part, { due: now + wait, timer: setTimeout(read, wait) });
+      planned.set(part, { due: now + wait, off: atLeisure(read, wait) });
     };
     const stop = liveStore.onDelta((delta) => {
       const { soon, later } = partsOf(id, delta);
@@ -89,7 +90,7 @@ export function useDeviceNews(id: string): void {
     });
     return () => {
       stop();
-      for (const { timer } of planned.values()) clearTimeout(timer);
+      for (const { off } of planned.values()) off();
     };
   }, [client, id]);
 }

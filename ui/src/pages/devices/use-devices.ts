@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
+import { atLeisure } from "@/lib/leisure";
 import { Pace } from "@/lib/pace";
 import { PAGE_ROWS } from "@/lib/sparse/plan";
 import type { SparseStore } from "@/lib/sparse/store";
@@ -46,18 +47,18 @@ function useNews(key: readonly unknown[], store: SparseStore<DeviceRow>, deleted
   }, [client]);
 
   useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | null = null;
+    let planned: (() => void) | null = null;
     let must = false;
     let devices = liveStore.fleet?.devices;
     const read = () => {
-      timer = null;
+      planned = null;
       if (!must && !atTop(store)) return setChanged(true);
       must = false;
       pace.spend(Date.now());
       reread();
     };
     const soon = () => {
-      timer ??= setTimeout(read, Math.max(SETTLE_MS, pace.waitMs(Date.now())));
+      planned ??= atLeisure(read, Math.max(SETTLE_MS, pace.waitMs(Date.now())));
     };
     const stopDeltas = liveStore.onDelta((delta) => {
       const gone = new Set(delta.removed);
@@ -77,7 +78,7 @@ function useNews(key: readonly unknown[], store: SparseStore<DeviceRow>, deleted
       stopDeltas();
       stopFleet();
       clearInterval(regular);
-      if (timer) clearTimeout(timer);
+      planned?.();
     };
   }, [reread, store, pace]);
   return { changed, reread };
