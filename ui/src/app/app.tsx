@@ -14,6 +14,7 @@ import { Empty } from "@/ui/states";
 import { Toaster } from "@/ui/toast";
 import { TooltipProvider } from "@/ui/tooltip";
 import { PAGES, type Page } from "./nav";
+import { recover } from "./recovery";
 import { Shell } from "./shell";
 
 const DevicePage = lazy(() => import("@/pages/device"));
@@ -97,8 +98,10 @@ const router = createBrowserRouter([
 
 function SignedIn() {
   useEffect(() => {
+    const stopRecovery = recover(queries);
     liveSocket.start();
     return () => {
+      stopRecovery();
       liveSocket.stop();
       queries.clear();
       // Who went by choice leaves no page for the next person; whose session ended comes back to it.
