@@ -66,6 +66,7 @@ enum mu_endpoint_flag {
         /* A GET that changes something or a POST that changes nothing (a search): says which. */
         MU_ENDPOINT_READ_ONLY = 1u << 4,
         MU_ENDPOINT_STREAM = 1u << 5, /* the handler streams its reply (http/offload.h) */
+        MU_ENDPOINT_ETAG = 1u << 6,   /* replies with an ETag; a change heeds If-Match (etag.h) */
 };
 
 /* Window and maximum of each are settings: limits.general_max, limits.general_window, ... */

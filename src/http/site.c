@@ -365,14 +365,14 @@ enum mu_site_form mu_site_choose(const struct mu_site_file *file, struct mu_slic
         return best;
 }
 
-bool mu_etag_is_among(struct mu_slice if_none_match, const char *etag)
+static bool is_among(struct mu_slice list, const char *etag, bool weakly)
 {
-        while (if_none_match.data && if_none_match.bytes > 0) {
-                struct mu_slice tag = cut(&if_none_match, ',');
+        while (list.data && list.bytes > 0) {
+                struct mu_slice tag = cut(&list, ',');
 
                 if (is_word(tag, "*"))
                         return true;
-                if (tag.bytes > 2 && memcmp(tag.data, "W/", 2) == 0) {
+                if (weakly && tag.bytes > 2 && memcmp(tag.data, "W/", 2) == 0) {
                         tag.data += 2;
                         tag.bytes -= 2;
                 }
@@ -380,4 +380,14 @@ bool mu_etag_is_among(struct mu_slice if_none_match, const char *etag)
                         return true;
         }
         return false;
+}
+
+bool mu_etag_is_among(struct mu_slice if_none_match, const char *etag)
+{
+        return is_among(if_none_match, etag, true);
+}
+
+bool mu_etag_is_strongly_among(struct mu_slice if_match, const char *etag)
+{
+        return is_among(if_match, etag, false);
 }

@@ -77,7 +77,9 @@ enum mu_site_form mu_site_choose(const struct mu_site_file *file, struct mu_slic
 /* "gzip", "br"; NULL for plain. */
 const char *mu_site_form_name(enum mu_site_form form);
 
-/* Whether an If-None-Match names this tag (RFC 9110, weak comparison). */
+/* Whether an If-None-Match names this tag (RFC 9110, weak comparison: W/"a" is "a"). */
 bool mu_etag_is_among(struct mu_slice if_none_match, const char *etag);
+/* Whether an If-Match does (strong comparison: W/"a" is none). */
+bool mu_etag_is_strongly_among(struct mu_slice if_match, const char *etag);
 
 #endif

@@ -13,6 +13,7 @@
 #include "control/alert/alert_view.h"
 #include "control/alert/rule_layers.h"
 #include "control/command/command.h"
+#include "control/etag.h"
 
 enum {
         THRESHOLD_MIN_LEAST = 1,
@@ -21,6 +22,7 @@ enum {
         NAME_CHARS_MAX = 100,
         FLEET = 0,
 };
+#define WHAT "monitoring"
 
 /* ---- shapes ---- */
 
@@ -151,7 +153,8 @@ static const struct mu_pg_statement SET = {
                " display_name = CASE WHEN $8 THEN $9 ELSE m.display_name END,"
                " threshold_min = CASE WHEN $10 THEN $11 ELSE m.threshold_min END,"
                " auto_remediate = CASE WHEN $12 THEN $13 ELSE m.auto_remediate END,"
-               " auto_relaunch = CASE WHEN $14 THEN $15 ELSE m.auto_relaunch END",
+               " auto_relaunch = CASE WHEN $14 THEN $15 ELSE m.auto_relaunch END"
+               " RETURNING xmax = 0", /* made, not changed */
         .params = {MU_PG_INT8, MU_PG_TIMESTAMPTZ, MU_PG_TEXT, MU_PG_BOOL, MU_PG_BOOL, MU_PG_BOOL,
                    MU_PG_TEXT, MU_PG_BOOL, MU_PG_TEXT, MU_PG_BOOL, MU_PG_INT4, MU_PG_BOOL,
                    MU_PG_BOOL, MU_PG_BOOL, MU_PG_BOOL},
@@ -292,6 +295,28 @@ static json_t *view_of(const struct monitoring *monitoring, int64_t device_id)
         return view;
 }
 
+/* What people set of it, and what the ETag is of. */
+static json_t *written_of(const json_t *own)
+{
+        json_t *written = json_object();
+
+        for (size_t i = 0; written && i < MEMBERS; i++)
+                if (is_set(own, CHANGE_FIELDS[i].name))
+                        (void)json_object_set(written, CHANGE_FIELDS[i].name,
+                                              json_object_get(own, CHANGE_FIELDS[i].name));
+        return written;
+}
+
+/* Takes view (NULL: no memory). */
+static void reply(struct mu_ask *ask, json_t *view, const struct monitoring *monitoring)
+{
+        json_t *written = written_of(monitoring->own);
+
+        mu_ask_reply(ask, 200, view);
+        mu_etag_add(ask, written);
+        json_decref(written);
+}
+
 /* ---- looking ---- */
 
 static void show(struct mu_ask *ask, int64_t device_id)
@@ -300,7 +325,7 @@ static void show(struct mu_ask *ask, int64_t device_id)
 
         if (!read_monitoring(ask, device_id, &monitoring))
                 return;
-        mu_ask_reply(ask, 200, view_of(&monitoring, device_id));
+        reply(ask, view_of(&monitoring, device_id), &monitoring);
         done(&monitoring);
 }
 
@@ -326,13 +351,13 @@ static struct mu_pg_value boolean_of(const json_t *body, const char *name)
         return json_is_boolean(value) ? mu_pg_bool(json_is_true(value)) : mu_pg_null(MU_PG_BOOL);
 }
 
-/* False: answered. */
-static bool write(struct mu_ask *ask, int64_t device_id)
+/* False: answered. was_there: whether there was a row, then locked. */
+static bool write(struct mu_ask *ask, int64_t device_id, bool was_there)
 {
         const json_t *body = ask->body;
         int64_t threshold_min = mu_json_integer(body, "threshold_min", 0);
-
-        return mu_ask_query(
+        struct mu_pg_result *rows;
+        bool answered = !mu_ask_query(
                 ask, &SET,
                 MU_PG_VALUES(mu_pg_int8(device_id), mu_pg_timestamptz(mu_alert_now_us(ask)),
                              mu_pg_text(ask->actor), mu_pg_bool(mu_json_has(body, "enabled")),
@@ -347,7 +372,17 @@ static bool write(struct mu_ask *ask, int64_t device_id)
                              boolean_of(body, "auto_remediate"),
                              mu_pg_bool(mu_json_has(body, "auto_relaunch")),
                              boolean_of(body, "auto_relaunch")),
-                NULL);
+                &rows);
+
+        if (answered)
+                return false;
+        bool made = mu_pg_get_bool(rows, 0, 0);
+
+        mu_pg_result_free(rows);
+        if (made || was_there || !mu_etag_is_asked(ask))
+                return true;
+        mu_etag_refuse(ask, WHAT); /* made by somebody else since it was read */
+        return false;
 }
 
 /* Before and after; false: answered. */
@@ -357,7 +392,12 @@ static bool change(struct mu_ask *ask, int64_t device_id, struct monitoring *bef
         if (!mu_ask_query(ask, &LOCK, MU_PG_VALUES(mu_pg_int8(device_id)), NULL) ||
             !read_monitoring(ask, device_id, before))
                 return false;
-        if (write(ask, device_id) && read_monitoring(ask, device_id, after)) {
+        json_t *written = written_of(before->own);
+        bool may = mu_etag_allows(ask, written, WHAT);
+
+        json_decref(written);
+        if (may && write(ask, device_id, json_object_size(before->own) > 0) &&
+            read_monitoring(ask, device_id, after)) {
                 mu_alert_rules_changed(ask);
                 return true;
         }
@@ -417,7 +457,7 @@ static void finish_device(struct mu_ask *ask, int64_t device_id, struct monitori
         if (view)
                 (void)json_object_set_new(view, "command_id",
                                           command_id > 0 ? mu_json_of_id(command_id) : json_null());
-        mu_ask_reply(ask, 200, view);
+        reply(ask, view, after);
 }
 
 static void change_device(struct mu_ask *ask)
@@ -443,7 +483,7 @@ static void change_fleet(struct mu_ask *ask)
                 return;
         if (mu_ask_audit(ask, "monitoring.change", "fleet", FLEET, json_incref(before.own),
                          json_incref(after.own)))
-                mu_ask_reply(ask, 200, view_of(&after, FLEET));
+                reply(ask, view_of(&after, FLEET), &after);
         done(&before);
         done(&after);
 }
@@ -459,7 +499,7 @@ static const struct mu_endpoint ROWS[] = {
          .handle = show_device,
          .access = MU_ACCESS_VIEWER,
          .scope = "alerts:read",
-         .flags = MU_ENDPOINT_ADMIN_KEY,
+         .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_ETAG,
          .reply_status = 200,
          .reply = &DEVICE,
          .operation_id = "getDeviceMonitoring",
@@ -471,7 +511,7 @@ static const struct mu_endpoint ROWS[] = {
          .handle = change_device,
          .access = MU_ACCESS_OPERATOR,
          .scope = "alerts:write",
-         .flags = MU_ENDPOINT_ADMIN_KEY,
+         .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_ETAG,
          .body = &CHANGE,
          .reply_status = 200,
          .reply = &CHANGED,
@@ -487,7 +527,7 @@ static const struct mu_endpoint ROWS[] = {
          .handle = show_fleet,
          .access = MU_ACCESS_VIEWER,
          .scope = "alerts:read",
-         .flags = MU_ENDPOINT_ADMIN_KEY,
+         .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_ETAG,
          .reply_status = 200,
          .reply = &FLEET_REPLY,
          .operation_id = "getMonitoring",
@@ -498,7 +538,7 @@ static const struct mu_endpoint ROWS[] = {
          .handle = change_fleet,
          .access = MU_ACCESS_OPERATOR,
          .scope = "alerts:write",
-         .flags = MU_ENDPOINT_ADMIN_KEY,
+         .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_ETAG,
          .body = &CHANGE,
          .reply_status = 200,
          .reply = &FLEET_REPLY,

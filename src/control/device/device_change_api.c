@@ -9,6 +9,7 @@
 #include "control/device/device_detail_api.h"
 #include "control/device/device_filter.h"
 #include "control/device/device_row.h"
+#include "control/etag.h"
 #include "identity/clone.h"
 #include "identity/device_table.h"
 #include "muster/wire.h"
@@ -135,10 +136,6 @@ static const struct mu_field CHANGE_FIELDS[] = {
 };
 static const struct mu_shape CHANGE = MU_SHAPE("DeviceChange", CHANGE_FIELDS);
 
-#define CHANGEABLE(of)                                                                             \
-        "jsonb_build_object('alias', " of ".alias, 'tags', " of ".tags, 'site', " of ".site,"      \
-        " 'notes', " of ".notes, 'heartbeat_interval_s', " of ".heartbeat_interval_s)"
-
 /* Each value beside whether it was given. Before and after, for the audit log. */
 static const struct mu_pg_statement UPDATE = {
         .name = "device_change",
@@ -152,7 +149,7 @@ static const struct mu_pg_statement UPDATE = {
                "  notes = CASE WHEN $8 THEN $9 ELSE d.notes END,"
                "  heartbeat_interval_s = CASE WHEN $10 THEN $11 ELSE d.heartbeat_interval_s END"
                "  FROM old WHERE d.id = old.id RETURNING d.*)"
-               " SELECT " CHANGEABLE("old") ", " CHANGEABLE("new") " FROM old, new",
+               " SELECT " MU_DEVICE_WRITTEN("old") ", " MU_DEVICE_WRITTEN("new") " FROM old, new",
         .params = {MU_PG_INT8, MU_PG_BOOL, MU_PG_TEXT, MU_PG_BOOL, MU_PG_JSONB, MU_PG_BOOL,
                    MU_PG_TEXT, MU_PG_BOOL, MU_PG_TEXT, MU_PG_BOOL, MU_PG_INT4},
 };
@@ -226,6 +223,11 @@ static void change_device(struct mu_ask *ask)
         json_t *after = mu_cell_json(rows, 0, 1);
 
         mu_pg_result_free(rows);
+        if (!mu_etag_allows(ask, before, "device")) {
+                json_decref(before);
+                json_decref(after);
+                return;
+        }
         change.interval_given = mu_json_has(ask->body, "heartbeat_interval_s");
         change.interval_s = (uint32_t)mu_json_integer(ask->body, "heartbeat_interval_s", 0);
         if (mu_ask_audit(ask, "device.change", "device", change.device_id, before, after) &&
@@ -346,7 +348,7 @@ static const struct mu_endpoint ROWS[] = {
          .handle = change_device,
          .access = MU_ACCESS_OPERATOR,
          .scope = "devices:write",
-         .flags = MU_ENDPOINT_ADMIN_KEY,
+         .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_ETAG,
          .body = &CHANGE,
          .reply_status = 200,
          .reply = &mu_device_detail_shape,

@@ -3,6 +3,7 @@
 
 #include "control/cell.h"
 #include "control/device/device_row.h"
+#include "control/etag.h"
 #include "identity/device_network.h"
 #include "muster/wire.h"
 
@@ -24,6 +25,7 @@ enum column {
         EXTRA,
         TOKENS,
         COMMANDS_PENDING,
+        WRITTEN,
 };
 
 static const struct mu_pg_statement DETAIL = {
@@ -39,9 +41,10 @@ static const struct mu_pg_statement DETAIL = {
                "  ORDER BY generation DESC), '[]') FROM (SELECT * FROM device_tokens"
                "   WHERE device_id = $1 ORDER BY generation DESC LIMIT 20) AS newest),"
                " (SELECT count(*) FROM commands WHERE device_id = $1"
-               "  AND state IN ('awaiting_confirmation', 'queued', 'sent', 'received'))"
-               " FROM devices d LEFT JOIN device_last_status s ON s.device_id = d.id"
-               " WHERE d.id = $1",
+               "  AND state IN ('awaiting_confirmation', 'queued', 'sent', 'received')),"
+               " " MU_DEVICE_WRITTEN(
+                       "d") " FROM devices d LEFT JOIN device_last_status s ON s.device_id = d.id"
+                            " WHERE d.id = $1",
         .params = {MU_PG_INT8, MU_PG_TEXT},
         .repeatable = true,
 };
@@ -163,10 +166,15 @@ void mu_device_detail_reply(struct mu_ask *ask, int64_t device_id)
         if (!mu_ask_query(ask, &DETAIL,
                           MU_PG_VALUES(mu_pg_int8(device_id), mu_pg_text(TIME_FORMAT)), &rows))
                 return;
-        if (mu_pg_rows(rows) == 0)
+        if (mu_pg_rows(rows) == 0) {
                 mu_ask_not_found(ask, "device");
-        else
+        } else {
+                json_t *written = mu_cell_json(rows, 0, WRITTEN);
+
                 mu_ask_reply(ask, 200, detail_json(ask, device_id, rows));
+                mu_etag_add(ask, written);
+                json_decref(written);
+        }
         mu_pg_result_free(rows);
 }
 
@@ -185,7 +193,7 @@ static const struct mu_endpoint ROWS[] = {
          .handle = show_device,
          .access = MU_ACCESS_VIEWER,
          .scope = "devices:read",
-         .flags = MU_ENDPOINT_ADMIN_KEY,
+         .flags = MU_ENDPOINT_ADMIN_KEY | MU_ENDPOINT_ETAG,
          .reply_status = 200,
          .reply = &mu_device_detail_shape,
          .operation_id = "getDevice",

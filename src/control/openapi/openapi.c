@@ -21,6 +21,9 @@ const char mu_openapi_intro[] =
         "appliance's own machines may use X-Admin-Key where it says so.\n\n"
         "A POST may carry an Idempotency-Key: the same key with the same body gets the first "
         "reply again, with another body 422.\n\n"
+        "Where a reply has an ETag, a change may give it back as If-Match: it is made to what was "
+        "read, or, should somebody have changed that meanwhile, refused with 412. The tag is of "
+        "what people write, and says nothing of what devices report.\n\n"
         "Lists are paged: pass next_cursor of one page as cursor to get the next.\n\n"
         "Requests under /api and /admin are limited per address and account; RateLimit headers say "
         "how much is left, and 429 says when to come back. Devices are never limited.";
@@ -102,6 +105,11 @@ bool mu_openapi_takes_key(const struct mu_endpoint *endpoint)
                !(endpoint->flags & (MU_ENDPOINT_OWN_TRANSACTION | MU_ENDPOINT_NO_DATABASE));
 }
 
+bool mu_openapi_takes_tag(const struct mu_endpoint *endpoint)
+{
+        return (endpoint->flags & MU_ENDPOINT_ETAG) && !is_safe(endpoint);
+}
+
 static void add_path_parameters(json_t *list, const char *path)
 {
         for (const char *at = strchr(path, '{'); at; at = strchr(at + 1, '{')) {
@@ -146,6 +154,9 @@ static json_t *parameters_of(json_t *schemas, const struct mu_endpoint *endpoint
         if (mu_openapi_takes_key(endpoint))
                 (void)json_array_append_new(
                         list, json_pack("{s:s}", "$ref", "#/components/parameters/IdempotencyKey"));
+        if (mu_openapi_takes_tag(endpoint))
+                (void)json_array_append_new(
+                        list, json_pack("{s:s}", "$ref", "#/components/parameters/IfMatch"));
         return list;
 }
 
@@ -181,6 +192,8 @@ uint32_t mu_openapi_problems(const struct mu_endpoint *endpoint, int *ret_status
                 ret_statuses[n++] = 409;
                 ret_statuses[n++] = 422;
         }
+        if (mu_openapi_takes_tag(endpoint))
+                ret_statuses[n++] = 412;
         if (endpoint->limit != MU_LIMIT_NONE || endpoint->access == MU_ACCESS_OWN)
                 ret_statuses[n++] = 429;
         if (!(endpoint->flags & MU_ENDPOINT_NO_DATABASE) && is_operator(endpoint))
@@ -223,6 +236,10 @@ static json_t *responses_of(json_t *schemas, const struct mu_endpoint *endpoint)
         if (json_object_size(content) > 0)
                 (void)json_object_set(success, "content", content);
         json_decref(content);
+        if (endpoint->flags & MU_ENDPOINT_ETAG)
+                (void)json_object_set_new(
+                        success, "headers",
+                        json_pack("{s:{s:s}}", "ETag", "$ref", "#/components/headers/ETag"));
         (void)snprintf(key, sizeof(key), "%d", endpoint->reply_status);
         (void)json_object_set_new(responses, key, success);
         for (uint32_t i = 0; i < count; i++)
@@ -275,7 +292,12 @@ static const char COMPONENTS[] =
         "\"parameters\":{\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\","
         "\"required\":false,\"description\":\"1 to 128 printable characters: the same key and body "
         "get the first reply again.\",\"schema\":{\"type\":\"string\",\"minLength\":1,"
-        "\"maxLength\":128}}},"
+        "\"maxLength\":128}},"
+        "\"IfMatch\":{\"name\":\"If-Match\",\"in\":\"header\",\"required\":false,"
+        "\"description\":\"The ETag of what was read: 412 if somebody changed it since. Absent, "
+        "or *: whatever is there is changed.\",\"schema\":{\"type\":\"string\"}}},"
+        "\"headers\":{\"ETag\":{\"description\":\"For If-Match of a change. Of what people "
+        "write alone: no validator for caches.\",\"schema\":{\"type\":\"string\"}}},"
         "\"schemas\":{\"Problem\":{\"type\":\"object\",\"description\":\"RFC 9457\","
         "\"required\":[\"type\",\"title\",\"status\",\"detail\"],\"properties\":{"
         "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"

@@ -205,6 +205,10 @@ static void add_operation(struct mu_text *html, const struct mu_endpoint *endpoi
         mu_openapi_access(endpoint, html);
         if (mu_openapi_takes_key(endpoint))
                 mu_text_add(html, " Takes <code>Idempotency-Key</code>.");
+        if (endpoint->flags & MU_ENDPOINT_ETAG)
+                mu_text_add(html, " Replies with an <code>ETag</code>.");
+        if (mu_openapi_takes_tag(endpoint))
+                mu_text_add(html, " Heeds <code>If-Match</code>.");
         mu_text_add(html, "</p>\n");
         add_statuses(html, endpoint);
         add_shape(html, "Query", endpoint->query);

@@ -22,6 +22,8 @@ struct mu_openapi {
 
 /* Whether the operation honours Idempotency-Key. */
 bool mu_openapi_takes_key(const struct mu_endpoint *endpoint);
+/* Whether it heeds If-Match. */
+bool mu_openapi_takes_tag(const struct mu_endpoint *endpoint);
 /* The statuses that problems come with, at most MU_OPENAPI_PROBLEMS_MAX; how many. */
 uint32_t mu_openapi_problems(const struct mu_endpoint *endpoint, int *ret_statuses);
 

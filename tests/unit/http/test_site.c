@@ -259,11 +259,15 @@ static void compares_tags_weakly(void **state)
 
         (void)state;
         assert_false(mu_etag_is_among((struct mu_slice){NULL, 0}, "\"abc\""));
+        assert_false(mu_etag_is_strongly_among((struct mu_slice){NULL, 0}, "\"abc\""));
         for (size_t i = 0; i < MU_COUNT_OF(cases); i++) {
                 struct mu_slice slice = {cases[i].wish, strlen(cases[i].wish)};
 
                 if (mu_etag_is_among(slice, "\"abc\"") != cases[i].among)
                         fail_msg("If-None-Match: %s", cases[i].wish);
+                if (mu_etag_is_strongly_among(slice, "\"abc\"") !=
+                    (cases[i].among && !strstr(cases[i].wish, "W/")))
+                        fail_msg("If-Match: %s", cases[i].wish);
         }
 }
 
