@@ -4,11 +4,13 @@
  * whether there are 50 or 100,000). The grid has the focus and says which row is the active one, so
  * that the arrows work however far the row is and Tab leaves the table in one step.
  */
-import { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState, type MouseEvent, type ReactNode } from "react";
+import { useCallback, useEffect, useId, useMemo, useRef, useState } from "react";
+import type { MouseEvent, ReactNode, UIEvent } from "react";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "../checkbox";
 import { useGradual } from "./gradual";
 import { Header } from "./header";
+import { usePlace } from "./places";
 import { allState, idsInMemory, pickAll, type AllState } from "./range";
 import { GridRow, WaitingRow } from "./row";
 import { rowsThatFit, topToShow, useLook, useRowWindow, type Rows, type Sight } from "./row-window";
@@ -37,8 +39,8 @@ export function useMore<Row>({ hasMore, loadingMore, error, onMore, source }: Gr
   }, [hasMore, loadingMore, error, lastSeen, source.count, onMore]);
 }
 
-/** The scrolled part: which rows are in it, and how a row comes into it. */
-function useScroller<Row>({ source, rowHeight = 44 }: GridProps<Row>, count: number) {
+/** The scrolled part: which rows are in it, where it was left, and how a row comes into it. */
+function useScroller<Row>({ label, source, rowHeight = 44 }: GridProps<Row>, count: number) {
   const scroller = useRef<HTMLDivElement>(null);
   const body = useRef<HTMLDivElement>(null);
   const target = useCallback(() => scroller.current, []);
@@ -48,18 +50,15 @@ function useScroller<Row>({ source, rowHeight = 44 }: GridProps<Row>, count: num
   }, []);
   const rows = useRowWindow(target, sight, rowHeight, count);
   useLook(source.look, rows, source);
-  const shown = useRef(source.list);
-  useLayoutEffect(() => {
-    if (shown.current !== source.list && scroller.current) scroller.current.scrollTop = 0;
-    shown.current = source.list;
-  }, [source.list]);
+  const keep = usePlace(label, source.list, scroller);
   const bringIntoView = (index: number) => {
     const seen = sight();
     const top = seen && topToShow(index, seen, rowHeight);
     if (top !== null && scroller.current) scroller.current.scrollTop = top;
   };
   const pageRows = () => Math.max(1, Math.floor((scroller.current?.clientHeight ?? 400) / rowHeight) - 2);
-  return { scroller, body, rows, rowHeight, bringIntoView, pageRows };
+  const onScroll = (event: UIEvent) => event.target === event.currentTarget && keep();
+  return { scroller, body, rows, rowHeight, bringIntoView, pageRows, onScroll };
 }
 
 /** A click opens, or with shift chooses all from the one chosen last; the same function for all rows and draws. */
@@ -156,7 +155,7 @@ export function Grid<Row>(props: GridProps<Row>) {
   const { shown, template, least } = useColumns(props);
   const reachable = rowsThatFit(source.count, props.rowHeight ?? 44);
   const count = reachable + (hasMore ? WAITING_ROWS : 0);
-  const { scroller, body, rows, rowHeight, bringIntoView, pageRows } = useScroller(props, count);
+  const { scroller, body, rows, rowHeight, bringIntoView, pageRows, onScroll } = useScroller(props, count);
   const clicks = useRowClick(props, setActive);
   useMore(props, rows.end - 1);
 
@@ -178,10 +177,11 @@ export function Grid<Row>(props: GridProps<Row>) {
       aria-activedescendant={isDrawn ? domId(active) : undefined}
       aria-busy={props.loadingMore || undefined}
       tabIndex={0}
+      onScroll={onScroll}
       onKeyDown={gridKeys(props, { active, count: reachable, page: pageRows, move })}
       onFocus={(event) => event.target === event.currentTarget && firstFocus()}
       className={cn(
-        "group/grid relative max-h-[calc(100dvh-13rem)] min-h-40 overflow-auto overscroll-contain outline-offset-0",
+        "group/grid relative max-h-[max(10rem,calc(100dvh-13rem))] overflow-auto overscroll-contain outline-offset-0",
         props.className,
       )}
       style={{ ["--columns" as string]: template }}
