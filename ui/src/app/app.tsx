@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { CircleAlert, Compass, Lock } from "lucide-react";
+import { Compass, Lock } from "lucide-react";
 import { lazy, useEffect, useState } from "react";
-import { createBrowserRouter, Link, Navigate, RouterProvider, useLocation, useRouteError } from "react-router";
+import { createBrowserRouter, Link, Navigate, RouterProvider, useLocation } from "react-router";
 import { ApiError } from "@/api/client";
 import { liveSocket } from "@/live/socket";
 import { RESET_PATH, SignInPage } from "@/pages/sign-in";
@@ -13,6 +13,8 @@ import { Spinner } from "@/ui/spinner";
 import { Empty } from "@/ui/states";
 import { Toaster } from "@/ui/toast";
 import { TooltipProvider } from "@/ui/tooltip";
+import { Broken } from "./broken";
+import { FromTheTop } from "./from-the-top";
 import { PAGES, type Page } from "./nav";
 import { recover } from "./recovery";
 import { Shell } from "./shell";
@@ -58,31 +60,12 @@ function NotFound() {
   );
 }
 
-/** Most likely a part of the page that is gone: the appliance was upgraded while this page was open. */
-function Broken() {
-  const error = useRouteError();
-  const detail = error instanceof Error ? error.message : String(error);
-  return (
-    <Empty
-      icon={CircleAlert}
-      title="This page could not be shown"
-      action={
-        <Button variant="primary" onClick={() => location.reload()}>
-          Load it again
-        </Button>
-      }
-    >
-      If the appliance was upgraded meanwhile, loading it again is all it needs.
-      <p className="mt-2 font-mono text-xs text-ink-3">{detail}</p>
-    </Empty>
-  );
-}
-
 const router = createBrowserRouter([
   {
     element: <Shell />,
     children: [
       {
+        element: <FromTheTop />,
         errorElement: <Broken />,
         children: [
           ...PAGES.map((page) => ({ path: page.path === "/" ? "/" : `${page.path}/*`, element: <Guarded page={page} /> })),

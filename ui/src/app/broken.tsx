@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CircleAlert } from "lucide-react";
+import { useEffect } from "react";
+import { useRouteError } from "react-router";
+import { useConnection } from "@/live/use-live";
+import { Button } from "@/ui/button";
+import { Empty } from "@/ui/states";
+import { isMissingPart, mayReload } from "./missing-part";
+
+const reload = () => window.location.reload();
+
+/** A part of the page did not come: the appliance is away, or was upgraded while this page was open. */
+function Missing() {
+  const live = useConnection() === "live";
+  useEffect(() => {
+    if (live && mayReload(Date.now())) reload();
+  }, [live]);
+  return (
+    <Empty
+      icon={CircleAlert}
+      title="This page could not be loaded"
+      action={
+        <Button variant="primary" onClick={reload}>
+          Load it again
+        </Button>
+      }
+    >
+      {live ? "A part of it is missing. Loading it again is all it needs." : "The appliance is away. This page comes by itself once it is back."}
+    </Empty>
+  );
+}
+
+export function Broken() {
+  const error = useRouteError();
+  const detail = error instanceof Error ? error.message : String(error);
+  if (isMissingPart(detail)) return <Missing />;
+  return (
+    <Empty
+      icon={CircleAlert}
+      title="This page could not be shown"
+      action={
+        <Button variant="primary" onClick={reload}>
+          Load it again
+        </Button>
+      }
+    >
+      Something in it went wrong. If that comes again, tell who looks after the appliance:
+      <p className="mt-2 font-mono text-xs text-ink-3">{detail}</p>
+    </Empty>
+  );
+}
