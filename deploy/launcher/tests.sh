@@ -28,22 +28,29 @@ scratches=()  # of in_memory
 summed_up=0
 quick=0
 only=
+readonly few=3 # failed cases that get a second try
 
-# count_part NAME JUNIT_FILE: adds a part's cases to the sum; its closing words for the step.
+# count_part NAME JUNIT_FILE: adds a part's cases to the sum; its closing words for the step, and why
+# the first of the failed cases failed: on a CI machine, nobody can look into a log afterwards.
 count_part()
 {
-        local name=$1 file=$2 counts case_name part_passed part_failed part_skipped
+        local name=$1 file=$2 counts line shown=0 part_passed part_failed part_skipped
         {
                 read -r part_passed part_failed part_skipped
                 counts="$part_passed passed, $part_failed failed"
                 ((part_skipped == 0)) || counts+=", $part_skipped skipped"
                 passed=$((passed + part_passed))
                 failed=$((failed + part_failed))
-                while read -r case_name; do
-                        failures+=("$name: $case_name (log: ${log#"$root"/})")
+                say "      $counts"
+                while IFS= read -r line; do
+                        if [[ $line != $'\t'* ]]; then
+                                failures+=("$name: $line (log: ${log#"$root"/})")
+                                shown=$((shown + 1))
+                                line="FAILED  $line"
+                        fi
+                        ((shown > 10)) || say "      ${line/$'\t'/  | }"
                 done
         } < <("$launcher/count_results.py" "$file")
-        say "      $counts"
 }
 
 # count_failure PART SENTENCE: of a step that is no test case.
@@ -104,26 +111,43 @@ run_pytest()
         ASAN_OPTIONS=$report UBSAN_OPTIONS=$report:print_stacktrace=1 TSAN_OPTIONS=$report \
                 MUSTER_TEST_BIN=$root/build/$preset/bin PYTHONDONTWRITEBYTECODE=1 \
                 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n "$((jobs * 2))" --dist loadgroup \
-                --junitxml "$file" "${options[@]}" "${what[@]}"
+                --junitxml "$file" "${options[@]}" "${what[@]}" && return
+        say_few "$file"
+        return 1
 }
 
-# second_try KIND PRESET JUNIT_FILE [pytest option...]: the cases that failed, once more and alone.
+# second_try PART JUNIT_FILE COMMAND...: the cases that failed, once more and alone, by COMMAND AGAIN_FILE.
 # These tests run real daemons against the clock on a machine that may stall. Whoever passes now is
 # counted as passed and named as unstable; more than a handful, or a sanitizer's report, is no accident.
 second_try()
 {
-        local kind=$1 preset=$2 file=$3 again=${3%.xml}-again.xml name
-        shift 3
-        local -a ids
-        mapfile -t ids < <("$launcher/count_results.py" --ids "$file")
-        ((${#ids[@]} > 0 && ${#ids[@]} <= 3)) || return 0
+        local part=$1 file=$2 again=${2%.xml}-again.xml count name
+        shift 2
+        count=$("$launcher/count_results.py" --ids "$file" | wc -l)
+        ((count > 0 && count <= few)) || return 0
         rm -f "$again"
         step_count=$((step_count + 1))
-        run_step "$kind tests ($preset), again" run_pytest "$kind" "$preset" "$again" -n 0 \
-                "$@" --ids "${ids[@]}" || true
+        run_step "$part, again" "$@" "$again" || true
         while read -r name; do
-                unstable+=("$kind ($preset): $name (log: ${log#"$root"/})")
+                unstable+=("$part: $name (log: ${log#"$root"/})")
         done < <("$launcher/count_results.py" --second "$file" "$again")
+}
+
+# Inside a step that failed: a few cases, which get a second try, are not yet a failure.
+say_few()
+{
+        local count
+        count=$("$launcher/count_results.py" --ids "$1" | wc -l)
+        ((count == 0 || count > few)) || echo "all but $count" >"$log.said"
+}
+
+# again_pytest KIND PRESET JUNIT_FILE [pytest option...] AGAIN_FILE
+again_pytest()
+{
+        local kind=$1 preset=$2 file=$3 again=${*: -1}
+        local -a ids options=("${@:4:$#-4}")
+        mapfile -t ids < <("$launcher/count_results.py" --ids "$file")
+        run_pytest "$kind" "$preset" "$again" -n 0 "${options[@]}" --ids "${ids[@]}"
 }
 
 # pytest_part KIND PRESET [pytest option...]
@@ -133,12 +157,13 @@ pytest_part()
         shift 2
         rm -f "$file" "$logs/sanitizer-$preset".*
         if ! run_step "$kind tests ($preset)" run_pytest "$kind" "$preset" "$file" "$@"; then
-                second_try "$kind" "$preset" "$file" "$@"
+                second_try "$kind tests ($preset)" "$file" again_pytest "$kind" "$preset" "$file" "$@"
         fi
         count_part "$kind ($preset)" "$file"
         while read -r report; do
                 failed=$((failed + 1))
                 failures+=("$kind ($preset): the sanitizer's report is in ${report#"$root"/}")
+                head -n 40 "$report" | cut -c1-160 | sed 's/^/        | /'
         done < <(compgen -G "$logs/sanitizer-$preset.*")
 }
 
@@ -211,9 +236,10 @@ windows_part()
                 failures+=("windows: the build failed (log: ${log#"$root"/})")
                 return 0
         fi
-        MUSTER_TEST_WINDOWS_AGENT=$root/build/windows/muster-agent.exe \
-                run_step "windows: tests" run_pytest system release "$file" -n 0 \
-                --ids tests/system/test_agent_windows.py || true
+        export MUSTER_TEST_WINDOWS_AGENT=$root/build/windows/muster-agent.exe
+        run_step "windows: tests" run_pytest system release "$file" -n 0 \
+                --ids tests/system/test_agent_windows.py ||
+                second_try windows "$file" again_pytest system release "$file"
         count_part windows "$file"
 }
 
@@ -245,11 +271,16 @@ ui_part()
         run_step "ui: building" build_console || count_failure "ui" "the build failed"
 }
 
+# run_journeys [playwright option...] JUNIT_FILE
 run_journeys()
 {
+        local file=${*: -1}
         install_console_tools
         cd "$ui"
-        MUSTER_JOURNEYS_JUNIT=$1 MUSTER_TEST_BIN=$root/build/release/bin node_modules/.bin/playwright test
+        MUSTER_JOURNEYS_JUNIT=$file MUSTER_TEST_BIN=$root/build/release/bin \
+                node_modules/.bin/playwright test "${@:1:$#-1}" && return
+        say_few "$file"
+        return 1
 }
 
 # journeys_part: the console in a browser, against a release musterd.
@@ -261,7 +292,8 @@ journeys_part()
                 count_failure journeys "the console could not be built"
                 return
         fi
-        run_step "journeys: tests" run_journeys "$file" || true
+        run_step "journeys: tests" run_journeys "$file" ||
+                second_try journeys "$file" run_journeys --last-failed --workers 1
         count_part journeys "$file"
 }
 

@@ -73,16 +73,16 @@ progress_of_log()
 }
 
 # Waits for process $1 and keeps the person informed: a line that changes on a terminal, else a line
-# every 20 seconds.
+# every minute.
 watch_step()
 {
-        local pid=$1 start=$2 title=$3 next_note=20
+        local pid=$1 start=$2 title=$3 next_note=60
         while kill -0 "$pid" 2>/dev/null; do
                 if [[ -t 1 ]]; then
                         printf '\r\033[K%s %s %s' "$title" "$(elapsed "$start")" "$(progress_of_log)"
                 elif (((${EPOCHREALTIME/./} - start) / 1000000 >= next_note)); then
                         say "      … $(elapsed "$start") $(progress_of_log)"
-                        next_note=$((next_note + 20))
+                        next_note=$((next_note + 60))
                 fi
                 sleep 0.1
         done
