@@ -464,6 +464,32 @@ def test_user_pages(boss):
     assert len(seen) == len(set(seen)) == boss.daemon.sql("SELECT count(*) FROM users")[0][0]
 
 
+def found(boss, q, limit=2):
+    """The names of all pages that a search has."""
+    names, after = [], None
+    while True:
+        page = boss.ask("GET", "/admin/users", expect=200,
+                        params={"q": q, "limit": limit, "after": after}).json()
+        assert len(page["users"]) <= limit
+        names += [row["username"] for row in page["users"]]
+        after = page["next"]
+        if after is None:
+            return names
+
+
+def test_users_are_found_by_name_and_address(boss):
+    for name, email in (("Quinn.one", None), ("quinn.two", "two@Quinn.example"), ("q_3", None),
+                        ("q-4", "quincy@example.org"), ("q5", "x_%@quux.example")):
+        people.make(boss, username=name, email=email)
+    assert found(boss, "QUINN") == ["Quinn.one", "quinn.two"]
+    assert found(boss, "quin") == ["q-4", "Quinn.one", "quinn.two"]
+    assert found(boss, "@quinn.EX") == ["quinn.two"]
+    assert found(boss, "q_") == ["q_3"] and found(boss, "_%") == ["q5"]  # no wildcards
+    assert found(boss, "nobody is called that") == []
+    boss.ask("GET", "/admin/users?q=", expect=400)
+    boss.ask("GET", "/admin/users?q=" + "x" * 201, expect=400)
+
+
 @pytest.mark.parametrize("fields, status", [
     ({"username": "ADMIN"}, 409), ({"username": "-x"}, 400), ({"username": "a b"}, 400),
     ({"username": "x" * 65}, 400), ({"username": "näh"}, 400), ({"role": "root"}, 400),

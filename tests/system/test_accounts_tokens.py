@@ -275,6 +275,30 @@ def test_api_tokens_belong_to_somebody(boss):
     boss.ask("DELETE", f"/admin/api-tokens/{row['id']}", expect=204)
 
 
+def test_api_tokens_are_paged_and_found(boss):
+    ada, bob = (people.make(boss, username=name) for name in ("Ada.tokens", "bob.tokens"))
+    made = [create(person, "devices:read", name=name)["api_token"]["id"]
+            for person, name in ((ada, "Grafana"), (bob, "Wall"), (ada, "wallboard_1"))]
+
+    def pages(person, **query):
+        ids, before = [], None
+        while True:
+            page = person.ask("GET", "/admin/api-tokens", expect=200,
+                              params={"limit": 1, "before": before, **query}).json()
+            assert len(page["tokens"]) <= 1
+            ids += [row["id"] for row in page["tokens"]]
+            before = page["next_before"]
+            if before is None:
+                return ids
+
+    assert pages(boss)[:3] == pages(boss, q=".TOKENS") == made[::-1]
+    assert pages(boss, q="WALL") == [made[2], made[1]]
+    assert pages(boss, q="ada.t") == [made[2], made[0]]
+    assert pages(boss, q="_1") == [made[2]] and pages(boss, q="%") == []
+    assert pages(bob) == [made[1]] and pages(bob, q="ada") == []
+    bob.ask("GET", "/admin/api-tokens?before=x", expect=400)
+
+
 @pytest.mark.parametrize("scopes", [[], ["x:y"], ["users"], ["*"], ["users:read devices:read"],
                                     [""], ["users:*x"], [1], "users:read", ["u:*"],
                                     ["users:read"] * 33])

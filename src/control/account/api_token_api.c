@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "control/account/account_ask.h"
 #include "control/cell.h"
+#include "control/page.h"
 #include "identity/secrets.h"
 #include "identity/token.h"
 
@@ -20,6 +21,7 @@ enum {
         SCOPES_MAX = 32,
         TOKENS_PER_USER = 100,
         LIST_MAX = 1000,
+        SEARCH_CHARS_MAX = 200,
 };
 
 /* ---- shapes ---- */
@@ -106,9 +108,19 @@ static const struct mu_field LIST_FIELDS[] = {
          .flags = MU_FIELD_REQUIRED,
          .shape = &TOKEN,
          .doc = "Newest first."},
+        {.name = "next_before",
+         .type = MU_FIELD_ID,
+         .flags = MU_FIELD_REQUIRED | MU_FIELD_NULLABLE,
+         .doc = "There may be more: ask again with this as before."},
 };
 
 static const struct mu_field LIST_QUERY_FIELDS[] = {
+        {.name = "q",
+         .type = MU_FIELD_TEXT,
+         .least = 1,
+         .most = SEARCH_CHARS_MAX,
+         .doc = "Part of a token's or its creator's name, in any case."},
+        {.name = "before", .type = MU_FIELD_ID, .doc = "The next_before of the page before."},
         {.name = "limit",
          .type = MU_FIELD_INTEGER,
          .least = 1,
@@ -157,14 +169,17 @@ static json_t *token_json(const struct mu_pg_result *rows, size_t row)
 
 /* ---- listing ---- */
 
-/* $1 user, $2 whether everybody's. Long ended ones are not shown. */
+/* $1 user, $2 whether everybody's, $3 what is looked for, $4 before. Long ended ones are not shown.
+ */
 static const struct mu_pg_statement LIST_TOKENS = {
         .name = "api_token_list",
         .sql = "SELECT " COLUMNS " FROM api_tokens t JOIN users u ON u.id = t.created_by"
                " WHERE (t.created_by = $1 OR $2)"
                " AND least(t.expires_at, t.revoked_at) > now() - interval '30 days'"
-               " ORDER BY t.id DESC LIMIT $3",
-        .params = {MU_PG_INT8, MU_PG_BOOL, MU_PG_INT8},
+               " AND ($3::text IS NULL OR position(lower($3) IN lower(t.name)) > 0"
+               "  OR position(lower($3) IN lower(u.name)) > 0)"
+               " AND ($4::bigint IS NULL OR t.id < $4) ORDER BY t.id DESC LIMIT $5",
+        .params = {MU_PG_INT8, MU_PG_BOOL, MU_PG_TEXT, MU_PG_INT8, MU_PG_INT8},
         .repeatable = true,
 };
 
@@ -175,24 +190,12 @@ static bool is_admin(const struct mu_ask *ask)
 
 static void list_tokens(struct mu_ask *ask)
 {
-        struct mu_pg_result *rows;
+        static const struct mu_page page = {"tokens", LIST_MAX, token_json};
 
-        if (!mu_ask_query(ask, &LIST_TOKENS,
-                          MU_PG_VALUES(mu_pg_int8(ask->who.id), mu_pg_bool(is_admin(ask)),
-                                       mu_pg_int8(mu_json_integer(ask->query, "limit", LIST_MAX))),
-                          &rows))
-                return;
-        json_t *list = json_array();
-        bool whole = list != NULL;
-
-        for (size_t i = 0; whole && i < mu_pg_rows(rows); i++)
-                whole = json_array_append_new(list, token_json(rows, i)) == 0;
-        mu_pg_result_free(rows);
-        if (!whole) {
-                json_decref(list);
-                list = NULL;
-        }
-        mu_ask_reply(ask, 200, list ? json_pack("{s:o}", "tokens", list) : NULL);
+        mu_page_reply(ask, &page, &LIST_TOKENS,
+                      MU_PG_VALUES(mu_pg_int8(ask->who.id), mu_pg_bool(is_admin(ask)),
+                                   mu_pg_text(mu_json_text(ask->query, "q")), mu_page_before(ask),
+                                   mu_page_limit(ask, &page)));
 }
 
 /* ---- making ---- */

@@ -18,6 +18,7 @@
 enum {
         LIST_DEFAULT = 200,
         LIST_MAX = 1000,
+        SEARCH_CHARS_MAX = 200,
 };
 
 #define NO_PASSWORD "!"
@@ -66,6 +67,11 @@ static const struct mu_field CHANGE_FIELDS[] = {
 };
 
 static const struct mu_field LIST_QUERY_FIELDS[] = {
+        {.name = "q",
+         .type = MU_FIELD_TEXT,
+         .least = 1,
+         .most = SEARCH_CHARS_MAX,
+         .doc = "Part of a name or an e-mail address, in any case."},
         {.name = "after",
          .type = MU_FIELD_TEXT,
          .least = 1,
@@ -125,9 +131,10 @@ static const struct mu_shape RESET_TOKEN = MU_SHAPE("ResetToken", RESET_TOKEN_FI
 static const struct mu_pg_statement LIST_USERS = {
         .name = "user_list",
         .sql = "SELECT " MU_USER_COLUMNS " FROM users u" MU_USER_FAILURES
-               " WHERE $1::text IS NULL OR lower(u.name) > lower($1) ORDER BY lower(u.name)"
-               " LIMIT $2",
-        .params = {MU_PG_TEXT, MU_PG_INT8},
+               " WHERE ($1::text IS NULL OR lower(u.name) > lower($1))"
+               " AND ($2::text IS NULL OR position(lower($2) IN lower(u.name)) > 0"
+               "  OR position(lower($2) IN lower(u.email)) > 0) ORDER BY lower(u.name) LIMIT $3",
+        .params = {MU_PG_TEXT, MU_PG_TEXT, MU_PG_INT8},
         .repeatable = true,
 };
 
@@ -139,6 +146,7 @@ static void list_users(struct mu_ask *ask)
 
         if (!mu_ask_query(ask, &LIST_USERS,
                           MU_PG_VALUES(mu_pg_text(mu_json_text(ask->query, "after")),
+                                       mu_pg_text(mu_json_text(ask->query, "q")),
                                        mu_pg_int8(limit + 1)),
                           &rows))
                 return;
@@ -494,7 +502,7 @@ static const struct mu_endpoint ENDPOINTS[] = {
                 .reply_status = 200,
                 .reply = &LIST,
                 .operation_id = "listUsers",
-                .summary = "All users",
+                .summary = "All users, or those who are looked for",
         },
         {
                 USERS("POST", "", create_user),

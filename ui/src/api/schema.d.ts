@@ -736,7 +736,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All users
+         * All users, or those who are looked for
          * @description Who: Role admin; an API token needs the scope users:read; or X-Admin-Key.
          */
         get: operations["listUsers"];
@@ -3131,6 +3131,8 @@ export interface components {
         ApiTokens: {
             /** @description Newest first. */
             tokens: components["schemas"]["ApiToken"][];
+            /** @description There may be more: ask again with this as before. */
+            next_before: string | null;
         };
         ApiToken: {
             /** @description The token's id. */
@@ -7390,6 +7392,8 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
+                /** @description Part of a name or an e-mail address, in any case. */
+                q?: string;
                 /** @description The last name of the page before. */
                 after?: string;
                 /** @description Most users in the answer; 200. */
@@ -8049,6 +8053,10 @@ export interface operations {
     listApiTokens: {
         parameters: {
             query?: {
+                /** @description Part of a token's or its creator's name, in any case. */
+                q?: string;
+                /** @description The next_before of the page before. */
+                before?: string;
                 /** @description Most tokens in the answer; 1,000. */
                 limit?: number;
             };

@@ -3,6 +3,7 @@
 import type { Page } from "@playwright/test";
 import type { Appliance } from "../house/appliance";
 import { expect, test, type Role } from "../house/journey";
+import { sql } from "../house/sql";
 
 test.use({ house: { name: "people", settings: { MUSTER_ACCOUNTS_BCRYPT_COST: "4" } } });
 
@@ -55,7 +56,7 @@ test("a user, from the first code to the last entry in the log", async ({ applia
   await page.getByRole("button", { name: "New user" }).click();
   await page.getByLabel("Name to sign in with").fill("greta");
   await page.getByLabel("E-mail").fill("greta@example.org");
-  await page.getByRole("button", { name: "Make the user" }).click();
+  await page.getByRole("button", { name: "Create the user" }).click();
   const code = page.getByRole("dialog", { name: "A one-time code for greta" });
   const address = (await code.getByText(/\/reset#/).innerText()).trim();
   await code.getByRole("button", { name: "Done" }).click();
@@ -109,7 +110,7 @@ test("a name that is taken is said at its field; the last administrator stays", 
   await appliance.passwordOf("viewer");
   await page.goto("/people?new=user");
   await page.getByLabel("Name to sign in with").fill("viewer");
-  await page.getByRole("button", { name: "Make the user" }).click();
+  await page.getByRole("button", { name: "Create the user" }).click();
   await expect(page.getByRole("dialog", { name: "New user" }).getByRole("alert")).toContainText(/name/);
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toHaveCount(0);
@@ -125,7 +126,7 @@ test("an API token is shown once, works within its scopes, and is refused once r
   await page.getByRole("button", { name: "New API token" }).first().click();
   await page.getByLabel("What it is for").fill("Grafana");
   await page.getByRole("checkbox", { name: "Devices: read" }).check();
-  await page.getByRole("button", { name: "Make the token" }).click();
+  await page.getByRole("button", { name: "Create the token" }).click();
   const dialog = page.getByRole("dialog", { name: "The token for Grafana" });
   await expect(dialog).toContainText("Shown once");
   await dialog.getByRole("button", { name: "Copy the token" }).click();
@@ -204,3 +205,56 @@ for (const role of ["viewer", "operator"] as const)
     await expect(heading(page, `till of the ${role}`)).toBeVisible();
     await expect(page.getByRole("button", { name: /^(New command|Send a command|Command)/ })).toHaveCount(role === "viewer" ? 0 : 1);
   });
+
+/** Clerks of a large house, with a token each; the last, so that nobody else has to look among them. */
+const CLERKS = `
+  WITH clerk AS (INSERT INTO users (name, role, email, password_hash)
+    SELECT 'clerk-' || to_char(i, 'FM0000'), 'viewer', 'desk' || i || '@example.org', '!' FROM generate_series(1, 1000) AS i
+    RETURNING id, name)
+  INSERT INTO api_tokens (created_by, name, scopes, role, token_sha256, expires_at)
+  SELECT id, 'export of ' || name, 'devices:read', 'viewer', sha256(name::bytea), now() + interval '1 day' FROM clerk ORDER BY name;`;
+
+const LISTS = [
+  { tab: "/people", search: "Search users", first: "clerk-0001", by: "DESK777@", one: "clerk-0777", none: "Nobody has “nemo” in name or e-mail" },
+  {
+    tab: "/people?tab=tokens",
+    search: "Search API tokens",
+    first: "export of clerk-1000",
+    by: "OF CLERK-0777",
+    one: "export of clerk-0777",
+    none: "Neither a token nor its maker is called “nemo”",
+  },
+];
+
+test.describe("a thousand", () => {
+  test.beforeAll(({ appliance }) => sql(appliance, CLERKS));
+
+  for (const { tab, search, first, by, one, none } of LISTS)
+    test(`${search}: one is found, the address keeps it, and the whole list is read in parts`, async ({ page }) => {
+      await page.goto(tab);
+      const box = page.getByRole("searchbox", { name: search });
+      await expect(page.getByText("200 loaded, more below")).toBeVisible();
+      await page.keyboard.press("/");
+      await expect(box).toBeFocused();
+      await page.keyboard.type(by);
+      await expect(page.getByText("1 in all")).toBeVisible();
+      await expect(row(page, one)).toBeVisible();
+      await page.reload();
+      await expect(box).toHaveValue(by);
+      await expect(page.getByText("1 in all")).toBeVisible();
+      await box.fill("nemo");
+      await expect(page.getByText(none)).toBeVisible();
+      await page.getByRole("button", { name: /^Show all/ }).click();
+      await expect(box).toHaveValue("");
+      await expect(page.getByText("200 loaded, more below")).toBeVisible();
+      expect(new URL(page.url()).searchParams.has("q")).toBe(false);
+
+      await box.fill("clerk");
+      await expect(page).toHaveURL(/q=clerk/);
+      await row(page, first).getByRole("gridcell").first().click();
+      await expect(async () => {
+        await page.keyboard.press("End");
+        await expect(page.getByText("1,000 in all")).toBeVisible({ timeout: 1000 });
+      }).toPass();
+    });
+});

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { Ban, KeyRound } from "lucide-react";
 import { useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
+import { useKeyset } from "@/lib/keyset";
+import { useFilter } from "@/lib/use-filter";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Card } from "@/ui/card";
 import { DataTable, type Column } from "@/ui/data-table";
 import { Confirm } from "@/ui/dialog";
+import { SearchBox } from "@/ui/search-box";
 import { Empty } from "@/ui/states";
 import { Time, useNow } from "@/ui/time";
 import { toast } from "@/ui/toast";
@@ -63,13 +66,53 @@ function columns(onRevoke: (token: Token) => void): Column<Token>[] {
     { id: "by", title: "Of", width: 104, cell: (token) => <span className="truncate">{token.created_by}</span> },
     { id: "used", title: "Last used", width: 108, cell: (token) => <Time at={token.last_used_at} otherwise="never" /> },
     { id: "ends", title: "Ends", width: 100, cell: (token) => <Time at={token.expires_at} /> },
-    { id: "do", title: "Revoke", width: 108, align: "end", cell: (token) => <RevokeButton token={token} onRevoke={onRevoke} /> },
+    { id: "do", title: "Actions", width: 128, align: "end", cell: (token) => <RevokeButton token={token} onRevoke={onRevoke} /> },
   ];
 }
 
+function TokenCard({ token, onRevoke }: { token: Token; onRevoke: (token: Token) => void }) {
+  return (
+    <div className="grid gap-2">
+      <div className="flex items-center justify-between gap-2">
+        <p className="min-w-0 truncate font-medium">{token.name}</p>
+        <State token={token} />
+      </div>
+      <ScopeList token={token} />
+      <div className="flex min-h-8 items-center justify-between gap-2 text-xs text-ink-3">
+        <span>
+          {token.role} · of {token.created_by} · ends <Time at={token.expires_at} />
+        </span>
+        <RevokeButton token={token} onRevoke={onRevoke} />
+      </div>
+    </div>
+  );
+}
+
+function NoTokens({ q, onAll, onCreate }: { q: string | undefined; onAll: () => void; onCreate: () => void }) {
+  if (q)
+    return (
+      <Empty
+        icon={KeyRound}
+        title={`Neither a token nor its maker is called “${q}”`}
+        action={<Button onClick={onAll}>Show all tokens</Button>}
+      />
+    );
+  return (
+    <Empty icon={KeyRound} title="No API tokens" action={<Button variant="primary" onClick={onCreate}>New API token</Button>}>
+      A token lets a program use the API in your name, within the scopes that you choose.
+    </Empty>
+  );
+}
+
+const FILTER = ["q"] as const;
+
 export function ApiTokens({ onCreate }: { onCreate: () => void }) {
   const queries = useQueryClient();
-  const query = useQuery({ queryKey: API_TOKENS_KEY, queryFn: ({ signal }) => api.get("/admin/api-tokens", { signal }) });
+  const [filter, setFilter] = useFilter(FILTER);
+  const list = useKeyset([...API_TOKENS_KEY, filter], async (before, signal) => {
+    const page = await api.get("/admin/api-tokens", { query: { q: filter.q, before, limit: 200 }, signal });
+    return { rows: page.tokens, next: page.next_before };
+  });
   const [revoking, setRevoking] = useState<Token | null>(null);
   const cells = useMemo(() => columns(setRevoking), []);
   const revoke = async () => {
@@ -79,37 +122,26 @@ export function ApiTokens({ onCreate }: { onCreate: () => void }) {
     await queries.invalidateQueries({ queryKey: API_TOKENS_KEY });
   };
   return (
-    <Card className="overflow-hidden">
-      <DataTable
-        label="API tokens"
-        columns={cells}
-        rows={query.data?.tokens ?? []}
-        rowId={idOf}
-        rowName={nameOf}
-        loading={query.isPending}
-        error={query.error ?? undefined}
-        retry={() => void query.refetch()}
-        renderCard={(token) => (
-          <div className="grid gap-2">
-            <div className="flex items-center justify-between gap-2">
-              <p className="min-w-0 truncate font-medium">{token.name}</p>
-              <State token={token} />
-            </div>
-            <ScopeList token={token} />
-            <div className="flex min-h-8 items-center justify-between gap-2 text-xs text-ink-3">
-              <span>
-                {token.role} · of {token.created_by} · ends <Time at={token.expires_at} />
-              </span>
-              <RevokeButton token={token} onRevoke={setRevoking} />
-            </div>
-          </div>
-        )}
-        empty={
-          <Empty icon={KeyRound} title="No API tokens" action={<Button variant="primary" onClick={onCreate}>New API token</Button>}>
-            A token lets a program use the API in your name, within the scopes that you choose.
-          </Empty>
-        }
+    <>
+      <SearchBox
+        label="Search API tokens"
+        placeholder="Name, or whose it is"
+        className="mb-3 sm:max-w-sm"
+        value={filter.q ?? ""}
+        onChange={(q) => setFilter({ q })}
       />
+      <Card className="overflow-hidden">
+        <DataTable
+          label="API tokens"
+          columns={cells}
+          rows={list.rows}
+          rowId={idOf}
+          rowName={nameOf}
+          {...list.table}
+          renderCard={(token) => <TokenCard token={token} onRevoke={setRevoking} />}
+          empty={<NoTokens q={filter.q} onAll={() => setFilter({ q: "" })} onCreate={onCreate} />}
+        />
+      </Card>
       <Confirm
         open={revoking !== null}
         onOpenChange={(open) => !open && setRevoking(null)}
@@ -119,6 +151,6 @@ export function ApiTokens({ onCreate }: { onCreate: () => void }) {
         danger
         onConfirm={revoke}
       />
-    </Card>
+    </>
   );
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQueryClient } from "@tanstack/react-query";
 import { Ban, Ellipsis, KeyRound, LockOpen, LogOut, Pen, Trash2, UserCheck, Users as UsersIcon } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import { api } from "@/api/client";
 import { useKeyset } from "@/lib/keyset";
+import { useFilter } from "@/lib/use-filter";
 import { useSession } from "@/session/session";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
@@ -11,6 +12,7 @@ import { Card } from "@/ui/card";
 import { DataTable, type Column } from "@/ui/data-table";
 import { Confirm } from "@/ui/dialog";
 import { Menu, MenuItem, MenuLine } from "@/ui/menu";
+import { SearchBox } from "@/ui/search-box";
 import { Empty } from "@/ui/states";
 import { Time, useNow } from "@/ui/time";
 import { toast } from "@/ui/toast";
@@ -37,7 +39,7 @@ function Name({ user, self }: { user: User; self: boolean }) {
     <span className="flex min-w-0 items-center gap-3">
       <span
         aria-hidden
-        className="grid size-7 shrink-0 place-items-center rounded-full bg-accent-soft text-[0.6875rem] font-semibold text-accent uppercase"
+        className="grid size-7 shrink-0 place-items-center rounded-full bg-accent-soft text-xs font-semibold text-accent uppercase"
       >
         {user.username.slice(0, 2)}
       </span>
@@ -117,6 +119,30 @@ function columns(actions: Omit<ActionsProps, "user" | "self">, me: string | unde
   ];
 }
 
+function UserCard(props: ActionsProps) {
+  const { user, self } = props;
+  return (
+    <div className="grid gap-2">
+      <div className="flex items-center justify-between gap-2">
+        <Name user={user} self={self} />
+        <Actions {...props} />
+      </div>
+      <div className="flex flex-wrap items-center gap-2 text-xs text-ink-3">
+        <RoleBadge role={user.role} />
+        <State user={user} />
+        <span className="truncate">{user.email}</span>
+      </div>
+    </div>
+  );
+}
+
+function NoUsers({ q, onAll }: { q: string | undefined; onAll: () => void }) {
+  if (!q) return <Empty icon={UsersIcon} title="No users" />;
+  return (
+    <Empty icon={UsersIcon} title={`Nobody has “${q}” in name or e-mail`} action={<Button onClick={onAll}>Show all users</Button>} />
+  );
+}
+
 const QUESTIONS: Record<Asked, { title: (name: string) => string; description: string; action: string; danger: boolean }> = {
   disable: {
     title: (name) => `Shut ${name} out?`,
@@ -140,10 +166,12 @@ const QUESTIONS: Record<Asked, { title: (name: string) => string; description: s
   reset: {
     title: (name) => `Make a one-time code for ${name}?`,
     description: "With it a new password can be set, once. The old password stays good until then.",
-    action: "Make the code",
+    action: "Create the code",
     danger: false,
   },
 };
+
+const FILTER = ["q"] as const;
 
 const DONE = { disable: "is shut out.", delete: "was deleted.", "end-sessions": "was signed out everywhere." };
 
@@ -161,18 +189,11 @@ async function carryOut(asked: Asked, user: User): Promise<Code | null> {
   return null;
 }
 
-export function Users() {
+/** What is done at once, without a question. */
+function useRun() {
   const queries = useQueryClient();
-  const { user: me } = useSession();
-  const [editing, setEditing] = useState<User | null>(null);
-  const [question, setQuestion] = useState<{ asked: Asked; user: User } | null>(null);
-  const [code, setCode] = useState<Code | null>(null);
-  const list = useKeyset(USERS_KEY, async (after, signal) => {
-    const page = await api.get("/admin/users", { query: { after, limit: 200 }, signal });
-    return { rows: page.users, next: page.next };
-  });
-  const actions = useMemo(() => {
-    const run = async (what: "unlock" | "enable", user: User) => {
+  return useCallback(
+    async (what: "unlock" | "enable", user: User) => {
       try {
         const path = { id: user.id };
         if (what === "unlock") await api.post("/admin/users/{id}/unlock", { path });
@@ -182,13 +203,31 @@ export function Users() {
       } catch (error) {
         toast.failed(error);
       }
-    };
-    return {
+    },
+    [queries],
+  );
+}
+
+export function Users() {
+  const queries = useQueryClient();
+  const run = useRun();
+  const { user: me } = useSession();
+  const [editing, setEditing] = useState<User | null>(null);
+  const [question, setQuestion] = useState<{ asked: Asked; user: User } | null>(null);
+  const [code, setCode] = useState<Code | null>(null);
+  const [filter, setFilter] = useFilter(FILTER);
+  const list = useKeyset([...USERS_KEY, filter], async (after, signal) => {
+    const page = await api.get("/admin/users", { query: { q: filter.q, after, limit: 200 }, signal });
+    return { rows: page.users, next: page.next };
+  });
+  const actions = useMemo(
+    () => ({
       onEdit: setEditing,
       onAsk: (asked: Asked, user: User) => setQuestion({ asked, user }),
       onRun: (what: "unlock" | "enable", user: User) => void run(what, user),
-    };
-  }, [queries]);
+    }),
+    [run],
+  );
   const cells = useMemo(() => columns(actions, me?.id), [actions, me?.id]);
   const words = question && QUESTIONS[question.asked];
   const confirm = async () => {
@@ -197,29 +236,26 @@ export function Users() {
     await queries.invalidateQueries({ queryKey: USERS_KEY });
   };
   return (
-    <Card className="overflow-hidden">
-      <DataTable
-        label="Users"
-        columns={cells}
-        rows={list.rows}
-        rowId={idOf}
-        rowName={nameOf}
-        {...list.table}
-        renderCard={(user) => (
-          <div className="grid gap-2">
-            <div className="flex items-center justify-between gap-2">
-              <Name user={user} self={user.id === me?.id} />
-              <Actions {...actions} user={user} self={user.id === me?.id} />
-            </div>
-            <div className="flex flex-wrap items-center gap-2 text-xs text-ink-3">
-              <RoleBadge role={user.role} />
-              <State user={user} />
-              <span className="truncate">{user.email}</span>
-            </div>
-          </div>
-        )}
-        empty={<Empty icon={UsersIcon} title="No users" />}
+    <>
+      <SearchBox
+        label="Search users"
+        placeholder="Name or e-mail"
+        className="mb-3 sm:max-w-sm"
+        value={filter.q ?? ""}
+        onChange={(q) => setFilter({ q })}
       />
+      <Card className="overflow-hidden">
+        <DataTable
+          label="Users"
+          columns={cells}
+          rows={list.rows}
+          rowId={idOf}
+          rowName={nameOf}
+          {...list.table}
+          renderCard={(user) => <UserCard {...actions} user={user} self={user.id === me?.id} />}
+          empty={<NoUsers q={filter.q} onAll={() => setFilter({ q: "" })} />}
+        />
+      </Card>
       <EditUser user={editing} onDone={() => setEditing(null)} />
       <CodeDialog code={code} onDone={() => setCode(null)} />
       <Confirm
@@ -232,6 +268,6 @@ export function Users() {
         typeToConfirm={question?.asked === "delete" ? question.user.username : undefined}
         onConfirm={confirm}
       />
-    </Card>
+    </>
   );
 }
