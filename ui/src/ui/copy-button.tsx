@@ -7,16 +7,19 @@ import { toast } from "./toast";
 
 const SHOWN_MS = 1600;
 
-/** Over plain HTTP browsers give no clipboard: an old way is tried then. */
+/** Over plain HTTP browsers give no clipboard: an old way is tried then, which copies what is marked. */
 export async function copyText(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const before = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "sr-only";
-  document.body.append(area);
+  (before?.closest("[role=dialog]") ?? document.body).append(area); // a dialog takes the focus back from what is outside
+  area.focus();
   area.select();
-  const copied = document.execCommand("copy");
+  const copied = document.activeElement === area && document.execCommand("copy");
   area.remove();
+  if (before instanceof HTMLElement) before.focus();
   if (!copied) throw new Error("The browser doesn't let this page copy. Mark the text and copy it yourself.");
 }
 
