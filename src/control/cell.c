@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/cell.h"
 
-#include <assert.h>
-
+#include "base/assert.h"
 #include "control/shape.h"
 
 json_t *mu_cell_id(const struct mu_pg_result *rows, size_t row, int column)
@@ -64,24 +63,27 @@ static json_t *cell_of(const struct mu_pg_result *rows, size_t row, int column,
                 return mu_cell_text(rows, row, column);
         case MU_FIELD_TIME:
                 return mu_cell_time(rows, row, column);
-        default:
-                assert(!"a scalar");
-                return NULL;
+        case MU_FIELD_OBJECT:
+        case MU_FIELD_LIST:
+        case MU_FIELD_ANY:
+                break;
         }
+        return mu_cell_json(rows, row, column);
 }
 
 json_t *mu_cell_fields(const struct mu_pg_result *rows, size_t row, int column,
-                       const struct mu_shape *shape)
+                       const struct mu_shape *shape, size_t count)
 {
         json_t *object = json_object();
 
-        for (size_t i = 0; i < shape->field_count; i++) {
+        MU_ASSERT(count <= shape->field_count);
+        for (size_t i = 0; object && i < count; i++) {
                 const struct mu_field *field = &shape->fields[i];
 
                 if (json_object_set_new(object, field->name,
                                         cell_of(rows, row, column + (int)i, field->type)) < 0) {
                         json_decref(object);
-                        return NULL;
+                        object = NULL;
                 }
         }
         return object;

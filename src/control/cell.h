@@ -22,8 +22,9 @@ json_t *mu_cell_text(const struct mu_pg_result *rows, size_t row, int column);
 json_t *mu_cell_time(const struct mu_pg_result *rows, size_t row, int column); /* RFC 3339 */
 /* A json or jsonb column, parsed. */
 json_t *mu_cell_json(const struct mu_pg_result *rows, size_t row, int column);
-/* The columns from this one on as the fields of an object of scalars, in the shape's order. */
+/* count columns from this one on by the shape's first fields: ID, INTEGER (any int), NUMBER
+ * (float8), BOOLEAN, TEXT, TIME (timestamptz); the other types: json. */
 json_t *mu_cell_fields(const struct mu_pg_result *rows, size_t row, int column,
-                       const struct mu_shape *shape);
+                       const struct mu_shape *shape, size_t count);
 
 #endif

@@ -1,55 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/alert/alert_view.h"
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "control/alert/alert.h"
 #include "control/cell.h"
 #include "control/endpoint.h"
 
 /* ---- rows ---- */
-
-static json_t *column_json(enum mu_field_type type, const struct mu_pg_result *rows, size_t row,
-                           int column)
-{
-        switch (type) {
-        case MU_FIELD_ID:
-                return mu_cell_id(rows, row, column);
-        case MU_FIELD_INTEGER:
-                return mu_cell_integer(rows, row, column);
-        case MU_FIELD_NUMBER:
-                return mu_cell_real(rows, row, column);
-        case MU_FIELD_BOOLEAN:
-                return mu_cell_boolean(rows, row, column);
-        case MU_FIELD_TEXT:
-                return mu_cell_text(rows, row, column);
-        case MU_FIELD_TIME:
-                return mu_cell_time(rows, row, column);
-        case MU_FIELD_OBJECT:
-        case MU_FIELD_LIST:
-        case MU_FIELD_ANY:
-                break;
-        }
-        return mu_cell_json(rows, row, column);
-}
-
-json_t *mu_alert_row(const struct mu_shape *shape, size_t column_count,
-                     const struct mu_pg_result *rows, size_t row)
-{
-        json_t *object = json_object();
-
-        MU_ASSERT(column_count <= shape->field_count);
-        for (size_t i = 0; object && i < column_count; i++) {
-                const struct mu_field *field = &shape->fields[i];
-
-                if (json_object_set_new(object, field->name,
-                                        column_json(field->type, rows, row, (int)i)) < 0) {
-                        json_decref(object);
-                        object = NULL;
-                }
-        }
-        return object;
-}
 
 json_t *mu_alert_list(const struct mu_pg_result *rows, size_t count, mu_alert_row_function *of_row)
 {
@@ -149,7 +106,7 @@ const char *mu_alert_unit_name(enum mu_alert_unit unit)
 
 json_t *mu_alert_json(const struct mu_pg_result *rows, size_t row)
 {
-        json_t *alert = mu_alert_row(&mu_alert_shape, ALERT_COLUMNS, rows, row);
+        json_t *alert = mu_cell_fields(rows, row, 0, &mu_alert_shape, ALERT_COLUMNS);
         const char *name = mu_json_text(alert, "rule");
         enum mu_alert_rule rule;
 

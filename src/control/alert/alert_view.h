@@ -75,11 +75,6 @@ enum mu_alert_pages {
 
 /* ---- rows ---- */
 
-/* The row's first column_count columns by the shape's first fields: ID, INTEGER (any int), NUMBER
- * (float8), BOOLEAN, TEXT, TIME (timestamptz); the other types: json. NULL becomes null. */
-json_t *mu_alert_row(const struct mu_shape *shape, size_t column_count,
-                     const struct mu_pg_result *rows, size_t row);
-
 typedef json_t *mu_alert_row_function(const struct mu_pg_result *rows, size_t row);
 json_t *mu_alert_list(const struct mu_pg_result *rows, size_t count, mu_alert_row_function *of_row);
 /* {member: [the first limit rows], "next_cursor"}: the rows' first column is their id, and there is

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "control/alert/alert_api.h"
 #include "control/alert/incident_view.h"
+#include "control/cell.h"
 
 enum { SEARCH_CHARS_MAX = 100 };
 
@@ -211,7 +212,7 @@ static const struct mu_pg_statement OPENED = {
 
 static json_t *event_json(const struct mu_pg_result *rows, size_t row)
 {
-        return mu_alert_row(&EVENT, MU_COUNT_OF(EVENT_FIELDS), rows, row);
+        return mu_cell_fields(rows, row, 0, &EVENT, MU_COUNT_OF(EVENT_FIELDS));
 }
 
 /* False: answered. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/alert/incident_view.h"
 
+#include "control/cell.h"
+
 static const struct mu_field INCIDENT_FIELDS[] = {
         MU_ALERT_FIELD("id", MU_FIELD_ID, "The incident."),
         MU_ALERT_FIELD_CHOICE("kind", "device|site|network|appliance",
@@ -27,7 +29,7 @@ const struct mu_shape mu_incident_shape = MU_SHAPE("Incident", INCIDENT_FIELDS);
 
 json_t *mu_incident_json(const struct mu_pg_result *rows, size_t row)
 {
-        return mu_alert_row(&mu_incident_shape, MU_COUNT_OF(INCIDENT_FIELDS), rows, row);
+        return mu_cell_fields(rows, row, 0, &mu_incident_shape, MU_COUNT_OF(INCIDENT_FIELDS));
 }
 
 static const struct mu_field NOTIFICATION_FIELDS[] = {
@@ -59,5 +61,6 @@ const struct mu_shape mu_notification_list_shape = MU_SHAPE("AlertNotifications"
 
 json_t *mu_notification_json(const struct mu_pg_result *rows, size_t row)
 {
-        return mu_alert_row(&mu_notification_shape, MU_COUNT_OF(NOTIFICATION_FIELDS), rows, row);
+        return mu_cell_fields(rows, row, 0, &mu_notification_shape,
+                              MU_COUNT_OF(NOTIFICATION_FIELDS));
 }

@@ -12,6 +12,7 @@
 #include "control/alert/alert_api.h"
 #include "control/alert/alert_view.h"
 #include "control/alert/rule_layers.h"
+#include "control/cell.h"
 #include "control/command/command.h"
 #include "control/etag.h"
 
@@ -178,7 +179,7 @@ static json_t *row_of(const struct mu_pg_result *rows, int64_t device_id)
 {
         for (size_t i = 0; i < mu_pg_rows(rows); i++)
                 if (mu_pg_get_int(rows, i, ROW_DEVICE_ID) == device_id)
-                        return mu_alert_row(&ROW, MU_COUNT_OF(ROW_FIELDS), rows, i);
+                        return mu_cell_fields(rows, i, 0, &ROW, MU_COUNT_OF(ROW_FIELDS));
         return json_object();
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "control/cell.h"
+
 static const struct mu_field LAYER_FIELDS[] = {
         MU_ALERT_FIELD_OR_NULL("threshold", MU_FIELD_INTEGER, "null: as the wider scope has it."),
         MU_ALERT_FIELD_OR_NULL("clear_at", MU_FIELD_INTEGER, "null: as the wider scope has it."),
@@ -22,7 +24,7 @@ _Static_assert(MU_COUNT_OF(LAYER_FIELDS) == MU_RULE_LAYER_COLUMN_COUNT, "as the 
 
 json_t *mu_rule_layer_json(const struct mu_pg_result *rows, size_t row)
 {
-        return mu_alert_row(&mu_rule_layer_shape, MU_RULE_LAYER_COLUMN_COUNT, rows, row);
+        return mu_cell_fields(rows, row, 0, &mu_rule_layer_shape, MU_RULE_LAYER_COLUMN_COUNT);
 }
 
 static const struct mu_field VALUES_FIELDS[] = {

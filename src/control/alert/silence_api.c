@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "control/alert/alert_api.h"
 #include "control/alert/alert_view.h"
+#include "control/cell.h"
 #include "control/device/device_filter.h"
 
 enum {
@@ -121,7 +122,7 @@ static const struct mu_pg_statement END = {
 
 static json_t *silence_json(const struct mu_pg_result *rows, size_t row)
 {
-        return mu_alert_row(&SILENCE, MU_COUNT_OF(SILENCE_FIELDS), rows, row);
+        return mu_cell_fields(rows, row, 0, &SILENCE, MU_COUNT_OF(SILENCE_FIELDS));
 }
 
 /* ---- handlers ---- */

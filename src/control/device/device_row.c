@@ -66,7 +66,8 @@ static json_t *last_json(const struct mu_pg_result *rows, size_t row)
 {
         return mu_pg_is_null(rows, row, MU_DEVICE_RECEIVED_AT)
                        ? json_null()
-                       : mu_cell_fields(rows, row, MU_DEVICE_RECEIVED_AT, &LAST_SHAPE);
+                       : mu_cell_fields(rows, row, MU_DEVICE_RECEIVED_AT, &LAST_SHAPE,
+                                        MU_COUNT_OF(LAST_FIELDS));
 }
 
 json_t *mu_device_row_json(const struct mu_control *control, const struct mu_pg_result *rows,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/cell.h"
+
 static const struct mu_field CHANNEL_FIELDS[] = {
         MU_ALERT_FIELD("id", MU_FIELD_ID, "The channel."),
         MU_ALERT_FIELD_CHOICE("kind", "discord|webhook|email", "How it is told."),
@@ -51,7 +53,7 @@ const struct mu_shape mu_channel_shape = MU_SHAPE("AlertChannel", CHANNEL_FIELDS
 
 json_t *mu_channel_json(const struct mu_pg_result *rows, size_t row)
 {
-        return mu_alert_row(&mu_channel_shape, MU_COUNT_OF(CHANNEL_FIELDS), rows, row);
+        return mu_cell_fields(rows, row, 0, &mu_channel_shape, MU_COUNT_OF(CHANNEL_FIELDS));
 }
 
 /* ---- what it takes ---- */

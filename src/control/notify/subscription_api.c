@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "control/alert/alert_api.h"
+#include "control/cell.h"
 #include "control/notify/channel_view.h"
 
 /* ---- shapes ---- */
@@ -109,7 +110,7 @@ static json_t *read_own(struct mu_ask *ask)
 
         if (!mu_ask_query(ask, &SHOW, MU_PG_VALUES(mu_pg_int8(ask->who.id)), &rows))
                 return NULL;
-        json_t *json = mu_alert_row(&SUBSCRIPTION, MU_COUNT_OF(FIELDS), rows, 0);
+        json_t *json = mu_cell_fields(rows, 0, 0, &SUBSCRIPTION, MU_COUNT_OF(FIELDS));
 
         mu_pg_result_free(rows);
         if (json_is_null(json_object_get(json, "updated_at")))

@@ -123,7 +123,8 @@ static json_t *last_json(const struct mu_pg_result *rows, size_t row)
 {
         return mu_pg_is_null(rows, row, MU_STATUS_OBSERVED_AT)
                        ? json_null()
-                       : mu_cell_fields(rows, row, MU_STATUS_RECEIVED_AT, &LAST);
+                       : mu_cell_fields(rows, row, MU_STATUS_RECEIVED_AT, &LAST,
+                                        MU_COUNT_OF(LAST_FIELDS));
 }
 
 static json_t *device_json(const struct mu_pg_result *rows, size_t row)
