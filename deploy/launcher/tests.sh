@@ -28,7 +28,7 @@ scratches=()  # of in_memory
 summed_up=0
 quick=0
 only=
-readonly few=3 # failed cases that get a second try
+readonly few=5 # failed cases that get a second try
 
 # count_part NAME JUNIT_FILE: adds a part's cases to the sum; its closing words for the step, and why
 # the first of the failed cases failed: on a CI machine, nobody can look into a log afterwards.

@@ -126,6 +126,7 @@ def test_a_database_outage_is_no_silence(make_appliance, failpoint_bin_dir, scra
         watch.clock.jump(4, 4)  # breakers and backoffs wait by this clock too
         watch.clock.wait_looked()
         watch.send(awake)
+        watch.send(flapping)  # however often this has to be asked
         return (watch.appliance.ready()["degraded"] == []
                 and watch.appliance.metric("muster_alert_edges_waiting") == 0)
 
