@@ -7,7 +7,7 @@ import { PAGES } from "./nav";
 function Keys({ title, entries }: { title: string; entries: Shortcut[] }) {
   return (
     <section>
-      <h3 className="mb-1.5 text-[0.6875rem] font-semibold tracking-wide text-ink-3 uppercase">{title}</h3>
+      <h3 className="mb-1.5 text-xs font-semibold tracking-wide text-ink-3 uppercase">{title}</h3>
       <dl className="divide-y divide-line">
         {entries.map((entry) => (
           <div key={entry.does} className="flex items-center justify-between gap-4 py-1.5">

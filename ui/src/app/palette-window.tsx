@@ -21,7 +21,7 @@ import { setTheme } from "./theme";
 const DEVICES_SHOWN = 8;
 const GROUP = [
   "px-2 pb-1.5 [&_[cmdk-group-heading]]:px-2.5 [&_[cmdk-group-heading]]:pt-2.5 [&_[cmdk-group-heading]]:pb-1",
-  "[&_[cmdk-group-heading]]:text-[0.6875rem] [&_[cmdk-group-heading]]:font-semibold [&_[cmdk-group-heading]]:tracking-wide",
+  "[&_[cmdk-group-heading]]:text-xs [&_[cmdk-group-heading]]:font-semibold [&_[cmdk-group-heading]]:tracking-wide",
   "[&_[cmdk-group-heading]]:text-ink-3 [&_[cmdk-group-heading]]:uppercase",
 ].join(" ");
 
@@ -152,7 +152,9 @@ export default function PaletteWindow({ onClose, onHelp }: { onClose: () => void
                 placeholder="A device, a page, an action"
                 className="h-13 min-w-0 grow bg-transparent text-base outline-none placeholder:text-ink-3 sm:text-sm"
               />
-              <Kbd>Esc</Kbd>
+              <span className="pointer-coarse:hidden">
+                <Kbd>Esc</Kbd>
+              </span>
             </div>
             <Command.List className="max-h-[min(26rem,60vh)] scroll-py-2 overflow-y-auto overscroll-contain">
               {pages.length > 0 && (

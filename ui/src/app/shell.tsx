@@ -59,7 +59,8 @@ function Entry({ page, onFollow }: { page: Page; onFollow: () => void }) {
       onClick={onFollow}
       className={({ isActive }) =>
         cn(
-          "flex h-9 items-center gap-2.5 rounded-control px-2.5 text-sm font-medium text-ink-2 hover:bg-surface-2 hover:text-ink",
+          "flex h-9 items-center gap-2.5 rounded-control px-2.5 text-sm font-medium text-ink-2 pointer-coarse:h-11",
+          "hover:bg-surface-2 hover:text-ink",
           isActive && "bg-accent-soft text-accent hover:bg-accent-soft hover:text-accent",
         )
       }
@@ -134,7 +135,7 @@ function Sidebar({ open, onClose }: { open: boolean; onClose: () => void }) {
         <nav aria-label="Pages" className="mt-4 grid gap-5 overflow-y-auto">
           {sections.map((section) => (
             <div key={section} className="grid gap-0.5">
-              <p className="px-2.5 pb-1 text-[0.6875rem] font-semibold tracking-wide text-ink-3 uppercase">{section}</p>
+              <p className="px-2.5 pb-1 text-xs font-semibold tracking-wide text-ink-3 uppercase">{section}</p>
               {PAGES.filter((page) => page.section === section).map((page) => (
                 <Entry key={page.path} page={page} onFollow={onClose} />
               ))}
@@ -198,27 +199,29 @@ export function Shell() {
       </a>
       <Sidebar open={open} onClose={close} />
       <div className="flex min-w-0 flex-col" inert={open}>
-        <header className="sticky top-0 z-20 flex h-14 items-center gap-3 border-b border-line bg-canvas/85 px-4 backdrop-blur lg:px-6">
-          <Button variant="ghost" size="icon-sm" className="lg:hidden" aria-label="Open the menu" onClick={() => setOpen(true)}>
-            <MenuIcon />
-          </Button>
-          <button
-            type="button"
-            onClick={openPalette}
-            className={cn(
-              "flex h-9 min-w-0 grow items-center gap-2 rounded-control border border-line bg-surface px-3",
-              "text-left text-sm text-ink-3 hover:border-line-strong sm:max-w-md",
-            )}
-          >
-            <Search className="size-4" aria-hidden />
-            <span className="grow truncate">Search devices, pages, actions</span>
-            <kbd className="hidden rounded border border-line bg-surface-2 px-1.5 py-0.5 font-sans text-[0.6875rem] sm:inline">
-              Ctrl K
-            </kbd>
-          </button>
-          <div className="ml-auto flex items-center gap-3">
-            <Connection />
-            <ThemeButton />
+        <header className="sticky top-0 z-20 border-b border-line bg-canvas/85 backdrop-blur">
+          <div className="mx-auto flex h-14 max-w-[96rem] items-center gap-2 px-4 sm:gap-3 lg:px-6">
+            <Button variant="ghost" size="icon-sm" className="-ml-2 lg:hidden" aria-label="Open the menu" onClick={() => setOpen(true)}>
+              <MenuIcon />
+            </Button>
+            <button
+              type="button"
+              onClick={openPalette}
+              className={cn(
+                "flex h-9 min-w-0 grow items-center gap-2 rounded-control border border-line bg-surface px-3 pointer-coarse:h-10",
+                "text-left text-sm text-ink-3 hover:border-line-strong sm:max-w-md",
+              )}
+            >
+              <Search className="size-4" aria-hidden />
+              <span className="grow truncate">
+                Search<span className="max-sm:sr-only"> devices, pages, actions</span>
+              </span>
+              <kbd className="hidden rounded border border-line bg-surface-2 px-1.5 py-0.5 font-sans text-xs sm:inline">Ctrl K</kbd>
+            </button>
+            <div className="ml-auto flex shrink-0 items-center gap-2 sm:gap-3">
+              <Connection />
+              <ThemeButton />
+            </div>
           </div>
         </header>
         <PasswordAdvice />

@@ -72,7 +72,7 @@ export function DevicePicker({ value, onChange, placeholder = "Search by name or
   if (value)
     return (
       <div
-        className={cn("flex h-9 items-center gap-2 rounded-control border border-line-strong bg-surface-2 pr-1 pl-3 text-sm", className)}
+        className={cn("flex h-9 items-center gap-2 rounded-control border border-line-strong bg-surface-2 pr-1 pl-3 text-sm pointer-coarse:h-10", className)}
       >
         <span className="min-w-0 grow truncate">
           {value.alias} <span className="text-ink-3 tabular">#{value.id}</span>

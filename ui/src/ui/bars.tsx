@@ -58,7 +58,7 @@ export function Bars({ label, bars, whole, format = count, className }: BarsProp
         return (
           <li key={bar.key}>
             {bar.to ? (
-              <Link to={bar.to} className="-mx-2 block rounded-control px-2 py-1 hover:bg-surface-2/60">
+              <Link to={bar.to} className="-mx-2 block rounded-control px-2 py-1 hover:bg-surface-2/60 pointer-coarse:py-1.5">
                 {inside}
               </Link>
             ) : (

@@ -15,7 +15,14 @@ const button = cva(
         ghost: "text-ink-2 hover:bg-surface-2 hover:text-ink",
         danger: "bg-bad text-white hover:opacity-90 dark:text-black",
       },
-      size: { sm: "h-8 px-2.5 text-xs", md: "h-9 px-3.5 text-sm", lg: "h-11 px-5 text-base", icon: "size-9", "icon-sm": "size-8" },
+      // Under a finger none is smaller than 40 px.
+      size: {
+        sm: "h-8 px-2.5 text-xs pointer-coarse:h-10 pointer-coarse:px-3",
+        md: "h-9 px-3.5 text-sm pointer-coarse:h-10",
+        lg: "h-11 px-5 text-base",
+        icon: "size-9 shrink-0 pointer-coarse:size-10",
+        "icon-sm": "size-8 shrink-0 pointer-coarse:size-10",
+      },
     },
     defaultVariants: { variant: "secondary", size: "md" },
   },

@@ -21,7 +21,7 @@ export function Checkbox({ className, checked, onCheckedChange, ...rest }: Check
         }}
         checked={checked === true}
         onChange={(event) => onCheckedChange?.(event.target.checked)}
-        className="peer absolute -inset-1 cursor-pointer appearance-none rounded -outline-offset-3 disabled:cursor-default"
+        className="peer absolute -inset-1 cursor-pointer pointer-coarse:-inset-2 appearance-none rounded -outline-offset-3 disabled:cursor-default"
         {...rest}
       />
       <span

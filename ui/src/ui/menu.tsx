@@ -35,7 +35,7 @@ export function Menu({ trigger, children, align = "end", className }: MenuProps)
 }
 
 const ITEM =
-  "flex min-h-9 cursor-default items-center gap-2.5 rounded-control px-2.5 py-1.5 text-sm outline-none select-none data-[disabled]:opacity-50 data-[highlighted]:bg-surface-2 [&_svg]:size-4 [&_svg]:shrink-0";
+  "flex min-h-9 cursor-default pointer-coarse:min-h-11 items-center gap-2.5 rounded-control px-2.5 py-1.5 text-sm outline-none select-none data-[disabled]:opacity-50 data-[highlighted]:bg-surface-2 [&_svg]:size-4 [&_svg]:shrink-0";
 
 export interface MenuItemProps extends Omit<ComponentProps<typeof Radix.Item>, "className"> {
   icon?: LucideIcon;
@@ -108,7 +108,7 @@ export function MenuChoice<Value extends string>({ value, onChange, options }: M
 
 export function MenuLabel({ children }: { children: ReactNode }) {
   return (
-    <Radix.Label className="px-2.5 pt-1.5 pb-1 text-[0.6875rem] font-semibold tracking-wide text-ink-3 uppercase">{children}</Radix.Label>
+    <Radix.Label className="px-2.5 pt-1.5 pb-1 text-xs font-semibold tracking-wide text-ink-3 uppercase">{children}</Radix.Label>
   );
 }
 

@@ -20,7 +20,7 @@ export function Switch({ onChange, className, ...rest }: SwitchProps) {
       onCheckedChange={onChange}
       className={cn(
         "relative inline-flex h-5 w-9 shrink-0 items-center rounded-full bg-field transition-colors data-[state=checked]:bg-accent disabled:opacity-50",
-        "after:absolute after:-inset-2 after:content-['']",
+        "after:absolute after:-inset-2 after:content-[''] pointer-coarse:after:-inset-2.5",
         className,
       )}
       {...rest}

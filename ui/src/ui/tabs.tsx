@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Tabs as Radix } from "radix-ui";
-import { useLayoutEffect, useRef, type ReactNode } from "react";
+import { useRef, type ReactNode } from "react";
 import { cn } from "@/lib/cn";
+import { useScrolledLine } from "@/lib/use-scrolled-line";
 
 export interface Tab {
   value: string;
@@ -23,21 +24,6 @@ export interface TabsProps {
   className?: string;
 }
 
-/** The line scrolls until the chosen name is in view; the page stays where it is. */
-function useShown(value: string, tabs: Tab[]) {
-  const line = useRef<HTMLDivElement>(null);
-  const widths = tabs.map(({ value: name, count }) => `${name} ${count ?? ""}`).join(); // a count that comes moves the others
-  useLayoutEffect(() => {
-    const list = line.current;
-    const chosen = list?.querySelector<HTMLElement>("[data-state=active]");
-    if (!list || !chosen) return;
-    const from = chosen.offsetLeft;
-    if (from >= list.scrollLeft && from + chosen.offsetWidth <= list.scrollLeft + list.clientWidth) return;
-    list.scrollLeft = from - (list.clientWidth - chosen.offsetWidth) / 2;
-  }, [value, widths]);
-  return line;
-}
-
 /**
  * A click both presses a tab and focuses it, and each of them chooses. Where the choice is an address, it is not there
  * yet by then: told once, or Back would have to be pressed twice.
@@ -54,7 +40,8 @@ function useOnce(value: string, onChange: (value: string) => void): (next: strin
 
 /** Pages of one thing: a line of names, the chosen one underlined. On a phone the line scrolls. */
 export function Tabs({ tabs, value, onChange, label, children, actions, className }: TabsProps) {
-  const line = useShown(value, tabs);
+  const names = tabs.map(({ value: name, count }) => `${name} ${count ?? ""}`).join(); // a count that comes moves the others
+  const line = useScrolledLine(value, names);
   const choose = useOnce(value, onChange);
   return (
     <Radix.Root value={value} onValueChange={choose} className={className}>
@@ -62,7 +49,7 @@ export function Tabs({ tabs, value, onChange, label, children, actions, classNam
         <Radix.List
           ref={line}
           aria-label={label}
-          className="relative -mb-px flex gap-1 overflow-x-auto overflow-y-hidden [scrollbar-width:none]"
+          className="fade-x relative -mb-px flex gap-1 overflow-x-auto overflow-y-hidden [scrollbar-width:none]"
         >
           {tabs.map((tab) => (
             <Radix.Trigger

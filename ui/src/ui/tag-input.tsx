@@ -44,7 +44,7 @@ export function TagInput({ values, onChange, suggestions = [], placeholder, clas
   return (
     <div
       className={cn(
-        "flex min-h-9 flex-wrap items-center gap-1.5 rounded-control border border-field bg-surface px-1.5 py-1 focus-within:outline-2 focus-within:outline-offset-2 focus-within:outline-accent",
+        "flex min-h-9 flex-wrap items-center pointer-coarse:min-h-10 gap-1.5 rounded-control border border-field bg-surface px-1.5 py-1 focus-within:outline-2 focus-within:outline-offset-2 focus-within:outline-accent",
         className,
       )}
     >
@@ -54,7 +54,7 @@ export function TagInput({ values, onChange, suggestions = [], placeholder, clas
           <button
             type="button"
             aria-label={`Remove ${value}`}
-            className="grid size-4 place-items-center rounded hover:bg-accent/20"
+            className="touch-target grid size-4 place-items-center rounded hover:bg-accent/20"
             onClick={() => onChange(values.filter((one) => one !== value))}
           >
             <X className="size-3" aria-hidden />
@@ -68,7 +68,7 @@ export function TagInput({ values, onChange, suggestions = [], placeholder, clas
         placeholder={values.length === 0 ? placeholder : undefined}
         autoComplete="off"
         spellCheck={false}
-        className="h-6 min-w-24 grow bg-transparent px-1.5 text-sm outline-none placeholder:text-ink-3"
+        className="h-6 min-w-24 grow bg-transparent px-1.5 text-sm outline-none pointer-coarse:text-base placeholder:text-ink-3"
         onChange={(event) => change(event.target.value, event.nativeEvent)}
         onKeyDown={onKeyDown}
         onBlur={() => add(typed)}

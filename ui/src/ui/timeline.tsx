@@ -121,7 +121,7 @@ function Line({ segments, range, look, label }: LineProps) {
 function Scale({ range: [from, to] }: { range: readonly [number, number] }) {
   const text = to - from > DAY_S * 1.5 ? dayText : hourText;
   return (
-    <div aria-hidden className="mt-1 flex justify-between text-[0.6875rem] text-ink-3 tabular">
+    <div aria-hidden className="mt-1 flex justify-between text-xs text-ink-3 tabular">
       {Array.from({ length: TICKS }, (_, index) => (
         <span key={index} className={index % 2 === 1 ? "max-sm:hidden" : undefined}>
           {text.format(new Date((from + ((to - from) * index) / (TICKS - 1)) * 1000))}

@@ -47,7 +47,7 @@ function NumberField({ label, hint, value, onChange, unit, placeholder, error, d
             disabled={disabled}
             onChange={(event) => onChange(event.target.value)}
           />
-          {unit && <span className="pointer-events-none absolute top-2 right-3 text-sm text-ink-3">{unit}</span>}
+          {unit && <span className="pointer-events-none absolute inset-y-0 right-3 my-auto h-5 text-sm text-ink-3">{unit}</span>}
         </div>
       )}
     </Field>

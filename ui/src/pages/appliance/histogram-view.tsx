@@ -62,7 +62,7 @@ export function HistogramView({ title, histogram, write = latency }: HistogramVi
               );
             })}
           </div>
-          <div aria-hidden className="mt-1 flex justify-between border-t border-line pt-1 text-[0.6875rem] text-ink-3 tabular">
+          <div aria-hidden className="mt-1 flex justify-between border-t border-line pt-1 text-xs text-ink-3 tabular">
             <span>{end(from)}</span>
             <span>{end(to)}</span>
           </div>

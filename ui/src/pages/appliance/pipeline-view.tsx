@@ -19,7 +19,7 @@ const RING = { ok: "border-line", warn: "border-warn/60", bad: "border-bad/60" }
 function Latency({ label, value }: { label: string; value: number | null }) {
   return (
     <div>
-      <dt className="text-[0.6875rem] text-ink-3">{label}</dt>
+      <dt className="text-xs text-ink-3">{label}</dt>
       <dd className="text-base font-semibold tracking-tight tabular">{latency(value)}</dd>
     </div>
   );
@@ -47,7 +47,7 @@ function StageCard({ stage }: { stage: Stage }) {
         {stage.trouble ?? stage.does}
       </p>
       <div className="px-3.5 pt-2">
-        <p className="text-[0.6875rem] text-ink-3 first-letter:uppercase">{stage.timed}</p>
+        <p className="text-xs text-ink-3 first-letter:uppercase">{stage.timed}</p>
         <dl className="mt-0.5 grid grid-cols-2 gap-2">
           <Latency label="p50" value={stage.p50} />
           <Latency label="p99" value={stage.p99} />
@@ -79,7 +79,7 @@ function Flow({ rate }: { rate: number | null }) {
       <span className="font-medium">{rate === null ? "–" : decimal(rate)}</span>
       <ArrowRight className={cn("hidden size-5 xl:block", moving && "animate-pulse")} />
       <ArrowDown className={cn("size-4 xl:hidden", moving && "animate-pulse")} />
-      <span className="text-[0.6875rem] text-ink-3">per s</span>
+      <span className="text-xs text-ink-3">per s</span>
     </div>
   );
 }

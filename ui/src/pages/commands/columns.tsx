@@ -54,7 +54,7 @@ function End({ command }: { command: Command }) {
 export function BulkLink({ id, onBulk }: { id: string | null; onBulk: (id: string) => void }) {
   if (!id) return null;
   return (
-    <button type="button" onClick={() => onBulk(id)} className="rounded-full">
+    <button type="button" onClick={() => onBulk(id)} className="touch-target rounded-full">
       <Badge tone="accent" className="hover:underline">
         Bulk {id}
       </Badge>

@@ -33,7 +33,7 @@ function Control({ field, value, first, onChange, given }: Omit<OneProps, "error
     return (
       <div className="relative">
         <Input {...common} type="number" inputMode="numeric" min={field.least} max={field.most} className="pr-20 tabular" />
-        <span className="pointer-events-none absolute top-2 right-3 text-sm text-ink-3">{field.unit}</span>
+        <span className="pointer-events-none absolute inset-y-0 right-3 my-auto h-5 text-sm text-ink-3">{field.unit}</span>
       </div>
     );
   const placeholder = field.kind === "text" ? field.placeholder : undefined;

@@ -64,7 +64,10 @@ export function DeviceHeader({ device, status, onCommand }: HeaderProps) {
   const alive = status !== "deleted";
   return (
     <div className="mb-4">
-      <Link to="/devices" className="-ml-1 inline-flex items-center gap-1 rounded text-xs font-medium text-ink-3 hover:text-ink">
+      <Link
+        to="/devices"
+        className="touch-target -ml-1 inline-flex items-center gap-1 rounded text-xs font-medium text-ink-3 hover:text-ink"
+      >
         <ChevronLeft className="size-3.5" aria-hidden />
         Devices
       </Link>
@@ -74,15 +77,12 @@ export function DeviceHeader({ device, status, onCommand }: HeaderProps) {
             <h1 className="min-w-0 text-xl font-semibold tracking-tight break-words">{device.alias}</h1>
             <StatusBadge status={status} />
           </div>
-          <p className="mt-1 flex flex-wrap items-center gap-x-1.5 text-sm text-ink-2">
-            <KindIcon kind={device.kind} />
-            <span>
-              {device.kind === "desktop" ? "Desktop" : "Android"} · id {device.id}
+          <p className="mt-1 flex gap-x-1.5 text-sm text-ink-2">
+            <KindIcon kind={device.kind} className="mt-0.5" />
+            <span className="min-w-0 break-words">
+              {device.kind === "desktop" ? "Desktop" : "Android"} · id {device.id} · seen <Time at={seen} otherwise="never" />
+              {device.site && <> · {device.site}</>}
             </span>
-            <span>
-              · seen <Time at={seen} otherwise="never" />
-            </span>
-            {device.site && <span>· {device.site}</span>}
           </p>
         </div>
         {operator && alive && (

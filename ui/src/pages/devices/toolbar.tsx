@@ -44,7 +44,7 @@ function SearchBox({ filter, onChange }: FilterProps) {
 
   return (
     <div className="relative min-w-0 grow sm:min-w-48">
-      <Search className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" aria-hidden />
+      <Search className="pointer-events-none absolute inset-y-0 left-3 my-auto size-4 text-ink-3" aria-hidden />
       <Input
         data-page-search
         type="search"
@@ -66,7 +66,7 @@ function SearchBox({ filter, onChange }: FilterProps) {
         <button
           type="button"
           aria-label="Clear the search"
-          className="absolute top-0.5 right-0.5 grid size-8 place-items-center rounded-control text-ink-3 hover:text-ink"
+          className="absolute inset-y-0 right-0.5 my-auto grid size-8 pointer-coarse:size-10 place-items-center rounded-control text-ink-3 hover:text-ink"
           onClick={() => setTyped("")}
         >
           <X className="size-4" />
@@ -75,8 +75,8 @@ function SearchBox({ filter, onChange }: FilterProps) {
         <kbd
           aria-hidden
           className={cn(
-            "pointer-events-none absolute top-2 right-2.5 rounded border border-line bg-surface-2 px-1.5 py-px",
-            "font-sans text-[0.6875rem] text-ink-3 max-sm:hidden",
+            "pointer-events-none absolute inset-y-0 right-2.5 my-auto h-5 rounded border border-line bg-surface-2 px-1.5 leading-4.5",
+            "font-sans text-xs text-ink-3 max-sm:hidden",
           )}
         >
           /
@@ -134,7 +134,7 @@ export function Chips({ filter, onChange }: FilterProps) {
           <button
             type="button"
             aria-label={`Without ${chip.label}`}
-            className="grid size-7 place-items-center rounded-full text-ink-3 hover:text-ink"
+            className="touch-target grid size-7 place-items-center rounded-full text-ink-3 hover:text-ink"
             onClick={() => onChange(chip.without)}
           >
             <X className="size-3.5" />

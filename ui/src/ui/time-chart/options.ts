@@ -27,7 +27,7 @@ function timeLabels(splits: number[], stepS: number): string[] {
   });
 }
 
-const FONT = '11px "Inter Variable", ui-sans-serif, system-ui, sans-serif';
+const FONT = '12px "Inter Variable", ui-sans-serif, system-ui, sans-serif';
 
 function axis(series: ChartSeries | undefined, right: boolean, width?: number): uPlot.Axis {
   return {
@@ -35,7 +35,7 @@ function axis(series: ChartSeries | undefined, right: boolean, width?: number): 
     side: right ? 1 : 3,
     stroke: colourOf("ink-3"),
     font: FONT,
-    size: width ?? ((_, labels) => 16 + 6.2 * Math.max(2, ...(labels ?? []).map((label) => label.length))),
+    size: width ?? ((_, labels) => 16 + 6.8 * Math.max(2, ...(labels ?? []).map((label) => label.length))),
     gap: 6,
     space: 34,
     ticks: { show: false },
