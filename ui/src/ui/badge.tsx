@@ -3,7 +3,7 @@ import { cva, type VariantProps } from "class-variance-authority";
 import type { ComponentProps } from "react";
 import { cn } from "@/lib/cn";
 
-const badge = cva("inline-flex items-center gap-1 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap", {
+const badge = cva("inline-flex max-w-full items-center gap-1 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap", {
   variants: {
     tone: {
       neutral: "bg-idle-soft text-ink-2",
@@ -19,8 +19,12 @@ const badge = cva("inline-flex items-center gap-1 rounded-full px-2 py-0.5 text-
 
 export type Tone = NonNullable<VariantProps<typeof badge>["tone"]>;
 
-export function Badge({ className, tone, ...rest }: ComponentProps<"span"> & VariantProps<typeof badge>) {
-  return <span className={cn(badge({ tone }), className)} {...rest} />;
+export function Badge({ className, tone, children, ...rest }: ComponentProps<"span"> & VariantProps<typeof badge>) {
+  return (
+    <span className={cn(badge({ tone }), className)} {...rest}>
+      {typeof children === "string" ? <span className="truncate">{children}</span> : children}
+    </span>
+  );
 }
 
 const DOT: Record<Tone, string> = {

@@ -67,22 +67,22 @@ function columnsOf(may: boolean, runNow: (job: string) => Promise<void>, running
       cell: (job) => (
         <div className="min-w-0">
           <p className="truncate text-sm font-medium first-letter:uppercase">{nameOf(job.name)}</p>
-          <p className="truncate text-xs text-ink-3">{job.doc}</p>
+          <p className="text-xs text-ink-3 sm:truncate" title={job.doc}>{job.doc}</p>
         </div>
       ),
     },
     {
       id: "outcome",
       title: "Outcome",
-      width: 150,
+      width: 110,
       sortable: true,
       first: "desc",
       compare: (a, b) => trouble(a) - trouble(b),
       cell: (job) => <Outcome job={job} />,
     },
-    { id: "last", title: "Last run", width: 120, cell: (job) => <Time at={job.last?.finished_at} otherwise="never" /> },
-    { id: "took", title: "Took", width: 90, align: "end", cell: (job) => latency(job.last?.duration_s ?? null) },
-    { id: "changed", title: "Changed", width: 90, align: "end", cell: (job) => (job.last ? count(job.last.changed) : "–") },
+    { id: "last", title: "Last run", width: 108, cell: (job) => <Time at={job.last?.finished_at} otherwise="never" /> },
+    { id: "took", title: "Took", width: 84, align: "end", cell: (job) => latency(job.last?.duration_s ?? null) },
+    { id: "changed", title: "Changed", width: 84, align: "end", cell: (job) => (job.last ? count(job.last.changed) : "–") },
     {
       id: "every",
       title: "Every",
@@ -131,7 +131,7 @@ function JobCard({ job }: { job: Job }) {
         <span className="truncate text-sm font-medium first-letter:uppercase">{nameOf(job.name)}</span>
         <Outcome job={job} />
       </p>
-      <p className="truncate text-xs text-ink-3">{job.doc}</p>
+      <p className="text-xs text-ink-3 sm:truncate" title={job.doc}>{job.doc}</p>
       <p className="text-xs text-ink-2 tabular">
         <Time at={job.last?.finished_at} otherwise="never ran" /> · {latency(job.last?.duration_s ?? null)} ·{" "}
         {count(job.last?.changed ?? 0)} changed

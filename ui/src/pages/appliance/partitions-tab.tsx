@@ -129,7 +129,7 @@ export function PartitionsTab() {
   const rows = partitions.filter((one) => !parent || one.parent === parent);
   return (
     <div className="grid gap-4">
-      <div className="grid gap-3 sm:grid-cols-2 xl:grid-cols-4">
+      <div className="grid gap-3 sm:grid-cols-3">
         {query.isPending && [0, 1, 2].map((one) => <Skeleton key={one} className="h-24" />)}
         {tables.map((table) => (
           <TableStat key={table.parent} table={table} />

@@ -104,7 +104,7 @@ function Agent({ row }: Cell) {
 export function Tags({ tags }: { tags: readonly string[] }) {
   if (tags.length === 0) return <None />;
   return (
-    <span className="flex gap-1 overflow-hidden" title={tags.join(", ")}>
+    <span className="flex gap-1 overflow-hidden mask-r-from-[calc(100%-0.75rem)]" title={tags.join(", ")}>
       {tags.map((tag) => (
         <Badge key={tag}>{tag}</Badge>
       ))}
@@ -116,15 +116,15 @@ const ram = ({ last }: DeviceRow) => (last?.ram_free_mb == null ? <None /> : `${
 const uptime = ({ last }: DeviceRow) => (last?.uptime_s == null ? <None /> : duration(last.uptime_s));
 
 export const COLUMNS: Column<DeviceRow>[] = [
-  { id: "alias", title: "Device", grow: 3, width: 184, sortable: true, always: true, cell: (row) => <Name row={row} /> },
+  { id: "alias", title: "Device", grow: 2.6, width: 184, sortable: true, always: true, cell: (row) => <Name row={row} /> },
   { id: "status", title: "Status", width: 122, cell: (row) => <StatusCell row={row} /> },
   { id: "last_seen", title: "Last seen", width: 104, sortable: true, first: "desc", cell: (row) => <LastSeen row={row} /> },
-  { id: "battery", title: "Battery", width: 88, align: "end", sortable: true, first: "asc", cell: (row) => <Battery row={row} /> },
-  { id: "network", title: "Network", grow: 1.4, width: 112, cell: (row) => <Network row={row} /> },
-  { id: "app", title: "App in front", grow: 2, width: 124, cell: (row) => <App row={row} /> },
+  { id: "battery", title: "Battery", width: 98, align: "end", sortable: true, first: "asc", cell: (row) => <Battery row={row} /> },
+  { id: "network", title: "Network", grow: 1.2, width: 104, cell: (row) => <Network row={row} /> },
+  { id: "app", title: "App in front", grow: 1.8, width: 120, cell: (row) => <App row={row} /> },
   { id: "agent_version", title: "Agent", width: 82, sortable: true, first: "asc", cell: (row) => <Agent row={row} /> },
-  { id: "site", title: "Site", grow: 1, width: 88, cell: (row) => row.site ?? <None /> },
-  { id: "tags", title: "Tags", grow: 1.4, width: 112, cell: (row) => <Tags tags={row.tags} /> },
+  { id: "site", title: "Site", grow: 1.5, width: 96, cell: (row) => row.site ?? <None /> },
+  { id: "tags", title: "Tags", grow: 1.7, width: 112, cell: (row) => <Tags tags={row.tags} /> },
   { id: "ram", title: "RAM free", width: 104, align: "end", hidden: true, cell: ram },
   { id: "uptime", title: "Uptime", width: 90, align: "end", hidden: true, cell: uptime },
   { id: "hardware_id", title: "Hardware id", grow: 1, width: 150, hidden: true, cell: (row) => row.hardware_id ?? <None /> },
@@ -150,7 +150,7 @@ export function DeviceCard({ row }: Cell) {
         </Link>
         <StatusCell row={row} />
       </div>
-      <div className="flex items-center gap-3 text-xs text-ink-2">
+      <div className="flex items-center gap-3 text-xs whitespace-nowrap text-ink-2">
         <LastSeen row={row} />
         {last?.battery != null && <Battery row={row} />}
         {last?.network && <span>{nameOf(last.network)}</span>}

@@ -78,7 +78,7 @@ function columns(onRevoke: (token: Token) => void): Column<Token>[] {
     { id: "last", title: "Last let in", grow: 1, width: 170, cell: (token) => <LastDevice token={token} /> },
     { id: "expires", title: "Ends", width: 112, cell: (token) => <Time at={token.expires_at} /> },
     { id: "created", title: "Made", width: 112, cell: (token) => <Time at={token.created_at} /> },
-    { id: "do", title: "Revoke", width: 108, align: "end", cell: (token) => <RevokeButton token={token} onRevoke={onRevoke} /> },
+    { id: "do", title: "Actions", width: 128, align: "end", cell: (token) => <RevokeButton token={token} onRevoke={onRevoke} /> },
   ];
 }
 
@@ -90,16 +90,14 @@ function TokenCard({ token, onRevoke }: { token: Token; onRevoke: (token: Token)
         <State token={token} />
       </div>
       <div className="flex items-center justify-between gap-2 text-xs text-ink-2">
-        <Uses token={token} />
-        <span>
-          <Ends token={token} /> <Time at={token.expires_at} />
-        </span>
-      </div>
-      <div className="flex items-center justify-between gap-2 text-xs empty:hidden">
-        {token.last_device_id && <LastDevice token={token} />}
-        <span className="ml-auto">
-          <RevokeButton token={token} onRevoke={onRevoke} />
-        </span>
+        <div className="grid min-w-0 gap-1">
+          <Uses token={token} />
+          <span>
+            <Ends token={token} /> <Time at={token.expires_at} />
+          </span>
+          {token.last_device_id && <LastDevice token={token} />}
+        </div>
+        <RevokeButton token={token} onRevoke={onRevoke} />
       </div>
     </div>
   );

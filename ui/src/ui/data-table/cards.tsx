@@ -180,6 +180,8 @@ function MeasuredCards<Row>(props: CardsProps<Row>) {
 }
 
 const INSIDE = "a, button, input, select, textarea, label";
+/** What is in it gets no wider than the card: a long name is cut, the state beside it stays in view. */
+const BODY = "min-w-0 grow *:grid-cols-[minmax(0,1fr)] [&>button>*]:grid-cols-[minmax(0,1fr)]";
 
 /** A tap opens; by keyboard it is the link in the card that does. */
 function CardBody({ onOpen, children }: { onOpen: (() => void) | undefined; children: ReactNode }) {
@@ -187,7 +189,7 @@ function CardBody({ onOpen, children }: { onOpen: (() => void) | undefined; chil
     if (!(event.target as Element).closest(INSIDE)) onOpen?.();
   };
   return (
-    <div className="min-w-0 grow" onClick={onOpen && click}>
+    <div className={BODY} onClick={onOpen && click}>
       {children}
     </div>
   );

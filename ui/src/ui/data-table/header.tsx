@@ -2,6 +2,7 @@
 import { ArrowDown, ArrowUp, ChevronsUpDown } from "lucide-react";
 import type { PointerEvent, ReactNode } from "react";
 import { cn } from "@/lib/cn";
+import { paddingOf } from "./padding";
 import type { Column, Sort, TableLayout } from "./types";
 
 const WIDTH_MIN = 64;
@@ -80,7 +81,11 @@ export function Header<Row>({ columns, sort, onSort, layout, box }: HeaderProps<
             key={column.id}
             role="columnheader"
             aria-sort={sort?.column === column.id ? ARIA[sort.direction] : column.sortable ? "none" : undefined}
-            className={cn("relative flex min-w-0 items-center px-3", column.align === "end" && "justify-end")}
+            className={cn(
+              "relative flex min-w-0 items-center",
+              paddingOf(index, columns.length, Boolean(box)),
+              column.align === "end" && "justify-end",
+            )}
           >
             <Title column={column} sort={sort} onSort={onSort} />
             {layout && index < columns.length - 1 && <ResizeHandle onWidth={(width) => layout.setWidth(column.id, width)} />}

@@ -44,14 +44,21 @@ export function useTableLayout(name: string): TableLayout {
 export const isVisible = <Row,>(column: Column<Row>, layout: TableLayout | undefined): boolean =>
   column.always || (layout?.visible[column.id] ?? !column.hidden);
 
+export interface ColumnsMenuProps<Row> {
+  columns: readonly Column<Row>[];
+  layout: TableLayout;
+  /** Where the line is full. */
+  iconOnly?: boolean;
+}
+
 /** Which columns to show. */
-export function ColumnsMenu<Row>({ columns, layout }: { columns: readonly Column<Row>[]; layout: TableLayout }) {
+export function ColumnsMenu<Row>({ columns, layout, iconOnly }: ColumnsMenuProps<Row>) {
   return (
     <Menu
       trigger={
-        <Button aria-label="Columns">
+        <Button aria-label="Columns" title={iconOnly ? "Columns" : undefined} size={iconOnly ? "icon" : "md"}>
           <Columns3 />
-          <span className="max-sm:hidden">Columns</span>
+          {!iconOnly && <span className="max-sm:hidden">Columns</span>}
         </Button>
       }
     >

@@ -2,6 +2,7 @@
 import { memo, type MouseEvent } from "react";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "../checkbox";
+import { paddingOf } from "./padding";
 import type { Column } from "./types";
 
 interface PlaceProps<Row> {
@@ -26,6 +27,8 @@ export interface RowProps<Row> extends PlaceProps<Row> {
 }
 
 const LINE = "absolute inset-x-0 top-0 grid grid-cols-(--columns) border-b border-line contain-content";
+const START = "content-center truncate";
+const END = "content-center truncate text-right tabular";
 const ACTIVE = "group-focus-visible/grid:outline-2 group-focus-visible/grid:-outline-offset-2 group-focus-visible/grid:outline-accent";
 
 const placeOf = ({ index, height }: { index: number; height: number }) => ({ transform: `translateY(${index * height}px)`, height });
@@ -61,11 +64,11 @@ function RowOnce<Row>(props: RowProps<Row>) {
           />
         </div>
       )}
-      {columns.map((column) => (
+      {columns.map((column, place) => (
         <div
           key={column.id}
           role="gridcell"
-          className={column.align === "end" ? "content-center truncate px-3 text-right tabular" : "content-center truncate px-3"}
+          className={`${column.align === "end" ? END : START} ${paddingOf(place, columns.length, name !== undefined)}`}
         >
           {column.cell(row)}
         </div>
@@ -90,8 +93,8 @@ function WaitingOnce<Row>(props: PlaceProps<Row> & { box: boolean }) {
       className={cn(LINE, "items-center", active && ACTIVE)}
     >
       {box && <div role="gridcell" />}
-      {columns.map((column) => (
-        <div key={column.id} role="gridcell" className="px-3">
+      {columns.map((column, place) => (
+        <div key={column.id} role="gridcell" className={paddingOf(place, columns.length, box)}>
           <div aria-hidden className={cn("h-3 w-3/5 rounded-control bg-line/60", column.align === "end" && "ml-auto")} />
         </div>
       ))}
