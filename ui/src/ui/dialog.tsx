@@ -23,18 +23,19 @@ export function Dialog({ open, onOpenChange, title, description, children, foote
         <Radix.Overlay className="fixed inset-0 z-50 bg-black/50 backdrop-blur-[2px]" />
         <Radix.Content
           className={cn(
-            "fixed inset-x-3 top-[8vh] z-50 mx-auto flex max-h-[84vh] max-w-lg flex-col rounded-card border border-line bg-raised shadow-float",
+            "fixed inset-x-3 top-[8vh] z-50 mx-auto flex max-h-[84vh] max-w-lg flex-col max-sm:top-3 max-sm:max-h-[calc(100dvh-1.5rem)]",
+            "rounded-card border border-line bg-raised shadow-float",
             className,
           )}
           {...(description ? {} : { "aria-describedby": undefined })}
         >
           <header className="flex items-start justify-between gap-4 px-5 pt-4">
-            <div>
+            <div className="min-w-0 break-words">
               <Radix.Title className="text-base font-semibold">{title}</Radix.Title>
               {description && <Radix.Description className="mt-1 text-sm text-ink-2">{description}</Radix.Description>}
             </div>
             <Radix.Close asChild>
-              <Button variant="ghost" size="icon-sm" aria-label="Close">
+              <Button variant="ghost" size="icon-sm" className="-mt-1 -mr-2" aria-label="Close">
                 <X />
               </Button>
             </Radix.Close>

@@ -19,12 +19,12 @@ export function Drawer({ open, onOpenChange, title, description, children, foote
           {...(description ? {} : { "aria-describedby": undefined })}
         >
           <header className="flex items-start justify-between gap-4 border-b border-line px-5 py-4">
-            <div className="min-w-0">
+            <div className="min-w-0 break-words">
               <Radix.Title className="text-base font-semibold">{title}</Radix.Title>
               {description && <Radix.Description className="mt-0.5 text-sm text-ink-2">{description}</Radix.Description>}
             </div>
             <Radix.Close asChild>
-              <Button variant="ghost" size="icon-sm" aria-label="Close">
+              <Button variant="ghost" size="icon-sm" className="-mt-1 -mr-2" aria-label="Close">
                 <X />
               </Button>
             </Radix.Close>

@@ -22,8 +22,13 @@ export interface StatProps {
   className?: string;
 }
 
+/** Longer words are written smaller: a version, a package. */
+const WORD_CHARS = 12;
+
 /** One number to be read from across the room. */
 export function Stat({ label, value, unit, hint, tone, icon: Icon, to, children, className }: StatProps) {
+  const word = typeof value === "string" && /\p{L}/u.test(value); // a hyphen as wide as a figure is for figures alone
+  const long = word && value.length > WORD_CHARS;
   const inside = (
     <>
       <p className="flex items-center gap-2 text-xs font-medium text-ink-2">
@@ -34,12 +39,19 @@ export function Stat({ label, value, unit, hint, tone, icon: Icon, to, children,
       {value === undefined ? (
         <Skeleton className="mt-2 h-7 w-20" />
       ) : (
-        <p className="mt-1 text-2xl leading-8 font-semibold tracking-tight tabular">
+        <p
+          className={cn(
+            "mt-1 font-semibold tracking-tight [overflow-wrap:anywhere]",
+            !word && "tabular",
+            long ? "line-clamp-2 min-h-8 pt-1 text-base leading-6" : "text-2xl leading-8",
+          )}
+          title={long ? value : undefined}
+        >
           {value}
           {unit && <span className="ml-1 text-sm font-normal tracking-normal text-ink-3">{unit}</span>}
         </p>
       )}
-      {hint && <p className="mt-0.5 truncate text-xs text-ink-3">{hint}</p>}
+      {hint && <p className="mt-0.5 line-clamp-2 text-xs text-ink-3 [overflow-wrap:anywhere]">{hint}</p>}
       {children && <div className="mt-2">{children}</div>}
     </>
   );

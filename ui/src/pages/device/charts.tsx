@@ -205,7 +205,12 @@ export function ChartsCard({ device, lowAt }: { device: Device; lowAt: number | 
     <Card className="min-w-0">
       <CardHeader
         title="Over time"
-        hint="Drag over a chart to look closer; or spread two fingers; or Tab into it, then + and −."
+        hint={
+          <>
+            <span className="pointer-coarse:hidden">Drag over a chart to look closer; or Tab into it, then + and −.</span>
+            <span className="hidden pointer-coarse:inline">Spread two fingers on a chart to look closer.</span>
+          </>
+        }
         actions={
           <Segments
             label="How far back"

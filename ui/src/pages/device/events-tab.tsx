@@ -33,10 +33,10 @@ function EventLine({ event }: { event: Event }) {
   const look = event.what ? WHAT[event.what] : undefined;
   const Icon = look?.icon ?? History;
   return (
-    <li className="flex items-center gap-3 border-t border-line px-4 py-2 text-sm first:border-0">
+    <li className="flex items-center gap-x-3 gap-y-0.5 border-t border-line px-4 py-2 text-sm first:border-0 max-sm:flex-wrap">
       <Icon className="size-4 shrink-0 text-ink-3" aria-hidden />
-      <span className="w-28 shrink-0 text-ink-2">{look?.label ?? event.what}</span>
-      <span className="min-w-0 grow truncate">
+      <span className="shrink-0 text-ink-2 max-sm:grow sm:w-28">{look?.label ?? event.what}</span>
+      <span className="min-w-0 [overflow-wrap:anywhere] empty:hidden max-sm:order-last max-sm:basis-full max-sm:pl-7 sm:grow">
         {event.what !== "boot" && (
           <>
             <span className="text-ink-3">{told(event, event.before)} → </span>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BatteryCharging, BatteryMedium, Clock, Cpu, MemoryStick, Network } from "lucide-react";
+import { AppWindow, BatteryCharging, BatteryMedium, Clock, Cpu, MemoryStick, Network } from "lucide-react";
 import { cn } from "@/lib/cn";
 import { duration, toDate } from "@/lib/format";
 import { serverNow } from "@/live/server-now";
+import { nameOf } from "@/pages/devices/filter";
 import { Stat } from "@/ui/stat";
 import { useNow } from "@/ui/time";
 import type { Device } from "./use-device";
@@ -56,7 +57,7 @@ export function DeviceStats({ device }: { device: Device }) {
       <Stat
         label="Network"
         icon={Network}
-        value={last?.network ? <span className="capitalize">{last.network}</span> : NONE}
+        value={last?.network ? nameOf(last.network) : NONE}
         hint={signal}
       />
       <Stat
@@ -73,15 +74,8 @@ export function DeviceStats({ device }: { device: Device }) {
       />
       <Stat
         label="App in front"
-        value={
-          last?.fg_package ? (
-            <span className="block truncate text-base leading-8" title={last.fg_package}>
-              {last.fg_package}
-            </span>
-          ) : (
-            NONE
-          )
-        }
+        icon={AppWindow}
+        value={last?.fg_package ?? NONE}
         hint={last?.monitored_last_fg_s == null ? undefined : monitoredText(last.monitored_last_fg_s, last.observed_at)}
       />
     </div>
