@@ -38,7 +38,7 @@ test("a fleet of nobody says what to do; its first device shows, falls silent an
 
   till = await calm(appliance, "Till 1");
   await expect(headline(page)).toHaveText("1 device is registered, none has reported yet");
-  await shows(page, "Never", 1);
+  await shows(page, "Never seen", 1);
 
   // As if it had reported once, an hour ago; the change of its alias makes the live view read it again.
   sql(

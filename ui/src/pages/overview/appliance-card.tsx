@@ -113,7 +113,7 @@ export function ApplianceCard({ fleet, className }: { fleet: LiveFleet | null; c
         title="Appliance"
         hint={health.data && `Version ${health.data.version}, ${health.data.well ? "well" : "not well"}`}
         actions={
-          <Button asChild variant="ghost" size="sm">
+          <Button asChild variant="ghost" size="sm" className="-mr-2.5 text-accent">
             <Link to="/appliance">Details</Link>
           </Button>
         }

@@ -65,7 +65,7 @@ export function HeadlineView({ fleet, incidents }: { fleet: LiveFleet; incidents
   const Icon = ICON[tone];
   return (
     <Card className="px-4 py-4 sm:px-5">
-      <div className="flex items-center gap-4">
+      <div className="flex items-start gap-3 sm:items-center sm:gap-4">
         <span aria-hidden className={cn("grid size-11 shrink-0 place-items-center rounded-full", TONE[tone])}>
           <Icon className="size-6" />
         </span>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ShieldCheck } from "lucide-react";
+import { CheckCheck, ShieldCheck } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "@/api/client";
@@ -50,13 +50,13 @@ function Line({ incident, title, onAcknowledge }: { incident: Incident; title: s
     <li className="flex items-center gap-3 px-4 py-2.5">
       <Dot tone={tone} className="mt-px size-2.5" />
       <div className="min-w-0 grow">
-        <p className="truncate text-sm">
-          <Link to={`/alerts?incident=${incident.id}`} className="font-medium hover:underline">
+        <p className="line-clamp-3 text-sm [overflow-wrap:anywhere] sm:block sm:truncate">
+          <Link to={`/alerts?incident=${incident.id}`} className="touch-target font-medium hover:underline">
             {subjectOf(incident)}
           </Link>
           <span className="text-ink-2"> · {title}</span>
         </p>
-        <p className="mt-0.5 truncate text-xs text-ink-3">
+        <p className="mt-0.5 text-xs text-ink-3 sm:truncate">
           <span className="capitalize">{incident.severity}</span>
           {incident.kind !== "device" && incident.kind !== "appliance" && <> · {count(incident.firing_count)} devices</>} · since{" "}
           <Time at={incident.opened_at} />
@@ -69,8 +69,9 @@ function Line({ incident, title, onAcknowledge }: { incident: Incident; title: s
         </Badge>
       ) : (
         onAcknowledge && (
-          <Button size="sm" onClick={onAcknowledge}>
-            Acknowledge
+          <Button size="sm" className="shrink-0" title="Acknowledge" onClick={onAcknowledge}>
+            <CheckCheck aria-hidden className="sm:hidden" />
+            <span className="max-sm:sr-only">Acknowledge</span>
           </Button>
         )
       )}
@@ -113,7 +114,7 @@ export function Incidents({ className }: { className?: string }) {
         title="Open incidents"
         hint={summary.data && open > 0 ? `${count(summary.data.unacked_incidents)} of ${count(open)} not acknowledged` : undefined}
         actions={
-          <Button asChild variant="ghost" size="sm">
+          <Button asChild variant="ghost" size="sm" className="-mr-2.5 text-accent">
             <Link to="/alerts">{more > 0 ? `All ${count(open)}` : "All"}</Link>
           </Button>
         }

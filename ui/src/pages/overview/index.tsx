@@ -28,7 +28,7 @@ function Waiting() {
           <p className="text-sm text-ink-3">{liveStore.detail ?? "It takes a second."}</p>
         </div>
       </Card>
-      <div className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-5" aria-hidden>
+      <div className="grid grid-cols-2 gap-2 sm:grid-cols-3 sm:gap-3 lg:grid-cols-5" aria-hidden>
         {[0, 1, 2, 3, 4].map((tile) => (
           <Skeleton key={tile} className="h-24" />
         ))}

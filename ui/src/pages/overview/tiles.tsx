@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ReactNode } from "react";
 import { count, percent } from "@/lib/format";
 import type { LiveFleet } from "@/live/store";
 import type { Tone } from "@/ui/badge";
@@ -8,7 +9,7 @@ interface Tile {
   label: string;
   value: number;
   tone: Tone;
-  hint: string;
+  hint: ReactNode;
   to: string;
 }
 
@@ -21,7 +22,12 @@ export interface AlertNumbers {
 }
 
 function tilesOf(fleet: LiveFleet, alerts: AlertNumbers | undefined): Tile[] {
-  const share = (value: number) => `${percent(value, fleet.devices)} of the fleet`;
+  const share = (value: number) => (
+    <>
+      {percent(value, fleet.devices)}
+      <span className="max-sm:hidden"> of the fleet</span>
+    </>
+  );
   return [
     { label: "Online", value: fleet.online, tone: toneOf(fleet.online, "ok"), hint: share(fleet.online), to: "/devices?status=online" },
     { label: "Late", value: fleet.late, tone: toneOf(fleet.late, "warn"), hint: share(fleet.late), to: "/devices?status=late" },
@@ -33,22 +39,22 @@ function tilesOf(fleet: LiveFleet, alerts: AlertNumbers | undefined): Tile[] {
       hint: alerts ? `${count(alerts.open_incidents)} ${alerts.open_incidents === 1 ? "incident" : "incidents"} open` : "",
       to: "/alerts",
     },
-    { label: "Never", value: fleet.never, tone: "neutral", hint: "registered, not heard of", to: "/devices?status=never" },
+    { label: "Never seen", value: fleet.never, tone: "neutral", hint: "registered, not heard of", to: "/devices?status=never" },
   ];
 }
 
 export function Tiles({ fleet, alerts }: { fleet: LiveFleet; alerts: AlertNumbers | undefined }) {
   return (
-    <div className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-5">
+    <div className="grid grid-cols-6 gap-2 sm:grid-cols-3 sm:gap-3 lg:grid-cols-5">
       {tilesOf(fleet, alerts).map((tile) => (
         <Stat
           key={tile.label}
           label={tile.label}
           tone={tile.tone}
-          value={tile.value < 0 ? undefined : count(tile.value)}
+          value={tile.value < 0 ? undefined : <span className="max-sm:text-xl">{count(tile.value)}</span>}
           hint={tile.hint}
           to={tile.to}
-          className="last:max-sm:col-span-2"
+          className="max-sm:col-span-2 max-sm:px-3 max-sm:py-3 max-sm:nth-[n+4]:col-span-3"
         />
       ))}
     </div>
