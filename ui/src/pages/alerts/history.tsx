@@ -18,6 +18,7 @@ import type { PlaceProps } from "./types";
 
 const PAGE = 100;
 const NAMES = ["alerts", "rule", "severity", "site", "tag", "device", "name", "days"] as const;
+const CHOICES = ["alerts", "rule", "severity", "site", "tag", "days"] as const;
 const DAY_MS = 86_400_000;
 
 /** The beginning of the minute so many days ago, so that a list's key stays the same for a while. */
@@ -103,22 +104,26 @@ export function History({ openIncident }: PlaceProps) {
   const device = filter.device ? { id: filter.device, alias: filter.name ?? `Device ${filter.device}` } : null;
   return (
     <>
-      <FilterBar>
+      <FilterBar
+        chosen={CHOICES.filter((name) => filter[name] !== undefined).length}
+        lead={
+          <DevicePicker
+            aria-label="Device"
+            placeholder="Any device"
+            className="min-w-0 max-sm:flex-1 sm:w-40"
+            value={device}
+            onChange={(chosen) => setFilter({ device: chosen?.id, name: chosen?.alias })}
+          />
+        }
+      >
         <Choice label="State" any="Any state" value={filter.alerts} onChange={(value) => setFilter({ alerts: value })} options={STATES} />
         <RuleChoice value={filter.rule} onChange={(value) => setFilter({ rule: value })} />
         <SeverityChoice value={filter.severity} onChange={(value) => setFilter({ severity: value })} />
         <SiteChoice value={filter.site} onChange={(value) => setFilter({ site: value })} />
         <TagChoice value={filter.tag} onChange={(value) => setFilter({ tag: value })} />
         <Choice label="Time" any="Any time" value={filter.days} onChange={(value) => setFilter({ days: value })} options={SPANS} />
-        <DevicePicker
-          aria-label="Device"
-          placeholder="Any device"
-          className="max-sm:col-span-2 sm:w-36"
-          value={device}
-          onChange={(chosen) => setFilter({ device: chosen?.id, name: chosen?.alias })}
-        />
         <div className="ml-auto max-sm:hidden">
-          <ColumnsMenu columns={COLUMNS} layout={layout} />
+          <ColumnsMenu columns={COLUMNS} layout={layout} iconOnly />
         </div>
       </FilterBar>
       <Card className="overflow-hidden">

@@ -21,6 +21,7 @@ import type { PlaceProps } from "./types";
 const PAGE = 100;
 const FIRING_MAX = 500;
 const NAMES = ["state", "rule", "severity", "acked", "kind", "q"] as const;
+const CHOICES = ["rule", "severity", "acked"] as const;
 
 /** The alert behind an incident of one device says what exactly is wrong: one request for all of them. */
 export function useFiring() {
@@ -126,28 +127,34 @@ export function Incidents({ openIncident }: PlaceProps) {
   const filtered = Object.keys(filter).some((name) => name !== "state");
   return (
     <>
-      <FilterBar>
-        <Segments
-          label="State"
-          className="max-sm:col-span-2"
-          value={state}
-          onChange={(value) => setFilter({ state: value === "open" ? "" : value })}
-          options={[
-            { value: "open", label: "Open" },
-            { value: "closed", label: "Over" },
-            { value: "all", label: "All" },
-          ]}
-        />
-        <label className="relative grow max-sm:col-span-2 sm:max-w-64">
-          <Search className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-ink-3" aria-hidden />
-          <Input
-            className="pl-8"
-            placeholder="Device or site"
-            aria-label="Search incidents"
-            value={text}
-            onChange={(event) => setText(event.target.value)}
-          />
-        </label>
+      <FilterBar
+        chosen={CHOICES.filter((name) => filter[name] !== undefined).length}
+        lead={
+          <>
+            <Segments
+              label="State"
+              className="max-sm:grow"
+              value={state}
+              onChange={(value) => setFilter({ state: value === "open" ? "" : value })}
+              options={[
+                { value: "open", label: "Open" },
+                { value: "closed", label: "Over" },
+                { value: "all", label: "All" },
+              ]}
+            />
+            <label className="relative grow max-sm:order-1 max-sm:basis-full sm:max-w-64">
+              <Search className="pointer-events-none absolute inset-y-0 left-2.5 my-auto size-4 text-ink-3" aria-hidden />
+              <Input
+                className="pl-8"
+                placeholder="Device or site"
+                aria-label="Search incidents"
+                value={text}
+                onChange={(event) => setText(event.target.value)}
+              />
+            </label>
+          </>
+        }
+      >
         <RuleChoice value={filter.rule} onChange={(value) => setFilter({ rule: value })} />
         <SeverityChoice value={filter.severity} onChange={(value) => setFilter({ severity: value })} />
         <Choice

@@ -19,13 +19,13 @@ export function PickMany({ label, any, options, value, onChange }: PickManyProps
   const toggle = (one: string) => onChange(value.includes(one) ? value.filter((other) => other !== one) : [...value, one]);
   const gone = value.filter((one) => !options.some(([known]) => known === one)).map((one) => [one, one] as const);
   return (
-    <div className="grid gap-1.5">
+    <div className="grid min-w-0 gap-1.5">
       <span className="text-xs font-medium text-ink-2">{label}</span>
       <Menu
         align="start"
         trigger={
-          <Button className="justify-between px-3 font-normal" aria-label={`${label}: ${said}`}>
-            <span className="truncate">{said}</span>
+          <Button className="justify-between border-field px-3 font-normal" aria-label={`${label}: ${said}`}>
+            <span className="min-w-0 truncate">{said}</span>
             <ChevronDown className="text-ink-3" />
           </Button>
         }

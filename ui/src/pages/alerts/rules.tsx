@@ -45,7 +45,7 @@ function RuleLine({ rule, onOpen }: { rule: AlertRule; onOpen: () => void }) {
           <StatusBadge status={severity} />
         </span>
         <span className="truncate text-xs text-ink-2 max-md:hidden">{differs ? `differs for ${differs}` : ""}</span>
-        <span className="max-md:order-2 max-md:justify-self-end">{enabled ? <Badge tone="ok">on</Badge> : <Badge>off</Badge>}</span>
+        <span className="max-md:order-2 max-md:self-start max-md:justify-self-end">{enabled ? <Badge tone="ok">on</Badge> : <Badge>off</Badge>}</span>
         <ChevronRight className="size-4 text-ink-3 max-md:hidden" aria-hidden />
       </button>
     </li>

@@ -114,21 +114,25 @@ export function Silences() {
   );
   return (
     <>
-      <FilterBar>
-        <Segments
-          label="State"
-          className="max-sm:col-span-2"
-          value={state}
-          onChange={(silences) => setFilter({ silences: silences === "active" ? "" : silences })}
-          options={[
-            { value: "active", label: "Active" },
-            { value: "upcoming", label: "Upcoming" },
-            { value: "past", label: "Past" },
-            { value: "all", label: "All" },
-          ]}
-        />
-        <div className="ml-auto max-sm:col-span-2 max-sm:w-full max-sm:*:w-full">{list.rows.length > 0 && make}</div>
-      </FilterBar>
+      <FilterBar
+        lead={
+          <>
+            <Segments
+              label="State"
+              className="max-sm:grow"
+              value={state}
+              onChange={(silences) => setFilter({ silences: silences === "active" ? "" : silences })}
+              options={[
+                { value: "active", label: "Active" },
+                { value: "upcoming", label: "Upcoming" },
+                { value: "past", label: "Past" },
+                { value: "all", label: "All" },
+              ]}
+            />
+            <div className="ml-auto max-sm:w-full max-sm:*:w-full">{list.rows.length > 0 && make}</div>
+          </>
+        }
+      />
       <Card className="overflow-hidden">
         <DataTable
           label="Silences"
