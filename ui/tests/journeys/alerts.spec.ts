@@ -216,7 +216,7 @@ async function newChannel(page: Page, kind: RegExp, name: string, address: strin
   await dialog(page)
     .getByLabel(/^(URL|Addresses)/)
     .fill(address);
-  await dialog(page).getByRole("button", { name: "Make it" }).click();
+  await dialog(page).getByRole("button", { name: "Create the channel" }).click();
 }
 
 test("a channel's form says what is wrong with its address", async ({ page, complaints }) => {
@@ -252,7 +252,7 @@ test("a webhook is made, tested, told of an incident, gets a new secret, and is 
     await dialog(page)
       .getByRole("checkbox", { name: /private network/ })
       .click();
-    await dialog(page).getByRole("button", { name: "Make it" }).click();
+    await dialog(page).getByRole("button", { name: "Create the channel" }).click();
     await expect(dialog(page)).toContainText("Pager is ready");
     const secret = (
       await dialog(page)
@@ -276,7 +276,7 @@ test("a webhook is made, tested, told of an incident, gets a new secret, and is 
     await page.goto("/alerts/channels");
     await pager.getByRole("button", { name: "What to do with Pager" }).click();
     await page.getByRole("menuitem", { name: "New signing secret" }).click();
-    await dialog(page).getByRole("button", { name: "Make a new secret" }).click();
+    await dialog(page).getByRole("button", { name: "Create a new secret" }).click();
     await expect(dialog(page)).toContainText("The new secret of Pager");
     const next = (
       await dialog(page)

@@ -147,8 +147,8 @@ test("a day in the archive is verified, restored for a while and let go again", 
 test("a backup is made at once, and is whole", async ({ appliance, page }) => {
   await page.goto("/appliance/backups");
   await expect(page.getByText("There is no backup yet")).toBeVisible();
-  await page.getByRole("button", { name: "Make a backup now" }).click();
-  await dialog(page).getByRole("button", { name: "Make it" }).click();
+  await page.getByRole("button", { name: "Back up now" }).click();
+  await dialog(page).getByRole("button", { name: "Back up" }).click();
   await expect(page.getByText("The backup is made.")).toBeVisible({ timeout: 90_000 });
   const row = page.getByRole("grid", { name: "Backups" }).getByRole("row").nth(1);
   await expect(row).toContainText("ok");

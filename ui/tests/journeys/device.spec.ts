@@ -109,7 +109,7 @@ test("site, tags and notes are edited where they stand; two editors are told of 
   await expect(page.getByRole("button", { name: "Change site" })).toBeFocused();
   await page.getByRole("button", { name: "Change tags" }).click();
   await page.getByRole("combobox", { name: "Tags" }).fill("north, till");
-  await page.getByRole("button", { name: "Keep tags" }).click();
+  await page.getByRole("button", { name: "Save tags" }).click();
   await expect(page.getByText("north", { exact: true })).toBeVisible();
   expect(await appliance.ask("GET", `/admin/devices/${device.id}`)).toMatchObject({ site: "Hamburg", tags: ["north", "till"] });
 
@@ -117,7 +117,7 @@ test("site, tags and notes are edited where they stand; two editors are told of 
   const notes = page.getByRole("textbox", { name: "Notes" });
   await notes.fill("Mine");
   await appliance.ask("PATCH", `/admin/devices/${device.id}`, { notes: "Theirs" });
-  await page.getByRole("button", { name: "Keep notes" }).click();
+  await page.getByRole("button", { name: "Save notes" }).click();
   const told = page.getByRole("alert").filter({ hasText: "Somebody changed notes while you wrote." });
   await expect(told).toContainText("It is now Theirs.");
   expect(await appliance.ask("GET", `/admin/devices/${device.id}`)).toMatchObject({ notes: "Theirs" });
@@ -268,13 +268,13 @@ test("what is watched: the fleet's is shown, one's own is kept and given back", 
   await expect(field).toHaveValue("com.example.fleet");
   await expect(page.getByText("As the fleet has it: 12 min.")).toBeVisible();
   await field.fill("com.example.own");
-  await page.getByRole("button", { name: "Keep", exact: true }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
   await expect(page.getByText("This device’s own; the fleet has com.example.fleet.")).toBeVisible();
   const own = await appliance.ask("GET", `/admin/devices/${device.id}/monitoring`);
   expect(own).toMatchObject({ package: "com.example.own", threshold_min: 12 });
   await page.getByRole("button", { name: "As the fleet again" }).click();
   await expect(field).toHaveValue("com.example.fleet");
-  await page.getByRole("button", { name: "Keep", exact: true }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
   await expect(page.getByText("As the fleet has it: com.example.fleet.")).toBeVisible();
   const kept = await appliance.ask<{ from_fleet: string[] }>("GET", `/admin/devices/${device.id}/monitoring`);
   expect(kept.from_fleet).toContain("package");

@@ -29,7 +29,7 @@ async function makeToken(page: Page, note: string, more: { uses?: number; life?:
   if (more.uses) await dialog.getByLabel("How many devices").fill(String(more.uses));
   if (more.life) await dialog.getByLabel("Good for").selectOption({ label: more.life });
   await dialog.getByLabel("What it is for").fill(note);
-  await dialog.getByRole("button", { name: "Make the token" }).click();
+  await dialog.getByRole("button", { name: "Create the token" }).click();
   await expect(dialog).toBeHidden();
   await expect(page.getByRole("heading", { name: note })).toBeVisible();
 }

@@ -98,7 +98,7 @@ test("a code of an administrator's sets a new password, once", async ({ applianc
   await admin.goto("/people");
   await admin.getByRole("button", { name: "Actions for rosa" }).click();
   await admin.getByRole("menuitem", { name: "One-time code" }).click();
-  await admin.getByRole("button", { name: "Make the code" }).click();
+  await admin.getByRole("button", { name: "Create the code" }).click();
   const dialog = admin.getByRole("dialog", { name: "A one-time code for rosa" });
   const address = await dialog.getByText(/\/reset#/).innerText();
   const code = decodeURIComponent(address.split("#")[1] ?? "");

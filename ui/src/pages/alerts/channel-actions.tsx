@@ -61,7 +61,7 @@ export function ChannelActions({ channel }: { channel: Channel }) {
         onOpenChange={close}
         title={`A new signing secret for ${channel.name}?`}
         description="For 24 hours messages carry both signatures, so that whoever receives them can change over. A secret that was replaced before ends at once."
-        action="Make a new secret"
+        action="Create a new secret"
         onConfirm={async () => setRotated(await api.post("/admin/alert-channels/{id}/rotate-secret", { path }))}
       />
       <Confirm

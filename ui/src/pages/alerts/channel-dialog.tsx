@@ -72,7 +72,7 @@ export function ChannelDialog({ channel, onClose }: ChannelDialogProps) {
         <>
           <Button onClick={onClose}>Cancel</Button>
           <Button variant="primary" busy={saving.isPending} disabled={!needs} onClick={() => saving.mutate()}>
-            {channel ? "Save" : "Make it"}
+            {channel ? "Save" : "Create the channel"}
           </Button>
         </>
       }

@@ -78,7 +78,7 @@ function BackupCard({ backup }: { backup: Backup }) {
       <p className="text-xs text-ink-2 tabular">
         {backup.bytes === null ? "size unknown" : bytes(backup.bytes)} · {took(backup)} · {KIND[backup.kind]}
       </p>
-      <p className="truncate font-mono text-xs text-ink-3">{backup.directory}</p>
+      <p className="font-mono text-xs break-all text-ink-3">{backup.directory}</p>
     </div>
   );
 }
@@ -154,7 +154,7 @@ export function BackupsTab() {
   };
   const button = may && (
     <Button variant="primary" busy={run.id !== null} onClick={() => setAsking(true)}>
-      {run.id ? "Being made" : "Make a backup now"}
+      {run.id ? "Being made" : "Back up now"}
     </Button>
   );
   return (
@@ -184,9 +184,9 @@ export function BackupsTab() {
       <Confirm
         open={asking}
         onOpenChange={setAsking}
-        title="Make a backup now"
+        title="Back up now"
         description="A process beside the daemon writes it to backup.directory. Heartbeats and everything else go on meanwhile."
-        action="Make it"
+        action="Back up"
         onConfirm={make}
       />
       <Drawer open={shown !== undefined} onOpenChange={(next) => !next && setOpen(null)} title="Backup" description={shown?.id}>

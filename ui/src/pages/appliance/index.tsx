@@ -59,7 +59,7 @@ export default function Page() {
   const choose = (value: string) => void navigate(value === PARTS[0]?.value ? "/appliance" : `/appliance/${value}`);
   return (
     <>
-      <PageHeader title="Appliance" hint="What takes in the fleet's heartbeats, and how it is" actions={<State />} />
+      <PageHeader title="Appliance" hint="What takes in the fleet's heartbeats, and how it is." actions={<State />} />
       <Tabs
         label="Parts of the appliance"
         tabs={parts.map(({ value, label }) => ({ value, label }))}

@@ -100,6 +100,16 @@ const PAST: Record<string, string> = {
   rotate_key: "key rotated",
   rotate_secret: "secret rotated",
   bulk_tags: "tags changed",
+  cancel: "cancelled",
+  cancel_bulk: "cancelled for many",
+  confirm: "confirmed",
+  confirm_bulk: "confirmed for many",
+  note: "noted",
+  test: "tested",
+  unacknowledge: "unacknowledged",
+  verify_all: "all verified",
+  allow_takeover: "take-over allowed",
+  quarantine_resolve: "quarantine resolved",
 };
 
 /** "user.password_reset" → "password reset", beside the kind of thing. */

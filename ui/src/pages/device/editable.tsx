@@ -117,7 +117,7 @@ function Editor(props: EditableProps & { onClose: () => void }) {
         ) : (
           <NameInput of={kind} className="h-8" {...field} />
         )}
-        <Button type="submit" size="icon-sm" variant="ghost" busy={busy} aria-label={`Keep ${name.toLowerCase()}`}>
+        <Button type="submit" size="icon-sm" variant="ghost" busy={busy} aria-label={`Save ${name.toLowerCase()}`}>
           {!busy && <Check />}
         </Button>
         <Button size="icon-sm" variant="ghost" aria-label="Leave it as it was" onClick={onClose}>
@@ -152,7 +152,7 @@ export function Editable(props: EditableProps) {
               type="button"
               autoFocus={editing === "was"}
               aria-label={`Change ${props.name.toLowerCase()}`}
-              className="-my-1 grid size-7 shrink-0 place-items-center rounded-control text-ink-3 hover:bg-surface-2 hover:text-ink"
+              className="touch-target -my-1 grid size-7 shrink-0 place-items-center rounded-control text-ink-3 hover:bg-surface-2 hover:text-ink"
               onClick={() => setEditing(true)}
             >
               <Pencil className="size-3.5" />

@@ -131,7 +131,7 @@ function Form({ monitoring, fleet, deviceId, may }: { monitoring: Monitoring; fl
       const answer = await api.patch("/admin/devices/{id}/monitoring", { path: { id: deviceId }, body: change });
       client.setQueryData(keyOf(deviceId, "monitoring"), answer);
       void client.invalidateQueries({ queryKey: keyOf(deviceId, "rules") });
-      toast.ok(answer.command_id ? "Kept. The agent is being told." : "Kept.");
+      toast.ok(answer.command_id ? "Saved. The agent is being told." : "Saved.");
     } catch (caught) {
       setError(caught);
     } finally {
@@ -146,7 +146,7 @@ function Form({ monitoring, fleet, deviceId, may }: { monitoring: Monitoring; fl
       {may && (
         <div className="flex items-center gap-2">
           <Button type="submit" variant="primary" busy={busy} disabled={!changed || problem !== null}>
-            Keep
+            Save
           </Button>
           {changed && (
             <Button variant="ghost" onClick={() => setForm(formOf(monitoring))}>

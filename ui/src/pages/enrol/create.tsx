@@ -88,7 +88,7 @@ function Form({ onMade, onCancel }: { onMade: (made: Made) => void; onCancel: ()
       <div className="flex justify-end gap-2 pt-1">
         <Button onClick={onCancel}>Cancel</Button>
         <Button type="submit" variant="primary" busy={make.isPending} disabled={!valid}>
-          Make the token
+          Create the token
         </Button>
       </div>
     </form>

@@ -82,7 +82,7 @@ function Ended({ how }: { how: "revoked" | "expired" }) {
       <Ban className="mx-1 size-4 shrink-0 text-bad" aria-hidden />
       <div className="min-w-0">
         <p className="text-sm font-medium">{how === "revoked" ? "The token was revoked" : "The token has expired"}</p>
-        <p className="text-xs text-ink-2">It lets nobody else in. Make a new one for what is still to come.</p>
+        <p className="text-xs text-ink-2">It lets nobody else in. Create a new one for what is still to come.</p>
       </div>
     </div>
   );

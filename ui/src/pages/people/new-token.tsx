@@ -124,7 +124,7 @@ function Form({ onMade, onCancel }: { onMade: (made: Schema<"ApiTokenMade">) => 
       >
         <Button onClick={onCancel}>Cancel</Button>
         <Button type="submit" variant="primary" busy={make.isPending} disabled={!ready}>
-          Make the token
+          Create the token
         </Button>
       </div>
     </form>

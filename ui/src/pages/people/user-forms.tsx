@@ -103,7 +103,7 @@ function NewUserForm({ onMade, onCancel }: { onMade: (made: Schema<"UserMade">) 
       <div className="flex justify-end gap-2 pt-1">
         <Button onClick={onCancel}>Cancel</Button>
         <Button type="submit" variant="primary" busy={make.isPending} disabled={!username.trim()}>
-          Make the user
+          Create the user
         </Button>
       </div>
     </form>
