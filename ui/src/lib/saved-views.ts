@@ -1,72 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Filters and orders with a name, kept in this browser: a view is the page's query string. */
-import { useSyncExternalStore } from "react";
+/** Filters and orders with a name, kept in the account: a view is the page's query string. */
+import { useMutation, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { api, ApiError } from "@/api/client";
+import type { Schema } from "@/api/types";
 
-export interface SavedView {
-  name: string;
-  search: string;
+export type SavedView = Schema<"SavedView">;
+export type ViewsPage = SavedView["page"];
+type Change = (views: SavedView[]) => SavedView[];
+
+export const VIEW_NAME_MAX = 100;
+
+export const viewsKey = (page: ViewsPage) => ["me", "views", page];
+const ordered = (views: SavedView[]) => views.toSorted((a, b) => a.name.localeCompare(b.name));
+
+export const withView =
+  (view: SavedView): Change =>
+  (views) =>
+    ordered([...views.filter((one) => one.id !== view.id), view]);
+const withoutView =
+  (id: string): Change =>
+  (views) =>
+    views.filter((one) => one.id !== id);
+
+export async function readViews(page: ViewsPage, signal?: AbortSignal): Promise<SavedView[]> {
+  return ordered((await api.get("/api/auth/me/views", { query: { page }, signal })).views);
 }
 
-const VIEWS_MAX = 50;
-
-/** What is stored may be of another version, or written by somebody else. */
-function parse(text: string | null): SavedView[] {
-  try {
-    const found: unknown = JSON.parse(text ?? "[]");
-    if (!Array.isArray(found)) return [];
-    return found.filter((one): one is SavedView => typeof one?.name === "string" && typeof one?.search === "string");
-  } catch {
-    return [];
-  }
+/** What the appliance took is shown at once, and not undone by a reading that began before it. */
+export async function showChange(queries: QueryClient, page: ViewsPage, change: Change): Promise<void> {
+  const queryKey = viewsKey(page);
+  if (!queries.getQueryData(queryKey)) return queries.invalidateQueries({ queryKey });
+  await queries.cancelQueries({ queryKey });
+  queries.setQueryData<SavedView[]>(queryKey, (views) => views && change(views));
 }
 
-export class SavedViews {
-  private views: SavedView[];
-  private listeners = new Set<() => void>();
+export const useSavedViews = (page: ViewsPage) =>
+  useQuery({ queryKey: viewsKey(page), queryFn: ({ signal }) => readViews(page, signal) });
 
-  constructor(
-    private readonly key: string,
-    private readonly storage: Pick<Storage, "getItem" | "setItem"> = localStorage,
-  ) {
-    this.views = parse(storage.getItem(key));
-  }
+const isGone = (error: unknown): boolean => error instanceof ApiError && error.status === 404;
 
-  list = (): SavedView[] => this.views;
-
-  subscribe = (listener: () => void): (() => void) => {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  };
-
-  /** A view of the same name is replaced. Throws when there is no name, or no room. */
-  save(name: string, search: string): void {
-    const trimmed = name.trim();
-    if (!trimmed) throw new Error("A view needs a name.");
-    const others = this.views.filter((view) => view.name !== trimmed);
-    if (others.length >= VIEWS_MAX) throw new Error(`There are ${VIEWS_MAX} views already. Delete one first.`);
-    this.put([...others, { name: trimmed, search }].sort((a, b) => a.name.localeCompare(b.name)));
-  }
-
-  /** Throws when there is no name, or another view has it. */
-  rename(from: string, to: string): void {
-    const trimmed = to.trim();
-    if (!trimmed) throw new Error("A view needs a name.");
-    if (trimmed !== from && this.views.some((view) => view.name === trimmed)) throw new Error(`There is a view called ${trimmed} already.`);
-    const renamed = this.views.map((view) => (view.name === from ? { ...view, name: trimmed } : view));
-    this.put(renamed.sort((a, b) => a.name.localeCompare(b.name)));
-  }
-
-  remove(name: string): void {
-    this.put(this.views.filter((view) => view.name !== name));
-  }
-
-  private put(views: SavedView[]): void {
-    this.storage.setItem(this.key, JSON.stringify(views));
-    this.views = views;
-    for (const listener of this.listeners) listener();
-  }
+/** `ask` says what has changed by it. */
+function useChange<Asked>(page: ViewsPage, ask: (asked: Asked) => Promise<Change>) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ask,
+    onSuccess: (change) => showChange(queries, page, change),
+    onError: (error) => (isGone(error) ? queries.invalidateQueries({ queryKey: viewsKey(page) }) : undefined),
+  });
 }
 
-export const deviceViews = new SavedViews("muster.views.devices");
+/** A view of the same name is replaced. */
+export const useSaveView = (page: ViewsPage) =>
+  useChange(page, async ({ name, query }: { name: string; query: string }) =>
+    withView(await api.post("/api/auth/me/views", { body: { page, name: name.trim(), query } })),
+  );
 
-export const useSavedViews = (views: SavedViews) => useSyncExternalStore(views.subscribe, views.list);
+export const useRenameView = (page: ViewsPage) =>
+  useChange(page, async ({ id, name }: { id: string; name: string }) =>
+    withView(await api.patch("/api/auth/me/views/{id}", { path: { id }, body: { name: name.trim() } })),
+  );
+
+/** One that another browser has deleted is deleted as well. */
+export const useDeleteView = (page: ViewsPage) =>
+  useChange(page, async (id: string) => {
+    try {
+      await api.delete("/api/auth/me/views/{id}", { path: { id } });
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+    return withoutView(id);
+  });

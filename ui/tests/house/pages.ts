@@ -76,6 +76,7 @@ export const DIALOGS: View[] = [
   { name: "palette", path: "/", opens: key("Control+k") },
   { name: "key-help", path: "/", opens: key("?") },
   { name: "devices-filter", path: "/devices", opens: press("Filter") },
+  { name: "devices-views", path: "/devices", opens: press("Views") },
   { name: "device-lock", path: "/devices/{device}", opens: inMenu(/^Command/, /Lock/) },
   { name: "command-new", path: "/commands", opens: press("Send a command") },
   { name: "command-drawer", path: "/commands", opens: firstRow },

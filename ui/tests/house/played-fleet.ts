@@ -89,6 +89,7 @@ export class PlayedFleet {
     const answers: Record<string, () => unknown> = {
       "/api/auth/refresh": () => ({ access_token: "t", token_type: "Bearer", expires_in: 900, user: USER }),
       "/api/auth/me": () => USER,
+      "/api/auth/me/views": () => ({ views: [] }),
       "/api/auth/ws-ticket": () => ({ ticket: "x", expires_in: 30 }),
       "/admin/devices": () => this.#list(url.searchParams),
     };

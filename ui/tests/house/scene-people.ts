@@ -149,6 +149,12 @@ export async function office(admin: Ask, hook: string): Promise<void> {
   await admin("PATCH", "/admin/monitoring", { enabled: true, package: "de.nordlicht.tour", display_name: "Tour", threshold_min: 10 });
   await admin("PATCH", "/admin/alert-rules/agent_outdated", { enabled: true, text_value: "2.4.0" });
   await admin("PUT", "/admin/alert-rules/low_battery/tags/night-shift", { threshold: 30, severity: "critical" });
+  for (const [name, query] of [
+    ["Silent in Rostock", "site=Rostock&status=silent"],
+    ["Scanners low on battery", "tag=scanner&battery_below=31&sort=battery"],
+    ["Old agents", "agent_version=2.3.1"],
+  ])
+    await admin("POST", "/api/auth/me/views", { page: "devices", name, query });
   const channel = { kind: "webhook", allow_private: true };
   await admin("POST", "/admin/alert-channels", { ...channel, name: "Dispatch desk", url: `${hook}/dispatch`, min_severity: "warning" });
   await admin("POST", "/admin/alert-channels", { ...channel, name: "Ticket system", url: `${hook}/tickets`, min_severity: "critical" });

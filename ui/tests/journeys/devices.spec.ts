@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The list of the fleet: found, ordered, kept as a view, chosen and changed many at once, and alive meanwhile. */
+/** The list of the fleet: found, ordered, chosen and changed many at once, and alive meanwhile. */
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import type { Appliance, Registered } from "../house/appliance";
@@ -155,34 +155,8 @@ test("search, filters and order stand in the address: a reload and Back keep the
   await expect(rowOf(page, "kasse 1")).toBeVisible();
 });
 
-test("a view is kept, opened, renamed and deleted; a column that is chosen stays", async ({ page, appliance }) => {
-  await seed(appliance, [{ alias: "shelf 1", tags: ["glass"] }, { alias: "shelf 2" }]);
-  const views = page.getByRole("dialog", { name: "Views" });
-  await page.goto("/devices?q=shelf&tag=glass&sort=created_at&direction=desc");
-  await shows(page, "shelf 1");
-  await page.getByRole("button", { name: "Views" }).click();
-  await views.getByLabel("Keep what is shown as").fill("Glass shelves");
-  await views.getByRole("button", { name: "Keep this view" }).click();
-  await expect(page.getByRole("button", { name: "Glass shelves", exact: true }).first()).toBeVisible();
-
+test("a column that is chosen stays", async ({ page }) => {
   await page.goto("/devices");
-  await page.getByRole("button", { name: "Views" }).click();
-  await views.getByRole("button", { name: "Glass shelves", exact: true }).click();
-  await shows(page, "shelf 1");
-  await expect(page).toHaveURL(/q=shelf&tag=glass&sort=created_at&direction=desc/);
-
-  await page.getByRole("button", { name: "Glass shelves" }).click();
-  await views.getByRole("button", { name: "Rename the view Glass shelves" }).click();
-  await views.getByLabel("Name of the view Glass shelves").fill("Behind glass");
-  await page.keyboard.press("Enter");
-  await views.getByRole("button", { name: "Delete the view Behind glass" }).click();
-  await views.getByRole("button", { name: "Keep", exact: true }).click();
-  await expect(views.getByRole("button", { name: "Behind glass", exact: true })).toBeVisible();
-  await views.getByRole("button", { name: "Delete the view Behind glass" }).click();
-  await views.getByRole("button", { name: "Delete", exact: true }).click();
-  await expect(views.getByText("Behind glass")).toHaveCount(0);
-  await page.keyboard.press("Escape");
-
   await page.getByRole("button", { name: "Columns" }).click();
   await page.getByRole("menuitemcheckbox", { name: "Hardware id" }).click();
   await page.keyboard.press("Escape");
