@@ -57,6 +57,16 @@ describe("addresses and bodies", () => {
   });
 });
 
+describe("what two may change at once", () => {
+  it("is read with its tag, which a change gives back", async () => {
+    answers({ status: 200, body: { id: "7" }, headers: { ETag: '"a1"' } }, { status: 200, body: { id: "7" } });
+    expect(await api.tagged("get", "/admin/devices/{id}", { path: { id: 7 } })).toEqual({ value: { id: "7" }, etag: '"a1"' });
+    await api.patch("/admin/devices/{id}", { path: { id: 7 }, body: { site: "Kiel" }, ifMatch: '"a1"' });
+    const tags = fetched.mock.calls.map(([, init]) => new Headers(init.headers).get("if-match"));
+    expect(tags).toEqual([null, '"a1"']);
+  });
+});
+
 describe("answers", () => {
   it("without a body are undefined, whatever the status", async () => {
     answers({ status: 202 });

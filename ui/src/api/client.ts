@@ -31,6 +31,8 @@ export interface Asked<O> {
   body?: Body<O>;
   /** Repeating a request with the same key changes nothing more. */
   idempotencyKey?: string;
+  /** The `etag` of what was read: refused with 412 if somebody changed that since. */
+  ifMatch?: string;
   signal?: AbortSignal;
   /** Neither with the session's token nor with a refresh: what makes the session must not wait for itself. */
   outside?: boolean;
@@ -108,6 +110,7 @@ async function once(method: string, url: string, asked: Asked<unknown>, token: s
   if (token) headers.set("Authorization", `Bearer ${token}`);
   if (asked.body !== undefined) headers.set("Content-Type", "application/json");
   if (asked.idempotencyKey) headers.set("Idempotency-Key", asked.idempotencyKey);
+  if (asked.ifMatch) headers.set("If-Match", asked.ifMatch);
   try {
     const response = await fetch(url, {
       method,
@@ -146,16 +149,30 @@ export async function request(method: string, path: string, asked: Asked<unknown
   }
 }
 
-async function json(method: string, path: string, asked: Asked<unknown> = {}): Promise<unknown> {
+/** What was read, and what a later change says that it means that (`ifMatch`). */
+export interface Tagged<Value> {
+  value: Value;
+  etag: string | undefined;
+}
+
+async function tagged(method: string, path: string, asked: Asked<unknown> = {}): Promise<Tagged<unknown>> {
   const response = await request(method, path, asked);
   const text = await response.text(); // a 202 may have a body or none
-  return text === "" ? undefined : (JSON.parse(text) as unknown);
+  return { value: text === "" ? undefined : (JSON.parse(text) as unknown), etag: response.headers.get("etag") ?? undefined };
 }
+
+const json = async (method: string, path: string, asked?: Asked<unknown>) => (await tagged(method, path, asked)).value;
 
 type Call<M extends Method> = <P extends PathsWith<M>>(
   path: P,
   asked?: Asked<Operation<P, M>>,
 ) => Promise<Success<Operation<P, M>>>;
+
+type TaggedCall = <M extends Method, P extends PathsWith<M>>(
+  method: M,
+  path: P,
+  asked?: Asked<Operation<P, M>>,
+) => Promise<Tagged<Success<Operation<P, M>>>>;
 
 export const api = {
   get: ((path, asked) => json("GET", path as string, asked as Asked<unknown>)) as Call<"get">,
@@ -163,4 +180,5 @@ export const api = {
   put: ((path, asked) => json("PUT", path as string, asked as Asked<unknown>)) as Call<"put">,
   patch: ((path, asked) => json("PATCH", path as string, asked as Asked<unknown>)) as Call<"patch">,
   delete: ((path, asked) => json("DELETE", path as string, asked as Asked<unknown>)) as Call<"delete">,
+  tagged: ((method, path, asked) => tagged(method.toUpperCase(), path as string, asked as Asked<unknown>)) as TaggedCall,
 };

@@ -10,6 +10,7 @@ import { Confirm } from "@/ui/dialog";
 import { Field, Input } from "@/ui/field";
 import { toast } from "@/ui/toast";
 import { keyOf, type Device } from "./use-device";
+import { writeDevice } from "./write";
 
 export interface ActProps {
   device: Device;
@@ -19,9 +20,13 @@ export interface ActProps {
 export function Rename({ device, onClose }: ActProps) {
   const client = useQueryClient();
   const [alias, setAlias] = useState(device.alias);
+  const [known, setKnown] = useState(device.alias);
   const rename = async () => {
-    await api.patch("/admin/devices/{id}", { path: { id: device.id }, body: { alias: alias.trim() } });
+    const written = await writeDevice(device.id, { alias: alias.trim() }, (now) => now.alias === known);
     await client.invalidateQueries({ queryKey: keyOf(device.id, "device") });
+    if (written.done) return;
+    setKnown(written.device.alias);
+    throw new Error(`Somebody renamed it to “${written.device.alias}” meanwhile. Rename once more to replace that by yours.`);
   };
   return (
     <Confirm

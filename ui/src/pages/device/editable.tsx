@@ -3,7 +3,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Check, Pencil, X } from "lucide-react";
 import { useState, type FormEvent, type KeyboardEvent, type ReactNode } from "react";
-import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { NameInput } from "@/pages/devices/name-input";
 import { serverNow } from "@/live/server-now";
@@ -11,7 +10,9 @@ import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
 import { Input, Textarea } from "@/ui/field";
 import { Fact } from "@/ui/stat";
+import { Conflict } from "./conflict";
 import { keyOf, type Device } from "./use-device";
+import { writeDevice } from "./write";
 
 type Change = Schema<"DeviceChange">;
 type Text = Pick<Schema<"DeviceDetail">, "site" | "tags" | "notes" | "heartbeat_interval_s">;
@@ -33,43 +34,11 @@ function useWrite({ device, text, change }: EditableProps) {
   const client = useQueryClient();
   const key = keyOf(device.id, "device");
   return async (typed: string, known: string): Promise<boolean> => {
-    const body = change(typed);
-    const path = { id: device.id };
-    const now = await api.get("/admin/devices/{id}", { path });
-    if (text(now) !== known && text(now) !== typed) {
-      client.setQueryData<Device>(key, { ...now, read_at: serverNow() });
-      return false;
-    }
-    const answer = await api.patch("/admin/devices/{id}", { path, body });
-    client.setQueryData<Device>(key, (was) => (was ? { ...was, ...answer } : was));
-    void client.invalidateQueries({ queryKey: ["devices", "list"] });
-    return true;
+    const written = await writeDevice(device.id, change(typed), (now) => text(now) === known || text(now) === typed);
+    client.setQueryData<Device>(key, { ...written.device, read_at: serverNow() });
+    if (written.done) void client.invalidateQueries({ queryKey: ["devices", "list"] });
+    return written.done;
   };
-}
-
-function Conflict({ name, theirs, onTake, onReplace }: { name: string; theirs: string; onTake: () => void; onReplace: () => void }) {
-  return (
-    <div role="alert" className="grid gap-1.5 rounded-control bg-warn-soft px-2.5 py-2 text-xs text-ink">
-      <p>
-        Somebody changed {name.toLowerCase()} while you wrote.{" "}
-        {theirs ? (
-          <>
-            It is now <b className="font-semibold break-words">{theirs}</b>.
-          </>
-        ) : (
-          "It is empty now."
-        )}
-      </p>
-      <div className="flex flex-wrap gap-1.5">
-        <Button size="sm" onClick={onTake}>
-          Leave theirs
-        </Button>
-        <Button size="sm" onClick={onReplace}>
-          Replace it by mine
-        </Button>
-      </div>
-    </div>
-  );
 }
 
 function Editor(props: EditableProps & { onClose: () => void }) {
@@ -125,7 +94,16 @@ function Editor(props: EditableProps & { onClose: () => void }) {
         </Button>
       </div>
       {theirs !== known && theirs !== typed && (
-        <Conflict name={name} theirs={theirs} onTake={onClose} onReplace={() => void save(theirs)} />
+        <Conflict onTake={onClose} onReplace={() => void save(theirs)}>
+          Somebody changed {name.toLowerCase()} while you wrote.{" "}
+          {theirs ? (
+            <>
+              It is now <b className="font-semibold break-words">{theirs}</b>.
+            </>
+          ) : (
+            "It is empty now."
+          )}
+        </Conflict>
       )}
       {error && (
         <p role="alert" className="text-xs text-bad">

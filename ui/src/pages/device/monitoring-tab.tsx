@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type ComponentProps, type FormEvent } from "react";
-import { api } from "@/api/client";
+import { useEffect, useRef, useState, type ComponentProps, type FormEvent } from "react";
+import { api, type Tagged } from "@/api/client";
 import type { Schema } from "@/api/types";
 import { useMay } from "@/session/session";
 import { Button } from "@/ui/button";
@@ -11,8 +11,10 @@ import { Failure, Skeleton } from "@/ui/states";
 import { SwitchField } from "@/ui/switch";
 import { Time } from "@/ui/time";
 import { toast } from "@/ui/toast";
+import { Conflict } from "./conflict";
 import { changeOf, formOf, type MonitoringForm } from "./monitoring";
 import { keyOf } from "./use-device";
+import { isChangedMeanwhile } from "./write";
 
 type Monitoring = Schema<"DeviceMonitoring">;
 
@@ -117,39 +119,92 @@ function Members({ form, may, fleet, problem, onChange }: MembersProps) {
   );
 }
 
-function Form({ monitoring, fleet, deviceId, may }: { monitoring: Monitoring; fleet: Fleet | undefined; deviceId: string; may: boolean }) {
+const LABELS = new Map([WATCH, ...TEXTS, ...SWITCHES].map(({ name, label }) => [name, label] as const));
+
+/** What theirs has other than what one began with. */
+const othersOf = (theirs: Monitoring, mine: Monitoring): string =>
+  [...LABELS].flatMap(([name, label]) => (theirs[name] === mine[name] ? [] : [label])).join(", ");
+
+type Found = Tagged<Monitoring>;
+
+/** The form, and what it began with: what somebody else makes of that meanwhile is said, not overwritten. */
+function useForm(found: Found) {
+  const [base, setBase] = useState(found);
+  const [form, setForm] = useState(() => formOf(found.value));
+  const heard = useRef(found);
+  const begin = (from: Found) => {
+    setBase(from);
+    setForm(formOf(from.value));
+  };
+  const untouched = (from: Found) => Object.keys(changeOf(from.value, form).change).length === 0;
+  const dirty = !untouched(base);
+  const free = !dirty || untouched(found);
+  useEffect(() => {
+    if (!free || heard.current === found) return;
+    heard.current = found;
+    begin(found);
+  }, [free, found]);
+  return { base, form, setForm, begin, dirty, theirs: dirty && found.etag !== base.etag ? found : null };
+}
+
+interface FormProps {
+  found: Found;
+  fleet: Fleet | undefined;
+  deviceId: string;
+  may: boolean;
+}
+
+function useSave({ deviceId }: FormProps, begin: (from: Found) => void) {
   const client = useQueryClient();
-  const [form, setForm] = useState(() => formOf(monitoring));
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
-  const { change, problem } = changeOf(monitoring, form);
-  const save = async (event: FormEvent) => {
-    event.preventDefault();
+  const key = keyOf(deviceId, "monitoring");
+  const save = async (over: Found, form: MonitoringForm) => {
     setBusy(true);
     setError(null);
     try {
-      const answer = await api.patch("/admin/devices/{id}/monitoring", { path: { id: deviceId }, body: change });
-      client.setQueryData(keyOf(deviceId, "monitoring"), answer);
+      const { change } = changeOf(over.value, form);
+      const asked = { path: { id: deviceId }, body: change, ifMatch: over.etag };
+      const answer = await api.tagged("patch", "/admin/devices/{id}/monitoring", asked);
+      begin(answer);
+      client.setQueryData<Found>(key, answer);
       void client.invalidateQueries({ queryKey: keyOf(deviceId, "rules") });
-      toast.ok(answer.command_id ? "Saved. The agent is being told." : "Saved.");
+      toast.ok(answer.value.command_id ? "Saved. The agent is being told." : "Saved.");
     } catch (caught) {
-      setError(caught);
+      if (isChangedMeanwhile(caught)) await client.invalidateQueries({ queryKey: key });
+      else setError(caught);
     } finally {
       setBusy(false);
     }
   };
-  const changed = Object.keys(change).length > 0;
+  return { save, busy, error };
+}
+
+function Form(props: FormProps) {
+  const { found, fleet, may } = props;
+  const { base, form, setForm, begin, dirty, theirs } = useForm(found);
+  const { save, busy, error } = useSave(props, begin);
+  const { problem } = changeOf(base.value, form);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void save(base, form);
+  };
   return (
-    <form className="grid gap-5" noValidate onSubmit={(event) => void save(event)}>
+    <form className="grid gap-5" noValidate onSubmit={submit}>
       <Members form={form} may={may} fleet={fleet} problem={problem} onChange={setForm} />
+      {theirs && (
+        <Conflict busy={busy} onTake={() => begin(theirs)} onReplace={() => void save(theirs, form)}>
+          Somebody changed this while you wrote: {othersOf(theirs.value, base.value) || "whose values these are"}.
+        </Conflict>
+      )}
       {error !== null && <Failure error={error} />}
       {may && (
         <div className="flex items-center gap-2">
-          <Button type="submit" variant="primary" busy={busy} disabled={!changed || problem !== null}>
+          <Button type="submit" variant="primary" busy={busy} disabled={!dirty || problem !== null || theirs !== null}>
             Save
           </Button>
-          {changed && (
-            <Button variant="ghost" onClick={() => setForm(formOf(monitoring))}>
+          {dirty && (
+            <Button variant="ghost" onClick={() => begin(found)}>
               Leave it as it was
             </Button>
           )}
@@ -167,11 +222,11 @@ export function MonitoringTab({ deviceId, deleted }: { deviceId: string; deleted
   });
   const query = useQuery({
     queryKey: keyOf(deviceId, "monitoring"),
-    queryFn: ({ signal }) => api.get("/admin/devices/{id}/monitoring", { path: { id: deviceId }, signal }),
+    queryFn: ({ signal }): Promise<Found> => api.tagged("get", "/admin/devices/{id}/monitoring", { path: { id: deviceId }, signal }),
   });
   if (query.error) return <Failure error={query.error} retry={() => void query.refetch()} />;
   if (!query.data) return <Skeleton className="h-96 max-w-2xl" />;
-  const { updated_at, updated_by } = query.data;
+  const { updated_at, updated_by } = query.data.value;
   return (
     <Card className="max-w-2xl">
       <CardHeader
@@ -187,7 +242,7 @@ export function MonitoringTab({ deviceId, deleted }: { deviceId: string; deleted
         }
       />
       <CardBody>
-        <Form key={JSON.stringify(query.data)} monitoring={query.data} fleet={fleet.data} deviceId={deviceId} may={may} />
+        <Form found={query.data} fleet={fleet.data} deviceId={deviceId} may={may} />
       </CardBody>
     </Card>
   );
