@@ -2,19 +2,15 @@
 import { CircleAlert } from "lucide-react";
 import { useEffect } from "react";
 import { useRouteError } from "react-router";
-import { useConnection } from "@/live/use-live";
 import { Button } from "@/ui/button";
 import { Empty } from "@/ui/states";
-import { isMissingPart, mayReload } from "./missing-part";
+import { isMissingPart, onceItAnswers } from "./missing-part";
 
 const reload = () => window.location.reload();
 
 /** A part of the page did not come: the appliance is away, or was upgraded while this page was open. */
 function Missing() {
-  const live = useConnection() === "live";
-  useEffect(() => {
-    if (live && mayReload(Date.now())) reload();
-  }, [live]);
+  useEffect(() => onceItAnswers(reload), []);
   return (
     <Empty
       icon={CircleAlert}
@@ -25,7 +21,7 @@ function Missing() {
         </Button>
       }
     >
-      {live ? "A part of it is missing. Loading it again is all it needs." : "The appliance is away. This page comes by itself once it is back."}
+      The appliance is away, or was upgraded. The page comes by itself once it is back.
     </Empty>
   );
 }

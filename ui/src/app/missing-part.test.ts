@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { expect, it } from "vitest";
-import { isMissingPart, mayReload } from "./missing-part";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { isMissingPart, onceItAnswers } from "./missing-part";
+
+const answer = vi.fn<() => Promise<Response>>();
+beforeEach(() => {
+  vi.useFakeTimers();
+  sessionStorage.clear();
+  vi.stubGlobal("fetch", answer);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 
 it("knows a part that did not come in every browser's words, and nothing else", () => {
   for (const said of [
@@ -12,8 +23,31 @@ it("knows a part that did not come in every browser's words, and nothing else", 
   expect(isMissingPart("undefined is not a function")).toBe(false);
 });
 
-it("loads itself anew once, not for ever", () => {
-  sessionStorage.clear();
-  const now = Date.now();
-  expect([0, 5000, 29_000, 31_000].map((ms) => mayReload(now + ms))).toEqual([true, false, false, true]);
+it("loads the page anew once the appliance answers, and not for ever when that does not help", async () => {
+  answer.mockRejectedValue(new TypeError("Failed to fetch"));
+  const reload = vi.fn<() => void>();
+  const first = onceItAnswers(reload);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(reload).not.toHaveBeenCalled();
+  answer.mockImplementation(async () => new Response("{}"));
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(reload).toHaveBeenCalledTimes(1);
+  first();
+  const second = onceItAnswers(reload); // the part was missing after that, too
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(reload).toHaveBeenCalledTimes(1);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(reload).toHaveBeenCalledTimes(2);
+  second();
+});
+
+it("does nothing more once one went elsewhere", async () => {
+  answer.mockRejectedValue(new TypeError("Failed to fetch"));
+  const reload = vi.fn<() => void>();
+  const stop = onceItAnswers(reload);
+  await vi.advanceTimersByTimeAsync(1000);
+  stop();
+  answer.mockImplementation(async () => new Response("{}"));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(reload).not.toHaveBeenCalled();
 });
