@@ -10,8 +10,8 @@ export function SnapshotNote({ taken: { snapshot, error, retry } }: { taken: Tak
   if (!snapshot) return <Skeleton className="h-10" />;
   return (
     <p className="rounded-control bg-surface-2 px-3 py-2.5 text-sm text-ink-2">
-      <b className="font-semibold text-ink">{devices(snapshot.count)}</b>, as chosen now, whatever comes or goes meanwhile. The choice ends
-      <Time at={snapshot.expires_at} className="ml-1" />.
+      <b className="font-semibold text-ink">{devices(snapshot.count)}</b>, as chosen now, whatever comes or goes meanwhile. The choice ends{" "}
+      <Time at={snapshot.expires_at} />.
     </p>
   );
 }
