@@ -11,12 +11,26 @@ const signedIn = (token: string, advised = false) => ({
 });
 const json = (status: number, body: unknown) => new Response(JSON.stringify(body), { status });
 
+/** As the browser's: told to all but itself. */
+const tabs = new Set<Channel>();
+class Channel extends EventTarget {
+  constructor() {
+    super();
+    tabs.add(this);
+  }
+  postMessage(data: unknown): void {
+    for (const tab of tabs) if (tab !== this) tab.dispatchEvent(new MessageEvent("message", { data }));
+  }
+}
+
 type Route = (token: string | null) => Response | Promise<Response>;
 let routes: Record<string, Route>;
 const calls: string[] = [];
 
 beforeEach(() => {
   vi.resetModules();
+  vi.stubGlobal("BroadcastChannel", Channel);
+  tabs.clear();
   calls.length = 0;
   routes = {};
   vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
@@ -87,5 +101,21 @@ describe("the session", () => {
     expect(currentSession().state).not.toBe("signed-in");
     enter();
     expect([currentSession().state, currentSession().passwordChangeAdvised]).toEqual(["signed-in", true]);
+  });
+
+  it("tabs of one browser go and come together", async () => {
+    routes["/api/auth/login"] = () => json(200, signedIn("t1"));
+    routes["/api/auth/logout"] = () => new Response(null, { status: 204 });
+    routes["/api/auth/refresh"] = () => json(200, signedIn("t2"));
+    const one = await import("./session");
+    vi.resetModules();
+    const other = await import("./session");
+    await other.startSession();
+    await one.signIn("ada", "secret");
+    await one.signOut();
+    expect([other.currentSession().state, other.currentSession().reason]).toEqual(["signed-out", "You signed out in another tab."]);
+    await one.signIn("ada", "secret");
+    await vi.waitFor(() => expect(other.currentSession().state).toBe("signed-in"));
+    expect(calls.filter((url) => url === "/api/auth/refresh")).toHaveLength(2);
   });
 });

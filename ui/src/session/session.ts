@@ -6,6 +6,7 @@
 import { useSyncExternalStore } from "react";
 import { api, ApiError, useCredentials } from "@/api/client";
 import type { Schema } from "@/api/types";
+import { hearTabs, tellTabs } from "./tabs";
 
 export type User = Schema<"User">;
 
@@ -109,17 +110,31 @@ export async function signIn(username: string, password: string): Promise<boolea
   return true;
 }
 
-export const enter = (): void => set({ state: "signed-in", reason: null });
+export function enter(): void {
+  set({ state: "signed-in", reason: null });
+  tellTabs("in");
+}
+
+function leave(reason: string | null): void {
+  token = null;
+  set({ state: "signed-out", user: null, reason });
+}
 
 export async function signOut(everywhere = false): Promise<void> {
   try {
     if (everywhere) await api.post("/api/auth/logout-all");
     else await api.post("/api/auth/logout");
   } finally {
-    token = null;
-    set({ state: "signed-out", user: null, reason: null });
+    leave(null);
+    tellTabs("out");
   }
 }
+
+// The browser's tabs share one cookie, so they come and go together.
+hearTabs((what) => {
+  if (what === "out" && session.state === "signed-in") leave("You signed out in another tab.");
+  if (what === "in" && session.state === "signed-out") void startSession();
+});
 
 export async function reloadUser(): Promise<void> {
   set({ user: await api.get("/api/auth/me"), passwordChangeAdvised: false });
