@@ -76,7 +76,7 @@ function SearchBox({ filter, onChange }: FilterProps) {
           aria-hidden
           className={cn(
             "pointer-events-none absolute inset-y-0 right-2.5 my-auto h-5 rounded border border-line bg-surface-2 px-1.5 leading-4.5",
-            "font-sans text-xs text-ink-3 max-sm:hidden",
+            "font-sans text-xs text-ink-3 max-sm:hidden pointer-coarse:hidden",
           )}
         >
           /
@@ -112,7 +112,7 @@ export function StatusSegments({ filter, onChange }: FilterProps) {
         label: (
           <>
             {label}
-            {number !== undefined && <span className="font-normal text-ink-3 tabular">{count(number)}</span>}
+            {number !== undefined && <span className="font-normal text-ink-2 tabular">{count(number)}</span>}
           </>
         ),
       }))}
