@@ -81,6 +81,13 @@ test("an incident comes into the list, is taken care of in its drawer, and is ov
   await expect(page.getByText("Nothing is wrong")).toBeVisible();
 });
 
+test("an address of an incident that is not there says so, and offers nothing that can't help", async ({ page, complaints }) => {
+  complaints.allow(/404/);
+  await page.goto("/alerts?incident=99999999");
+  await expect(drawer(page)).toContainText("There is no such incident");
+  await expect(drawer(page).getByRole("button", { name: "Try again" })).toBeHidden();
+});
+
 test("what happens between the page's first look and its live channel is not missed", async ({ appliance, page }) => {
   const fleet = await devices(appliance, "Early bird", 1);
   let connect = () => {};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery } from "@tanstack/react-query";
+import { SearchX } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "@/api/client";
@@ -13,11 +14,12 @@ import {
   type Alert,
   type Incident,
 } from "@/lib/alert-words";
+import { isUnknown } from "@/lib/form-error";
 import { count } from "@/lib/format";
 import { Badge, StatusBadge } from "@/ui/badge";
 import { Drawer } from "@/ui/drawer";
 import { Fact, Facts } from "@/ui/stat";
-import { Failure, Skeleton } from "@/ui/states";
+import { Empty, Failure, Skeleton } from "@/ui/states";
 import { TabPanel, Tabs } from "@/ui/tabs";
 import { Time } from "@/ui/time";
 import { Lasted } from "./history";
@@ -135,6 +137,7 @@ export function IncidentDrawer({ id, onClose, onOpen }: IncidentDrawerProps) {
   const incident = query.data?.incident;
   const alerts = query.data?.alerts ?? [];
   const first = alerts[0];
+  const unknown = isUnknown(query.error);
   return (
     <Drawer
       open={id !== null}
@@ -144,7 +147,12 @@ export function IncidentDrawer({ id, onClose, onOpen }: IncidentDrawerProps) {
       className="sm:max-w-xl"
       footer={incident && <IncidentActions incident={incident} />}
     >
-      {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
+      {unknown && (
+        <Empty icon={SearchX} title="There is no such incident">
+          Nothing has the number {id}.
+        </Empty>
+      )}
+      {query.error && !unknown && <Failure error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && !query.error && <Waiting />}
       {id !== null && incident && (
         <div className="grid grid-cols-1 gap-5">
