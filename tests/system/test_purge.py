@@ -90,7 +90,7 @@ def test_an_interrupted_purge_goes_on(make_appliance, failpoint_bin_dir):
     filled = appliance.stored() - sent
     assert filled == 9 * 5401
     assert appliance.terminate() == 0
-    appliance.environment["MUSTER_FAILPOINTS"] = "purge.step=error:EIO"  # none is done before it ends
+    appliance.environment["MUSTER_FAILPOINTS"] = "purge.step=error:EIO"  # so far, none
     appliance.start()
     bulk_delete(appliance, select(appliance, filter={"q": "many"}), purge_history=True)
     assert appliance.terminate() == 0
