@@ -33,9 +33,15 @@ def test_listed_with_what_they_do(daemon):
 
 @pytest.mark.release
 def test_a_run_is_asked_for_and_told_of(daemon):
-    daemon.sql("INSERT INTO enrolment_tokens (expires_at, max_uses, token_sha256)"
-               " VALUES (now() - interval '40 days', 1, sha256('old'))")
-    run = daemon.run_job("enrolment_tokens")
+    def run_with_an_old_token():
+        daemon.sql("INSERT INTO enrolment_tokens (expires_at, max_uses, token_sha256)"
+                   " VALUES (now() - interval '40 days', 1, sha256('old'))")
+        return daemon.run_job("enrolment_tokens")
+
+    # Its first run of itself, a while after the start, may have taken this one.
+    run = run_with_an_old_token()
+    if run["changed"] == 0:
+        run = run_with_an_old_token()
     assert run["changed"] == 1 and run["asked_by"] == "admin-key" and run["error"] is None
     assert run["started_at"] <= run["finished_at"] and run["duration_s"] >= 0
     history = get(daemon, "/admin/jobs/enrolment_tokens/runs")["runs"]
