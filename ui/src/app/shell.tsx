@@ -216,7 +216,7 @@ export function Shell() {
               <span className="grow truncate">
                 Search<span className="max-sm:sr-only"> devices, pages, actions</span>
               </span>
-              <kbd className="hidden rounded border border-line bg-surface-2 px-1.5 py-0.5 font-sans text-xs sm:inline">Ctrl K</kbd>
+              <kbd className="rounded border border-line bg-surface-2 px-1.5 py-0.5 font-sans text-xs max-sm:hidden pointer-coarse:hidden">Ctrl K</kbd>
             </button>
             <div className="ml-auto flex shrink-0 items-center gap-2 sm:gap-3">
               <Connection />

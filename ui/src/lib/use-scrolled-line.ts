@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useLayoutEffect, useRef, type RefObject } from "react";
 
-const FADE_PX = 28;
+const FADE_PX = 48; // more than a name's own margin
 
 /** As much of an edge fades as is hidden behind it: see `fade-x` in index.css. */
 function fade(line: HTMLElement): void {

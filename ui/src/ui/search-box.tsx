@@ -72,7 +72,7 @@ export function SearchBox({ label, placeholder, value, onChange, className }: Se
           aria-hidden
           className={cn(
             "pointer-events-none absolute inset-y-0 right-2.5 my-auto h-5 rounded border border-line bg-surface-2 px-1.5 leading-4.5",
-            "font-sans text-xs text-ink-3 max-sm:hidden",
+            "font-sans text-xs text-ink-3 max-sm:hidden pointer-coarse:hidden",
           )}
         >
           /

@@ -38,7 +38,7 @@ export function Segments<Value extends string>({ label, value, onChange, options
             "data-[state=checked]:bg-raised data-[state=checked]:text-ink data-[state=checked]:shadow-card [&_svg]:size-3.5",
             "dark:data-[state=checked]:bg-line-strong",
             "pointer-coarse:h-10",
-            size === "sm" ? "h-7 px-2.5 text-xs" : "h-8 px-3 text-sm",
+            size === "sm" ? "h-7 px-2.5 text-xs" : "h-8 px-3 text-sm max-sm:px-2.5",
           )}
         >
           {Icon && <Icon aria-hidden />}

@@ -12,6 +12,7 @@ import { useGradual } from "./gradual";
 import { Header } from "./header";
 import { usePlace } from "./places";
 import { allState, idsInMemory, pickAll, type AllState } from "./range";
+import { RightEdge } from "./right-edge";
 import { GridRow, WaitingRow } from "./row";
 import { rowsThatFit, topToShow, useLook, useRowWindow, type Rows, type Sight } from "./row-window";
 import type { Column, DataTableProps, RowSource, Sort } from "./types";
@@ -167,31 +168,34 @@ export function Grid<Row>(props: GridProps<Row>) {
   const firstFocus = () => active < 0 && setActive(Math.min(reachable - 1, Math.ceil((scroller.current?.scrollTop ?? 0) / rowHeight)));
   const isDrawn = active >= rows.first && active < Math.min(rows.end, reachable);
   return (
-    <div
-      ref={scroller}
-      role="grid"
-      aria-label={props.label}
-      aria-rowcount={(props.total ?? source.count) + 1}
-      aria-colcount={shown.length + (selection ? 1 : 0)}
-      aria-multiselectable={selection ? true : undefined}
-      aria-activedescendant={isDrawn ? domId(active) : undefined}
-      aria-busy={props.loadingMore || undefined}
-      tabIndex={0}
-      onScroll={onScroll}
-      onKeyDown={gridKeys(props, { active, count: reachable, page: pageRows, move })}
-      onFocus={(event) => event.target === event.currentTarget && firstFocus()}
-      className={cn(
-        "group/grid relative max-h-[max(10rem,calc(100dvh-13rem))] overflow-auto overscroll-contain outline-offset-0",
-        props.className,
-      )}
-      style={{ ["--columns" as string]: template }}
-    >
-      <div style={{ minWidth: least }}>
-        <Header columns={shown} sort={props.sort} onSort={props.onSort} layout={props.layout} box={selection && <HeaderBox {...props} />} />
-        <div ref={body} role="rowgroup" className="relative" style={{ height: count * rowHeight }}>
-          <Body {...props} inView={rows} shown={shown} active={active} domId={domId} height={rowHeight} {...clicks} />
+    <div className="relative">
+      <div
+        ref={scroller}
+        role="grid"
+        aria-label={props.label}
+        aria-rowcount={(props.total ?? source.count) + 1}
+        aria-colcount={shown.length + (selection ? 1 : 0)}
+        aria-multiselectable={selection ? true : undefined}
+        aria-activedescendant={isDrawn ? domId(active) : undefined}
+        aria-busy={props.loadingMore || undefined}
+        tabIndex={0}
+        onScroll={onScroll}
+        onKeyDown={gridKeys(props, { active, count: reachable, page: pageRows, move })}
+        onFocus={(event) => event.target === event.currentTarget && firstFocus()}
+        className={cn(
+          "group/grid relative max-h-[max(10rem,calc(100dvh-13rem))] overflow-auto overscroll-contain outline-offset-0",
+          props.className,
+        )}
+        style={{ ["--columns" as string]: template }}
+      >
+        <div style={{ minWidth: least }}>
+          <Header columns={shown} sort={props.sort} onSort={props.onSort} layout={props.layout} box={selection && <HeaderBox {...props} />} />
+          <div ref={body} role="rowgroup" className="relative" style={{ height: count * rowHeight }}>
+            <Body {...props} inView={rows} shown={shown} active={active} domId={domId} height={rowHeight} {...clicks} />
+          </div>
         </div>
       </div>
+      <RightEdge scroller={scroller} least={least} />
     </div>
   );
 }
