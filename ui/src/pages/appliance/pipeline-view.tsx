@@ -46,21 +46,23 @@ function StageCard({ stage }: { stage: Stage }) {
       >
         {stage.trouble ?? stage.does}
       </p>
-      <div className="px-3.5 pt-2">
-        <p className="text-xs text-ink-3 first-letter:uppercase">{stage.timed}</p>
-        <dl className="mt-0.5 grid grid-cols-2 gap-2">
-          <Latency label="p50" value={stage.p50} />
-          <Latency label="p99" value={stage.p99} />
+      <div className="flex grow flex-col sm:max-xl:mt-2 sm:max-xl:grid sm:max-xl:grid-cols-2">
+        <div className="px-3.5 pt-2 sm:max-xl:pb-2.5">
+          <p className="text-xs text-ink-3 first-letter:uppercase">{stage.timed}</p>
+          <dl className="mt-0.5 grid grid-cols-2 gap-2">
+            <Latency label="p50" value={stage.p50} />
+            <Latency label="p99" value={stage.p99} />
+          </dl>
+        </div>
+        <dl className="mt-2.5 grid gap-1 border-t border-line px-3.5 py-2.5 text-xs sm:max-xl:mt-0 sm:max-xl:content-start sm:max-xl:border-0">
+          {stage.facts.map(([label, value]) => (
+            <div key={label} className="flex justify-between gap-2">
+              <dt className="text-ink-3">{label}</dt>
+              <dd className="text-right font-medium tabular">{value}</dd>
+            </div>
+          ))}
         </dl>
       </div>
-      <dl className="mt-2.5 grid gap-1 border-t border-line px-3.5 py-2.5 text-xs">
-        {stage.facts.map(([label, value]) => (
-          <div key={label} className="flex justify-between gap-2">
-            <dt className="text-ink-3">{label}</dt>
-            <dd className="text-right font-medium tabular">{value}</dd>
-          </div>
-        ))}
-      </dl>
     </section>
   );
 }

@@ -21,7 +21,7 @@ function Facts({ fleet }: { fleet: LiveFleet }) {
   ].filter(Boolean);
   return (
     <p className="mt-0.5 text-sm text-ink-2">
-      {parts.join(" · ")}
+      {parts.join("\u00a0· ") /* a point ends a line rather than begins one */}
       {!live && (
         <>
           {" · "}

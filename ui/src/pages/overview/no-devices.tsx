@@ -6,7 +6,7 @@ import { Button } from "@/ui/button";
 import { Card } from "@/ui/card";
 
 const STEPS: { icon: LucideIcon; title: string; text: string }[] = [
-  { icon: QrCode, title: "Enrol a device", text: "Make a token and run one line with the agent on the device: it reports here." },
+  { icon: QrCode, title: "Enrol a device", text: "Create a token and run one line with the agent on the device: it reports here." },
   { icon: HeartPulse, title: "See its first heartbeat", text: "It shows here within a minute, and from then on every five minutes." },
   {
     icon: Bell,
