@@ -44,8 +44,8 @@ async function openMenu(page: Page, called = "Views"): Promise<void> {
 }
 
 async function keep(page: Page, name: string): Promise<void> {
-  await menu(page).getByLabel("Keep what is shown as").fill(name);
-  await menu(page).getByRole("button", { name: "Keep this view" }).click();
+  await menu(page).getByLabel("Save what is shown as").fill(name);
+  await menu(page).getByRole("button", { name: "Save this view" }).click();
   await expect(view(page, name)).toBeVisible();
 }
 
@@ -109,7 +109,7 @@ test("a viewer keeps views, too, and sees nobody else's; a name that is taken is
   await keep(viewer, "Second");
   await menu(viewer).getByRole("button", { name: "Rename the view Second" }).click();
   await menu(viewer).getByLabel("Name of the view Second").fill("First");
-  await menu(viewer).getByRole("button", { name: "Keep the name" }).click();
+  await menu(viewer).getByRole("button", { name: "Save the name" }).click();
   await expect(viewer.getByRole("alert")).toContainText('You have a view called "First" already.');
   await expect(menu(viewer).getByLabel("Name of the view Second")).toHaveValue("First"); // to be put right
   await viewer.reload();
@@ -203,7 +203,7 @@ test.describe("on a phone", () => {
     await page.goto("/devices");
     await page.getByRole("button", { name: "Views", exact: true }).tap();
     await expect(menu(page)).toBeInViewport({ ratio: 1 });
-    await expect(menu(page).getByRole("button", { name: "Keep this view" })).toBeInViewport({ ratio: 1 });
+    await expect(menu(page).getByRole("button", { name: "Save this view" })).toBeInViewport({ ratio: 1 });
     const last = menu(page).getByRole("button", { name: /^Delete the view 9:/ });
     await last.scrollIntoViewIfNeeded();
     await expect(last).toBeInViewport({ ratio: 1 });

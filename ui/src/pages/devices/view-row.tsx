@@ -32,7 +32,7 @@ function RenameForm({ view, onDone }: { view: SavedView; onDone: () => void }) {
           onDone();
         }}
       />
-      <Button type="submit" variant="ghost" size="icon-sm" aria-label="Keep the name" busy={renaming.isPending} disabled={!text.trim()}>
+      <Button type="submit" variant="ghost" size="icon-sm" aria-label="Save the name" busy={renaming.isPending} disabled={!text.trim()}>
         {!renaming.isPending && <Check />}
       </Button>
       <Button variant="ghost" size="icon-sm" aria-label="Leave the name as it was" onClick={onDone}>

@@ -30,7 +30,7 @@ function SaveForm({ search, current }: { search: string; current: string | undef
   return (
     <form className="flex items-end gap-2 border-t border-line p-3" onSubmit={save}>
       <div className="grow">
-        <Field label="Keep what is shown as">
+        <Field label="Save what is shown as">
           {(ids) => (
             <Input
               {...ids}
@@ -43,7 +43,7 @@ function SaveForm({ search, current }: { search: string; current: string | undef
           )}
         </Field>
       </div>
-      <Button type="submit" size="icon" aria-label="Keep this view" busy={saving.isPending} disabled={!name.trim()}>
+      <Button type="submit" size="icon" aria-label="Save this view" busy={saving.isPending} disabled={!name.trim()}>
         {!saving.isPending && <BookmarkPlus />}
       </Button>
     </form>
