@@ -204,6 +204,8 @@ test.describe("on a phone", () => {
     await page.getByRole("button", { name: "Views", exact: true }).tap();
     await expect(menu(page)).toBeInViewport({ ratio: 1 });
     await expect(menu(page).getByRole("button", { name: "Save this view" })).toBeInViewport({ ratio: 1 });
+    const list = menu(page).getByRole("list", { name: "Saved views" });
+    expect(await list.evaluate((it) => it.scrollWidth - it.clientWidth)).toBe(0); // the buttons of a row beside its name
     const last = menu(page).getByRole("button", { name: /^Delete the view 9:/ });
     await last.scrollIntoViewIfNeeded();
     await expect(last).toBeInViewport({ ratio: 1 });
