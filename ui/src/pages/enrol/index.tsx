@@ -30,7 +30,7 @@ export default function EnrolPage() {
           </Button>
         }
       />
-      <div className="grid gap-4">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
         {made && !summary.isPending && (
           <Session key={made.id} made={made} door={summary.data?.server ?? null} onClose={() => setMade(null)} />
         )}
