@@ -37,7 +37,7 @@ function Guarded({ page }: { page: Page }) {
   const may = useMay(page.role);
   if (may) return <page.component />;
   return (
-    <Empty icon={Lock} title={`${page.label} is for ${page.role === "admin" ? "administrators" : "operators"}`}>
+    <Empty whole icon={Lock} title={`${page.label} is for ${page.role === "admin" ? "administrators" : "operators"}`}>
       You are signed in as {user?.username}, whose role is {user?.role}. Ask an administrator if you need it.
     </Empty>
   );
@@ -47,6 +47,7 @@ function NotFound() {
   const { pathname } = useLocation();
   return (
     <Empty
+      whole
       icon={Compass}
       title="There is no such page"
       action={

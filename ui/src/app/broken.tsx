@@ -13,6 +13,7 @@ function Missing() {
   useEffect(() => onceItAnswers(reload), []);
   return (
     <Empty
+      whole
       icon={CircleAlert}
       title="This page could not be loaded"
       action={
@@ -32,6 +33,7 @@ export function Broken() {
   if (isMissingPart(detail)) return <Missing />;
   return (
     <Empty
+      whole
       icon={CircleAlert}
       title="This page could not be shown"
       action={

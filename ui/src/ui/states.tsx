@@ -15,12 +15,16 @@ export function Empty({
   title,
   children,
   action,
+  whole = false,
 }: {
   icon?: LucideIcon;
   title: string;
   children?: ReactNode;
   action?: ReactNode;
+  /** It is all there is of the page: its title is the page's. */
+  whole?: boolean;
 }) {
+  const Title = whole ? "h1" : "p";
   return (
     <div className="grid place-items-center gap-2 px-6 py-12 text-center">
       {Icon && (
@@ -28,7 +32,7 @@ export function Empty({
           <Icon className="size-5" aria-hidden />
         </span>
       )}
-      <p className="font-medium">{title}</p>
+      <Title className="font-medium">{title}</Title>
       {children && <div className="max-w-md text-sm text-ink-2">{children}</div>}
       {action && <div className="mt-2">{action}</div>}
     </div>

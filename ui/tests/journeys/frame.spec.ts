@@ -76,7 +76,7 @@ test("keys: / searches, ? tells the keys, g and a letter go to a page, and none 
 
 test("an address that leads nowhere says so; what came live says that it is", async ({ page }) => {
   await page.goto("/no/such/page");
-  await expect(page.getByText("There is no such page")).toBeVisible();
+  await expect(page.getByRole("heading", { level: 1, name: "There is no such page" })).toBeVisible();
   await page.getByRole("link", { name: "To the overview" }).click();
   await expect(page.getByTestId("headline")).toBeVisible();
   await expect(page.getByTestId("connection")).toHaveText("Live");

@@ -177,7 +177,7 @@ for (const role of ["viewer", "operator"] as const)
     const elsewhere = [...HIDDEN, ...(role === "viewer" ? [["/enrol", "Enrol is for operators"] as const] : [])];
     for (const [path, words] of elsewhere) {
       await page.goto(path);
-      await expect(page.getByText(words)).toBeVisible();
+      await expect(page.getByRole("heading", { level: 1, name: words })).toBeVisible();
       await expect(page.getByText(`whose role is ${role}`)).toBeVisible();
     }
     const signedIn = await page.context().request.post(`${appliance.url}/api/auth/login`, {

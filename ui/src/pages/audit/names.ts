@@ -22,7 +22,7 @@ export function useNames(): Names {
     queryKey: ["audit-names"],
     queryFn: async ({ signal }): Promise<Names> => {
       const [{ users }, { tokens }] = await Promise.all([
-        api.get("/admin/users", { query: { limit: 200 }, signal }),
+        api.get("/admin/users", { query: { limit: 1000 }, signal }),
         api.get("/admin/api-tokens", { signal }),
       ]);
       const of = new Map<string, string>();
