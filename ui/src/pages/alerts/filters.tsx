@@ -45,7 +45,7 @@ interface ChoiceProps {
 
 export function Choice({ label, value = "", onChange, any, options }: ChoiceProps) {
   return (
-    <NativeSelect aria-label={label} className="sm:w-auto sm:max-w-44" value={value} onChange={(event) => onChange(event.target.value)}>
+    <NativeSelect aria-label={label} className="sm:w-auto sm:max-w-52" value={value} onChange={(event) => onChange(event.target.value)}>
       <option value="">{any}</option>
       {options.map(([one, name]) => (
         <option key={one} value={one}>

@@ -45,8 +45,9 @@ function LastBackup() {
     );
   const [newest] = backups.data.backups;
   const good = backups.data.backups.find((backup) => backup.outcome === "ok");
+  const isTroubled = newest?.outcome === "failed" || good?.check_outcome === "failed";
   return (
-    <Fact tone={!good ? "bad" : newest?.outcome === "failed" || good.check_outcome === "failed" ? "warn" : "ok"} label="Last backup">
+    <Fact tone={good ? (isTroubled ? "warn" : "ok") : newest?.outcome === "running" ? "info" : "bad"} label="Last backup">
       {good ? <Time at={good.finished_at} /> : newest?.outcome === "running" ? "the first is being made" : "none yet"}
     </Fact>
   );
