@@ -10,6 +10,7 @@ import type { ConnectionState } from "@/live/store";
 import { signOut, useMay, useSession, type Role } from "@/session/session";
 import { Badge, Dot, type Tone } from "@/ui/badge";
 import { Button } from "@/ui/button";
+import { Kbd } from "@/ui/kbd";
 import { Skeleton } from "@/ui/states";
 import { toast } from "@/ui/toast";
 import { Tooltip } from "@/ui/tooltip";
@@ -216,7 +217,9 @@ export function Shell() {
               <span className="grow truncate">
                 Search<span className="max-sm:sr-only"> devices, pages, actions</span>
               </span>
-              <kbd className="rounded border border-line bg-surface-2 px-1.5 py-0.5 font-sans text-xs max-sm:hidden pointer-coarse:hidden">Ctrl K</kbd>
+              <span className="max-sm:hidden pointer-coarse:hidden">
+                <Kbd>Ctrl K</Kbd>
+              </span>
             </button>
             <div className="ml-auto flex shrink-0 items-center gap-2 sm:gap-3">
               <Connection />

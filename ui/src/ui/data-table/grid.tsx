@@ -189,7 +189,13 @@ export function Grid<Row>(props: GridProps<Row>) {
         style={{ ["--columns" as string]: template }}
       >
         <div style={{ minWidth: least }}>
-          <Header columns={shown} sort={props.sort} onSort={props.onSort} layout={props.layout} box={selection && <HeaderBox {...props} />} />
+          <Header
+            columns={shown}
+            sort={props.sort}
+            onSort={props.onSort}
+            layout={props.layout}
+            box={selection && <HeaderBox {...props} />}
+          />
           <div ref={body} role="rowgroup" className="relative" style={{ height: count * rowHeight }}>
             <Body {...props} inView={rows} shown={shown} active={active} domId={domId} height={rowHeight} {...clicks} />
           </div>

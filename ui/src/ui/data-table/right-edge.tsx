@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState, type RefObject } from "react";
 
+const SHADE = "pointer-events-none absolute inset-y-0 right-0 z-10 w-12 bg-linear-to-l from-surface to-transparent";
+
 /** Shade at the right of a table that is wider than its place, until its last column is in view. */
 export function RightEdge({ scroller, least }: { scroller: RefObject<HTMLElement | null>; least: number }) {
   const [more, setMore] = useState(false);
@@ -26,5 +28,5 @@ export function RightEdge({ scroller, least }: { scroller: RefObject<HTMLElement
     };
   }, [scroller, least]);
   if (!more) return null;
-  return <div aria-hidden className="pointer-events-none absolute inset-y-0 right-0 z-10 w-12 bg-linear-to-l from-surface to-transparent" />;
+  return <div aria-hidden className={SHADE} />;
 }
