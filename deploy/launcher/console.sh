@@ -15,15 +15,19 @@ node_will_do()
                  process.exit(a > 22 || (a === 22 && b >= 13) || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
 }
 
-# npm_ci FOLDER WHAT: what its package-lock.json says, unless that is there already.
+# npm_ci FOLDER WHAT: what its package-lock.json says, unless that is there already; one at a time.
 npm_ci()
 {
-        local stamp
+        local stamp turn
+        exec {turn}<"$1/package-lock.json"
+        flock "$turn"
         stamp=$(sha256sum <"$1/package-lock.json")
-        [[ $(cat "$1/node_modules/.muster-stamp" 2>/dev/null) != "$stamp" ]] || return 0
-        (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts) ||
-                fail "npm could not install $2. Is the network up, and npm's registry within reach?"
-        echo "$stamp" >"$1/node_modules/.muster-stamp"
+        if [[ $(cat "$1/node_modules/.muster-stamp" 2>/dev/null) != "$stamp" ]]; then
+                (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts) ||
+                        fail "npm could not install $2. Is the network up, and npm's registry within reach?"
+                echo "$stamp" >"$1/node_modules/.muster-stamp"
+        fi
+        exec {turn}<&-
 }
 
 # Debian 12 has Node.js 18: where that is all there is, a newer one, named by its hash, comes from npm's

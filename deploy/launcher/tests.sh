@@ -327,7 +327,7 @@ run_parts()
                 build_part release musterd || return 0
         fi
         ! has_part ui || ui_part
-        ! has_part journeys || journeys_part
+        ! has_part journeys || in_memory journeys_part
         ! has_part fuzz || preset_part fuzz fuzz_targets -L fuzz
         ! has_part asan || in_memory sanitizer_part asan
         ! has_part tsan || in_memory sanitizer_part tsan

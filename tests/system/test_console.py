@@ -232,9 +232,11 @@ def test_what_is_packed_is_served(make_appliance, scratch):
 def test_types_are_those_of_the_api(daemon, scratch):
     """ui/src/api/schema.d.ts is made from the description; ./muster types makes it anew."""
     generator = ROOT / "ui/node_modules/.bin/openapi-typescript"
-    if not generator.exists():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-                       cwd=ROOT / "ui", check=True, timeout=600)
+    if not generator.exists():  # as the launcher does it, which another test may do at this moment
+        script = 'cd "$launcher"; . ./ui.sh; . ./console.sh; log=$1; install_console_tools'
+        subprocess.run(["bash", "-c", script, "bash", scratch / "npm"], check=True, timeout=600,
+                       env={**os.environ, "root": str(ROOT),
+                            "launcher": str(ROOT / "deploy/launcher")})
     source, fresh = scratch / "openapi.json", scratch / "schema.d.ts"
     source.write_text(daemon.session.get(daemon.url + "/api/openapi.json", timeout=30).text)
     subprocess.run([generator, source, "-o", fresh], check=True, timeout=120,
