@@ -20,9 +20,11 @@ export interface Session {
   reason: string | null;
   /** Milliseconds since 1970; of state "away". */
   retryAt: number | null;
+  /** Of state "away": it is there, and too much was asked of it from here. */
+  crowded: boolean;
 }
 
-let session: Session = { state: "starting", user: null, passwordChangeAdvised: false, reason: null, retryAt: null };
+let session: Session = { state: "starting", user: null, passwordChangeAdvised: false, reason: null, retryAt: null, crowded: false };
 let token: string | null = null;
 let refreshing: Promise<string | null> | null = null;
 const listeners = new Set<() => void>();
@@ -72,7 +74,12 @@ export const retryStart = (): void => hurry?.();
 async function awayFor(tries: number, error: unknown): Promise<void> {
   const asked = error instanceof ApiError ? error.retryAfterS : null;
   const waitMs = 1000 * (asked ?? Math.min(AGAIN_MAX_S, AGAIN_MIN_S * 2 ** (tries - 1)));
-  set({ state: "away", reason: error instanceof Error ? error.message : String(error), retryAt: Date.now() + waitMs });
+  set({
+    state: "away",
+    reason: error instanceof Error ? error.message : String(error),
+    retryAt: Date.now() + waitMs,
+    crowded: error instanceof ApiError && error.status === 429,
+  });
   await new Promise<void>((done) => {
     const timer = setTimeout(done, waitMs);
     hurry = () => {

@@ -215,3 +215,18 @@ test("an appliance that is away at the start asks nobody for a password, and is 
   await page.getByRole("button", { name: "Try now" }).click();
   await expect(heading(page, "Devices")).toBeVisible();
 });
+
+test("an appliance of which too much was asked is not called away", async ({ as }) => {
+  const page = await as("viewer");
+  const problem = { status: 429, detail: "Too many requests; try again in 40 s." };
+  await page.route("**/api/auth/refresh", (route) =>
+    route.fulfill({ status: 429, headers: { "Retry-After": "40", "Content-Type": "application/problem+json" }, body: JSON.stringify(problem) }),
+  );
+  await page.goto("/devices");
+  await expect(heading(page, "One moment")).toBeVisible();
+  await expect(page.getByText("Too many requests.")).toBeVisible();
+  await expect(page.getByRole("timer")).toHaveText(/^\d+ s$/);
+  await page.unroute("**/api/auth/refresh");
+  await page.getByRole("button", { name: "Try now" }).click();
+  await expect(heading(page, "Devices")).toBeVisible();
+});

@@ -46,6 +46,9 @@ const rangeOf = ({ span, zoom }: Shown): [number, number] => {
   return [to - SPANS[span], to];
 };
 
+/** Time goes on also for a device that says nothing: its heartbeats read the charts anew, or else this does. */
+const onTheMoveMs = (shown: Shown) => (shown.zoom ? (false as const) : 60_000);
+
 const useHistory = (id: string, shown: Shown) =>
   useQuery({
     queryKey: keyOf(id, "history", shown),
@@ -54,6 +57,7 @@ const useHistory = (id: string, shown: Shown) =>
       return api.get("/admin/devices/{id}/history", { path: { id }, query: { from: iso(from), to: iso(to), points: POINTS }, signal });
     },
     placeholderData: keepPreviousData,
+    refetchInterval: onTheMoveMs(shown),
   });
 
 /** Changes of the app, the newest first, as far back as a few requests reach. */
@@ -73,6 +77,7 @@ const useApps = (id: string, shown: Shown) =>
       return { events, since: to ? epoch(to) : from, to: end };
     },
     placeholderData: keepPreviousData,
+    refetchInterval: onTheMoveMs(shown),
   });
 
 const percentText = (value: number) => `${Math.round(value)} %`;

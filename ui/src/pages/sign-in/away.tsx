@@ -8,16 +8,23 @@ import { waitText, withoutWait } from "./use-attempt";
 
 /** Nobody knows yet who is signed in: the appliance does not answer, or not now. */
 export function AwayPage() {
-  const { reason, retryAt } = useSession();
+  const { reason, retryAt, crowded } = useSession();
   const [left, start] = useCountdown();
   useEffect(() => {
-    document.title = "Away · Muster";
-  }, []);
+    document.title = `${crowded ? "One moment" : "Away"} · Muster`;
+  }, [crowded]);
   useEffect(() => start(retryAt ? (retryAt - Date.now()) / 1000 : 0), [retryAt, start]);
   return (
-    <Frame title="The appliance is away" hint="Whoever was signed in still is: this page goes on by itself once it is back.">
+    <Frame
+      title={crowded ? "One moment" : "The appliance is away"}
+      hint={
+        crowded
+          ? "The appliance takes so many requests a minute from one place. Whoever was signed in still is: this page goes on by itself."
+          : "Whoever was signed in still is: this page goes on by itself once it is back."
+      }
+    >
       <div className="grid gap-4">
-        <Notice tone="bad">{withoutWait(reason ?? "It does not answer.")}</Notice>
+        <Notice tone={crowded ? "info" : "bad"}>{withoutWait(reason ?? "It does not answer.")}</Notice>
         <p className="text-sm text-ink-2">
           {left > 0 ? (
             <>
