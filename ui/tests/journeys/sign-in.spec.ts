@@ -182,7 +182,8 @@ test("a session that is ended elsewhere says so by itself, and one comes back to
   await admin.getByRole("button", { name: "Actions for paul" }).click();
   await admin.getByRole("menuitem", { name: "Sign out everywhere" }).click();
   await admin.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
-  await expect(page.getByText("Your session has ended. Sign in again.")).toBeVisible();
+  // A page that asks for nothing hears it from the live channel, which looks every 20 s.
+  await expect(page.getByText("Your session has ended. Sign in again.")).toBeVisible({ timeout: 60_000 });
   await enter(page, "paul", GIVEN);
   await page.getByRole("button", { name: "Not now" }).click();
   await expect(heading(page, "Alerts")).toBeVisible();
