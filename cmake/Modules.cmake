@@ -30,6 +30,9 @@ function(mu_unit_test name)
         set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
         add_test(NAME ${name} COMMAND test_${name})
         set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+        if(stage IN_LIST ARG_LABELS) # the long ones first
+                set_tests_properties(${name} PROPERTIES COST 10)
+        endif()
 endfunction()
 
 # mu_fuzz_target(NAME SOURCES ... [LIBS ...] CORPUS dir): one LLVMFuzzerTestOneInput. With MUSTER_FUZZ it

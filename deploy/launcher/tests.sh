@@ -75,8 +75,8 @@ run_ctest()
         local preset=$1 file=$2
         shift 2
         cd "$root"
-        # Some more than there are cores: dozens of them wait for most of their time.
-        ctest --preset "$preset" -j "$((jobs + jobs / 4))" --no-tests=error --output-junit "$file" "$@"
+        # More than there are cores: dozens of them wait for most of their time.
+        ctest --preset "$preset" -j "$((jobs * 2))" --no-tests=error --output-junit "$file" "$@"
 }
 
 # preset_part PRESET TARGET_OR_all [ctest option...]

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** WCAG A and AA on every page, tab and dialog, in both themes, at a desk and on a phone; the keyboard; calm for who asked for it. */
+/**
+ * WCAG A and AA on every page, tab and dialog, in both themes, at a desk and on a phone; the keyboard; calm for who asked for it.
+ * Its many small tests run in parallel, and the name puts them last: they fill what the long files before them leave.
+ */
 import type { Page } from "@playwright/test";
 import { faults } from "../house/axe";
 import { expect, test as base } from "../house/journey";
@@ -24,7 +27,7 @@ const test = base.extend<object, { scene: Scene }>({
   ],
 });
 test.describe.configure({ mode: "parallel" }); // nothing is changed, and each worker has a scene of its own
-test.use({ house: { name: "accessibility" }, trace: "off" }); // a trace of each of the hundreds of looks takes longer than the looks
+test.use({ house: { name: "wcag" }, trace: "off" }); // a trace of each of the hundreds of looks takes longer than the looks
 
 /** As app/theme.ts does it; each element passes its colours on to those in it, a frame later. */
 const dress = (page: Page, theme: "light" | "dark") =>
