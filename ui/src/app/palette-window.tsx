@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Command } from "cmdk";
 import { ArrowRight, BookOpen, Keyboard, LogOut, Monitor, Moon, Search, Sun, TabletSmartphone, type LucideIcon } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
-import { useState, type ReactNode } from "react";
+import { useState, type ReactNode, type RefObject } from "react";
 import { useNavigate } from "react-router";
 import { api } from "@/api/client";
 import type { Schema } from "@/api/types";
@@ -100,8 +100,15 @@ function Devices({ devices, q, follow }: { devices: Schema<"Device">[]; q: strin
   );
 }
 
-export default function PaletteWindow({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
-  const [typed, setTyped] = useState("");
+interface PaletteWindowProps {
+  /** What was typed while this was loading. */
+  typedBefore: RefObject<string>;
+  onClose: () => void;
+  onHelp: () => void;
+}
+
+export default function PaletteWindow({ typedBefore, onClose, onHelp }: PaletteWindowProps) {
+  const [typed, setTyped] = useState(() => typedBefore.current);
   const navigate = useNavigate();
   const { user } = useSession();
   const q = useDebounced(typed.trim());

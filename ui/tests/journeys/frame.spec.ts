@@ -50,6 +50,28 @@ test("Ctrl-K finds a page, a part of one, a device and an action", async ({ appl
   await expect(palette(page)).toContainText("Nothing is called “no such thing at all”.");
 });
 
+test("what is typed while the search is still loading is searched for, and is no key of the page", async ({ page }) => {
+  let arrive = () => {};
+  const held = new Promise<void>((done) => (arrive = done));
+  await page.route(/assets\/palette-window/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto("/");
+  await expect(page.getByTestId("headline")).toBeVisible();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("gdx");
+  await page.keyboard.press("Backspace");
+  await page.keyboard.press("Backspace");
+  await page.keyboard.press("Backspace");
+  await page.keyboard.type("audit");
+  await expect(page).toHaveTitle("Overview · Muster");
+  arrive();
+  await expect(palette(page).getByRole("combobox")).toHaveValue("audit");
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveTitle("Audit · Muster");
+});
+
 test("keys: / searches, ? tells the keys, g and a letter go to a page, and none of them while one types", async ({ page }) => {
   await page.goto("/");
   await expect(page.getByTestId("headline")).toBeVisible();
