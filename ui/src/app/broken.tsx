@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CircleAlert } from "lucide-react";
-import { useEffect } from "react";
+import { useEffect, type ReactNode } from "react";
 import { useRouteError } from "react-router";
 import { Button } from "@/ui/button";
 import { Empty } from "@/ui/states";
@@ -8,22 +8,26 @@ import { isMissingPart, onceItAnswers } from "./missing-part";
 
 const reload = () => window.location.reload();
 
+function Unshown({ title, children }: { title: string; children: ReactNode }) {
+  const again = (
+    <Button variant="primary" onClick={reload}>
+      Load it again
+    </Button>
+  );
+  return (
+    <Empty whole icon={CircleAlert} title={title} action={again}>
+      {children}
+    </Empty>
+  );
+}
+
 /** A part of the page did not come: the appliance is away, or was upgraded while this page was open. */
 function Missing() {
   useEffect(() => onceItAnswers(reload), []);
   return (
-    <Empty
-      whole
-      icon={CircleAlert}
-      title="This page could not be loaded"
-      action={
-        <Button variant="primary" onClick={reload}>
-          Load it again
-        </Button>
-      }
-    >
+    <Unshown title="This page could not be loaded">
       The appliance is away, or was upgraded. The page comes by itself once it is back.
-    </Empty>
+    </Unshown>
   );
 }
 
@@ -32,18 +36,9 @@ export function Broken() {
   const detail = error instanceof Error ? error.message : String(error);
   if (isMissingPart(detail)) return <Missing />;
   return (
-    <Empty
-      whole
-      icon={CircleAlert}
-      title="This page could not be shown"
-      action={
-        <Button variant="primary" onClick={reload}>
-          Load it again
-        </Button>
-      }
-    >
+    <Unshown title="This page could not be shown">
       Something in it went wrong. If that comes again, tell who looks after the appliance:
       <p className="mt-2 font-mono text-xs text-ink-3">{detail}</p>
-    </Empty>
+    </Unshown>
   );
 }

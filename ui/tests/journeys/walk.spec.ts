@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Each role on every page, tab and dialog that it has: nothing is asked for that fails. */
 import type { Appliance } from "../house/appliance";
-import { expect, test as base, type Role } from "../house/journey";
+import { expect, type Role } from "../house/journey";
 import { DIALOGS, open, PLACES, type View } from "../house/pages";
-import { setScene, type Scene } from "../house/scene";
+import { test } from "../house/scene-test";
 
-const test = base.extend<object, { scene: Scene }>({
-  scene: [
-    async ({ appliance }, use) => {
-      const scene = await setScene(appliance);
-      await use(scene);
-      await scene.close();
-    },
-    { scope: "worker", timeout: 180_000 },
-  ],
-});
 test.use({ house: { name: "walk" }, trace: "off" });
 
 /** What opens them is shown to nobody below. The others' are for administrators. */

@@ -5,10 +5,10 @@
  */
 import type { Page } from "@playwright/test";
 import { faults } from "../house/axe";
-import { expect, test as base } from "../house/journey";
+import { expect } from "../house/journey";
 import { walk } from "../house/keyboard";
 import { DIALOGS, open, PLACES, settled, type View } from "../house/pages";
-import { setScene, type Scene } from "../house/scene";
+import { test } from "../house/scene-test";
 
 const DESK = { width: 1366, height: 900 };
 const PHONE = { width: 390, height: 844 };
@@ -16,16 +16,6 @@ const NARROWEST = 360;
 /** A laptop's 1366 px at 200 %: wide enough for tables, too narrow for all of their columns. */
 const ZOOMED = 683;
 
-const test = base.extend<object, { scene: Scene }>({
-  scene: [
-    async ({ appliance }, use) => {
-      const scene = await setScene(appliance);
-      await use(scene);
-      await scene.close();
-    },
-    { scope: "worker", timeout: 180_000 },
-  ],
-});
 test.describe.configure({ mode: "parallel" }); // nothing is changed, and each worker has a scene of its own
 test.use({ house: { name: "wcag" }, trace: "off" }); // a trace of each of the hundreds of looks takes longer than the looks
 
